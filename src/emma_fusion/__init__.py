@@ -1,0 +1,3 @@
+"""Equivariant multi-modality image fusion."""
+
+__version__ = "0.1.0"
