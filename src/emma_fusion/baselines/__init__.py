@@ -1,0 +1,76 @@
+"""Classical fusion methods: yardsticks for the network, and its first teachers.
+
+Every method takes two registered luminance planes and gives one back, through one call:
+
+>>> import numpy as np
+>>> from emma_fusion import baselines
+>>> infrared = np.zeros((4, 6), np.float32)
+>>> visible = np.ones((4, 6), np.float32)
+>>> fused = baselines.fuse("average", infrared, visible)
+>>> fused.shape, fused.dtype.name, float(fused.mean())
+((4, 6), 'float32', 0.5)
+
+`METHODS` names them all, each with its citation.
+"""
+
+from emma_fusion.baselines.guided import guided_filtering
+from emma_fusion.baselines.method import Method, Plane
+from emma_fusion.baselines.pixelwise import average, maximum
+from emma_fusion.baselines.pyramid import laplacian_pyramid
+from emma_fusion.baselines.wavelet import stationary_wavelet
+from emma_fusion.errors import UserError
+
+__all__ = ["METHODS", "Method", "Plane", "fuse"]
+
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        Method("average", average, "The mean of both pictures at every pixel."),
+        Method("maximum", maximum, "The brighter of both pictures at every pixel."),
+        Method(
+            "laplacian",
+            laplacian_pyramid,
+            "P. J. Burt and R. J. Kolczynski, Enhanced image capture through fusion, ICCV 1993, "
+            "on the pyramid of P. J. Burt and E. H. Adelson, The Laplacian pyramid as a compact "
+            "image code, IEEE Trans. Communications 31(4), 1983.",
+        ),
+        Method(
+            "wavelet",
+            stationary_wavelet,
+            "O. Rockinger, Image sequence fusion using a shift-invariant wavelet transform, "
+            "ICIP 1997; the rule of choice of H. Li, B. S. Manjunath and S. K. Mitra, "
+            "Multisensor image fusion using the wavelet transform, Graphical Models and Image "
+            "Processing 57(3), 1995.",
+        ),
+        Method(
+            "guided",
+            guided_filtering,
+            "S. Li, X. Kang and J. Hu, Image fusion with guided filtering (GFF), IEEE Trans. "
+            "Image Processing 22(7), 2013; the filter of K. He, J. Sun and X. Tang, Guided image "
+            "filtering, IEEE Trans. Pattern Analysis and Machine Intelligence 35(6), 2013.",
+        ),
+    )
+}
+
+
+def fuse(name: str, infrared: Plane, visible: Plane) -> Plane:
+    """Fuse two registered planes by the named method.
+
+    Args:
+        name: A key of `METHODS`.
+        infrared: (H, W) float32 or float64 in [0, 1], any size from 1x1 up.
+        visible: As `infrared`, of the same size and dtype.
+
+    Returns:
+        (H, W) in [0, 1], of the sources' dtype.
+
+    Raises:
+        UserError: The name is unknown, or the pictures do not fit the method or each other.
+    """
+    try:
+        method = METHODS[name]
+    except KeyError:
+        raise UserError(
+            f"There is no fusion method named {name!r}; choose one of {', '.join(METHODS)}."
+        ) from None
+    return method(infrared, visible)
