@@ -1,0 +1,130 @@
+"""Still pictures: png, jpg, bmp, tif and webp of 8 or 16 bit, in and out."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from emma_fusion.errors import UserError
+from emma_fusion.media.headers import Damaged, Header, read_header
+
+# 16384 x 16384. A header that claims more is refused before anything is allocated.
+MAX_PIXELS = 2**28
+
+_FD_LOCK = threading.Lock()
+# libjpeg writes these to stderr and goes on with grey; what else it says there is harmless.
+_COMPLAINT = re.compile(rb"premature end|bad Huffman code|found marker 0x|ERROR|FATAL")
+
+
+def read_picture(path: Path | str) -> npt.NDArray[Any]:
+    """Read a picture.
+
+    The content decides the format, not the suffix. Palettes and 1-bit pictures come as 8 bit, CMYK
+    as RGB; of several pages or frames the first is read. The orientation in EXIF or TIFF tags is
+    applied, so that the picture stands as viewers show it. Colour profiles are ignored.
+
+    Damage is found as far as the format lets it be found: the frame of the file must be whole up to
+    its end, checksums must be right, and the decoder must not complain. A changed byte within the
+    pixel data of a BMP, a JPEG, a lossy WebP or a plain TIFF, which have no checksums, can give
+    another valid picture.
+
+    Returns:
+        (H, W), or (H, W, 3) RGB, or (H, W, 4) RGBA; uint8 or uint16.
+
+    Raises:
+        UserError: the file is missing, no picture, empty, cut short, damaged, larger than
+            `MAX_PIXELS`, or of a depth other than 8 or 16 bit.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"The file {path} does not exist.")
+    if not path.is_file():
+        raise UserError(f"{path} is not a file.")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"The file {path} could not be read: {error.strerror}.") from error
+    try:
+        header = read_header(data)
+        return _decode(data, header)
+    except Damaged as damage:
+        raise UserError(f"The file {path} {damage}.") from None
+
+
+def _decode(data: bytes, header: Header) -> npt.NDArray[Any]:
+    """Decode what the header promises, or raise `Damaged`."""
+    width, height = header.width, header.height
+    if width < 1 or height < 1:
+        raise Damaged(f"is damaged: it claims to be {width}x{height} pixels")
+    if width * height > MAX_PIXELS:
+        raise Damaged(
+            f"claims to be {width}x{height} pixels; more than {MAX_PIXELS} in all are not read"
+        )
+    if header.grey_alpha:
+        raise Damaged(
+            "is a grey TIFF with a second channel, which is not read: save it without its alpha, "
+            "or as PNG"
+        )
+    with _captured_stderr() as complaints:
+        try:
+            picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        except cv2.error:
+            picture = None
+    if picture is None or _COMPLAINT.search(bytes(complaints)):
+        raise Damaged("is damaged: its picture data could not be decoded")
+    if picture.dtype not in (np.uint8, np.uint16):
+        raise Damaged(f"holds {picture.dtype} values: save it with 8 or 16 bit")
+    if header.inverted and picture.dtype == np.uint16:
+        picture = np.iinfo(np.uint16).max - picture
+    return _orient(_swap_channels(picture), header.orientation)
+
+
+def _swap_channels(picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """OpenCV's BGR(A) to RGB(A), or back."""
+    if picture.ndim == 2:
+        return picture
+    order = (2, 1, 0) if picture.shape[2] == 3 else (2, 1, 0, 3)
+    return np.ascontiguousarray(picture[..., order])
+
+
+def _orient(picture: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
+    """Apply an EXIF orientation, 1 to 8 (EXIF 2.32, tag 274)."""
+    if orientation in (5, 6, 7, 8):
+        picture = np.swapaxes(picture, 0, 1)
+    if orientation in (3, 4, 7, 8):
+        picture = picture[::-1]
+    if orientation in (2, 3, 6, 7):
+        picture = picture[:, ::-1]
+    return np.ascontiguousarray(picture)
+
+
+@contextmanager
+def _captured_stderr() -> Iterator[bytearray]:
+    """Collect what the decoders write to stderr, which is the only place where they say it.
+
+    File descriptor 2 belongs to the whole process, so this is for one thread at a time, and what
+    another thread writes there in these milliseconds is taken for a decoder's.
+    """
+    said = bytearray()
+    with _FD_LOCK, tempfile.TemporaryFile() as file:
+        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+        stderr = os.dup(2)
+        os.dup2(file.fileno(), 2)
+        try:
+            yield said
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            cv2.utils.logging.setLogLevel(level)
+            file.seek(0)
+            said += file.read()

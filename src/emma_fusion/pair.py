@@ -1,0 +1,312 @@
+"""Pair: two registered luminance planes, the colour that belongs to them, depth and name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from emma_fusion.errors import UserError
+
+FloatArray: TypeAlias = npt.NDArray[np.float32]
+Colour = Literal["auto", "visible", "infrared", "none"]
+Contrast = Literal["none", "stretch"]
+
+# A channel spread up to this is the rounding of a grey picture stored as colour, not colour.
+GREY_TOLERANCE = 4 / 255
+# How far a float may lie outside [0, 1]: rounding, not another scale.
+FLOAT_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Two registered pictures of one scene, ready for the network.
+
+    Attributes:
+        infrared: (H, W) float32 in [0, 1]; for medical pairs the functional scan or the CT.
+        visible: (H, W) float32 in [0, 1]; for medical pairs the MRI.
+        colour: (H, W, 3) float32 RGB in [0, 1] whose chroma the fused picture takes, or None
+            when the fused picture is grey.
+        alpha: (H, W) float32 in [0, 1] that goes through untouched, or None.
+        dtype: of the fused picture: uint8, uint16 or a float.
+        name: what the pair is called, usually the stem of its files.
+        record: how the inputs were scaled and where the colour is from, for the output's metadata.
+    """
+
+    infrared: FloatArray
+    visible: FloatArray
+    colour: FloatArray | None = None
+    alpha: FloatArray | None = None
+    dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.float32))
+    name: str = ""
+    record: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        infrared: npt.NDArray[Any],
+        visible: npt.NDArray[Any],
+        *,
+        colour: Colour = "auto",
+        infrared_range: str = "auto",
+        name: str = "",
+        labels: tuple[str, str] = ("infrared", "visible"),
+    ) -> Pair:
+        """Make a pair of two arrays.
+
+        Args:
+            infrared: (H, W), or (H, W, 3) RGB, or (H, W, 4) RGBA whose alpha is left out.
+                uint8, uint16, or floats in [0, 1].
+            visible: the same; the fused picture takes its dtype and its alpha.
+            colour: whose colour the fused picture takes. "auto" is the visible picture's where
+                that is coloured, else the infrared's where that is (PET, SPECT), else none.
+            infrared_range: which infrared values become 0 and 1. "full" is the whole range of the
+                dtype, "LOW:HIGH" are fixed values in the picture's own units (the one rule that
+                takes floats outside [0, 1]), "percentile:LOW:HIGH" are percentiles of the picture.
+                "auto" is "full", except for a uint16 picture whose percentiles 0.1 to 99.9 span
+                less than half the 65535: thermal cameras fill a small part of their 16 bits, and
+                there it is "percentile:0.1:99.9".
+            name: of the pair.
+            labels: what to call the two in errors and in the record, usually their file names.
+
+        Raises:
+            UserError: sizes differ, a shape or dtype is none of the above, a value is not finite
+                or outside [0, 1], or an option is unknown.
+
+        >>> pair = Pair.from_arrays(np.zeros((2, 3), np.uint8), np.full((2, 3, 3), 255, np.uint8))
+        >>> pair.visible.max(), pair.colour.shape, pair.dtype
+        (np.float32(1.0), (2, 3, 3), dtype('uint8'))
+        """
+        if colour not in get_args(Colour):
+            raise UserError(
+                f"colour is {colour!r}; it must be one of {', '.join(get_args(Colour))}."
+            )
+        i = _as_picture(infrared, labels[0])
+        v = _as_picture(visible, labels[1])
+        if i.shape[:2] != v.shape[:2]:
+            raise UserError(
+                f"{labels[0]} is {i.shape[1]}x{i.shape[0]} pixels and {labels[1]} is "
+                f"{v.shape[1]}x{v.shape[0]}. The two must be of one size and show the same scene "
+                "pixel for pixel: align them first."
+            )
+        i_rule, i_low, i_high = _find_range(i, infrared_range, labels[0])
+        v_rule, v_low, v_high = _find_range(v, "full", labels[1])
+        i_scaled = _scale(i, i_low, i_high)
+        v_scaled = _scale(v, v_low, v_high)
+
+        i_rgb = i_scaled[..., :3] if i.ndim == 3 else None
+        v_rgb = v_scaled[..., :3] if v.ndim == 3 else None
+        source = _colour_source(colour, i_rgb, v_rgb)
+        chroma = {"visible": v_rgb, "infrared": i_rgb, "none": None}[source]
+        v_plane = luminance(v_rgb) if v_rgb is not None else v_scaled
+        if chroma is None and v_rgb is not None:  # three channels in, three channels out
+            chroma = np.repeat(v_plane[..., None], 3, axis=2)
+        return cls(
+            infrared=luminance(i_rgb) if i_rgb is not None else i_scaled,
+            visible=v_plane,
+            colour=chroma,
+            alpha=v_scaled[..., 3] if v.ndim == 3 and v.shape[2] == 4 else None,
+            dtype=v.dtype,
+            name=name,
+            record={
+                "infrared": _describe(labels[0], i, i_rule, i_low, i_high),
+                "visible": _describe(labels[1], v, v_rule, v_low, v_high),
+                "colour": source,
+            },
+        )
+
+    def compose(self, fused: FloatArray, contrast: Contrast = "none") -> npt.NDArray[Any]:
+        """Turn a fused luminance into the picture that goes out.
+
+        Args:
+            fused: (H, W) float32 in [0, 1].
+            contrast: "none", or "stretch" for the luminance's own minimum to 0 and maximum to 1.
+
+        Returns:
+            (H, W), (H, W, 3) where the pair has colour, or (H, W, 4) where it has alpha, of the
+            pair's dtype.
+
+        Raises:
+            UserError: if `contrast` is unknown.
+        """
+        if contrast not in get_args(Contrast):
+            options = ", ".join(get_args(Contrast))
+            raise UserError(f"contrast is {contrast!r}; it must be one of {options}.")
+        if contrast == "stretch":
+            fused = stretch(fused)
+        picture = fused if self.colour is None else replace_luminance(self.colour, fused)
+        if self.alpha is not None:
+            rgb = picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=2)
+            picture = np.dstack([rgb, self.alpha])
+        return from_unit(picture, self.dtype)
+
+
+def luminance(rgb: FloatArray) -> FloatArray:
+    """Luminance of ITU-R BT.601: Y = 0.299 R + 0.587 G + 0.114 B.
+
+    Args:
+        rgb: (..., 3) floats.
+
+    Returns:
+        (...) floats in the same range.
+
+    >>> luminance(np.float32([[1, 0, 0], [0.5, 0.5, 0.5]])).round(3)
+    array([0.299, 0.5  ], dtype=float32)
+    """
+    # weighted by hand: a matrix product would round differently on different machines
+    return np.float32(0.299) * rgb[..., 0] + (
+        np.float32(0.587) * rgb[..., 1] + np.float32(0.114) * rgb[..., 2]
+    )
+
+
+def replace_luminance(rgb: FloatArray, fused: FloatArray) -> FloatArray:
+    """Give a colour picture another luminance, with its hue and, where possible, its chroma.
+
+    Replacing Y in full-range BT.601 YCbCr and keeping Cb and Cr is the same as adding the
+    difference of the luminances to R, G and B: rgb + (fused - Y). Where that leaves [0, 1],
+    clipping a channel would change both luminance and hue; here the chroma rgb - Y is shrunk by
+    the largest factor that fits instead.
+
+    Args:
+        rgb: (H, W, 3) in [0, 1].
+        fused: (H, W) in [0, 1], the new luminance.
+
+    Returns:
+        (H, W, 3) in [0, 1] whose luminance is `fused`.
+
+    >>> replace_luminance(np.float32([[[0.6, 0.4, 0.4]]]), np.float32([[0.5]])).round(4)
+    array([[[0.6402, 0.4402, 0.4402]]], dtype=float32)
+    """
+    chroma = rgb - luminance(rgb)[..., None]
+    room = np.where(chroma > 0, 1 - fused[..., None], fused[..., None])
+    need = np.abs(chroma)
+    fits = np.divide(room, need, out=np.ones_like(need), where=need > room).min(axis=2)
+    picture = fused[..., None] + fits[..., None] * chroma
+    clipped: FloatArray = np.clip(picture, 0, 1)  # the last bit of a float only
+    return clipped
+
+
+def stretch(plane: FloatArray) -> FloatArray:
+    """Stretch a plane's minimum to 0 and its maximum to 1; a constant plane stays as it is.
+
+    >>> stretch(np.float32([0.25, 0.5, 0.75]))
+    array([0. , 0.5, 1. ], dtype=float32)
+    """
+    low, high = plane.min(), plane.max()
+    return plane if high == low else (plane - low) / (high - low)
+
+
+def from_unit(picture: FloatArray, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Turn floats in [0, 1] into a dtype; integers take their full range, rounded to nearest.
+
+    >>> from_unit(np.float32([0, 0.5, 1]), np.uint8)
+    array([  0, 128, 255], dtype=uint8)
+    """
+    dtype = np.dtype(dtype)
+    if dtype.kind == "f":
+        return picture.astype(dtype)
+    top = np.iinfo(dtype).max
+    rounded: npt.NDArray[Any] = np.rint(np.clip(picture, 0, 1) * np.float32(top)).astype(dtype)
+    return rounded
+
+
+def is_coloured(rgb: FloatArray) -> bool:
+    """Whether any pixel of an (H, W, 3) picture in [0, 1] is more than rounding away from grey."""
+    return bool((rgb.max(axis=2) - rgb.min(axis=2)).max() > GREY_TOLERANCE)
+
+
+def _as_picture(array: npt.NDArray[Any], label: str) -> npt.NDArray[Any]:
+    """Check shape and dtype; (H, W, 1) becomes (H, W)."""
+    array = np.asarray(array)
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    if array.ndim != 2 and not (array.ndim == 3 and array.shape[2] in (3, 4)):
+        raise UserError(
+            f"{label} has the shape {array.shape}; a picture is (H, W), (H, W, 3) RGB or "
+            "(H, W, 4) RGBA, channels last."
+        )
+    if array.size == 0:
+        raise UserError(f"{label} is empty: its shape is {array.shape}.")
+    if array.dtype not in (np.uint8, np.uint16) and array.dtype.kind != "f":
+        raise UserError(
+            f"{label} has the dtype {array.dtype}; use uint8, uint16, or floats in [0, 1]."
+        )
+    return array
+
+
+def _find_range(picture: npt.NDArray[Any], rule: str, label: str) -> tuple[str, float, float]:
+    """The rule that applies, and the values of the picture that become 0 and 1."""
+    top = 1.0 if picture.dtype.kind == "f" else float(np.iinfo(picture.dtype).max)
+    kind, fixed = _parse_range(rule)
+    if picture.dtype.kind == "f":
+        low, high = float(picture.min()), float(picture.max())
+        if not np.isfinite([low, high]).all():
+            raise UserError(f"{label} holds values that are not finite (NaN or infinity).")
+        if kind != "fixed" and (low < -FLOAT_TOLERANCE or high > 1 + FLOAT_TOLERANCE):
+            raise UserError(
+                f"{label} holds floats from {low:.6g} to {high:.6g}; floats must be in [0, 1]. "
+                "Divide by the largest value the sensor can give, or pass integers."
+            )
+    if kind == "fixed":
+        return "fixed", *fixed
+    percentiles = fixed if kind == "percentile" else (0.1, 99.9)
+    if kind == "percentile" or (kind == "auto" and picture.dtype == np.uint16):
+        rgb_or_plane = picture.astype(np.float32)
+        plane = luminance(rgb_or_plane) if picture.ndim == 3 else rgb_or_plane
+        low, high = (float(p) for p in np.percentile(plane, percentiles))
+        narrow = high - low < top / 2
+        # a constant picture has no range of its own
+        if high > low and (kind == "percentile" or narrow):
+            return f"percentile:{percentiles[0]:g}:{percentiles[1]:g}", low, high
+    return "full", 0.0, top
+
+
+def _parse_range(rule: str) -> tuple[str, tuple[float, float]]:
+    """Split a range rule into its kind and its two numbers (0, 0 where it has none)."""
+    if rule in ("auto", "full"):
+        return rule, (0.0, 0.0)
+    kind, numbers = "fixed", rule
+    if rule.startswith("percentile:"):
+        kind, numbers = rule.split(":", 1)
+    try:
+        low, high = (float(number) for number in numbers.split(":"))
+    except ValueError:
+        low, high = 0.0, 0.0
+    inside = kind == "fixed" or (low >= 0 and high <= 100)
+    if not (np.isfinite([low, high]).all() and low < high and inside):
+        raise UserError(
+            f"The infrared range {rule!r} is not understood; use auto, full, LOW:HIGH (values) or "
+            "percentile:LOW:HIGH (0 to 100), LOW below HIGH."
+        )
+    return kind, (low, high)
+
+
+def _scale(picture: npt.NDArray[Any], low: float, high: float) -> FloatArray:
+    """Map low to 0 and high to 1, clipped."""
+    scaled = (picture.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+    clipped: FloatArray = np.clip(scaled, 0, 1)
+    return clipped
+
+
+def _colour_source(
+    colour: Colour, infrared: FloatArray | None, visible: FloatArray | None
+) -> Literal["visible", "infrared", "none"]:
+    """Whose colour is taken: what was asked, as far as that picture has three channels."""
+    if colour == "auto":
+        if visible is not None and is_coloured(visible):
+            return "visible"
+        return "infrared" if infrared is not None and is_coloured(infrared) else "none"
+    if colour == "visible":
+        return "none" if visible is None else "visible"
+    if colour == "infrared":
+        return "none" if infrared is None else "infrared"
+    return "none"
+
+
+def _describe(
+    label: str, picture: npt.NDArray[Any], rule: str, low: float, high: float
+) -> dict[str, Any]:
+    """One input's part of the record."""
+    return {"name": label, "dtype": str(picture.dtype), "range": [low, high], "rule": rule}
