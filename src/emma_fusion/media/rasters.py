@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -16,10 +17,17 @@ import numpy as np
 import numpy.typing as npt
 
 from emma_fusion.errors import UserError
+from emma_fusion.media import records
+from emma_fusion.media.folders import SUFFIXES
 from emma_fusion.media.headers import Damaged, Header, read_header
+from emma_fusion.pair import Colour, Pair
 
 # 16384 x 16384. A header that claims more is refused before anything is allocated.
 MAX_PIXELS = 2**28
+
+DEEP_SUFFIXES = (".png", ".tif", ".tiff")  # these hold 16 bit
+ALPHA_SUFFIXES = (".png", ".tif", ".tiff", ".webp", ".bmp")
+LOSSY_SUFFIXES = (".jpg", ".jpeg", ".webp")
 
 _FD_LOCK = threading.Lock()
 # libjpeg writes these to stderr and goes on with grey; what else it says there is harmless.
@@ -59,6 +67,125 @@ def read_picture(path: Path | str) -> npt.NDArray[Any]:
         return _decode(data, header)
     except Damaged as damage:
         raise UserError(f"The file {path} {damage}.") from None
+
+
+def read_pair(
+    infrared: Path | str,
+    visible: Path | str,
+    *,
+    colour: Colour = "auto",
+    infrared_range: str = "auto",
+) -> Pair:
+    """Read two registered pictures as a pair, which has the stem of the visible picture's name.
+
+    Args:
+        infrared: path.
+        visible: path.
+        colour: see `Pair.from_arrays`.
+        infrared_range: see `Pair.from_arrays`.
+
+    Raises:
+        UserError: a file is not readable (see `read_picture`) or the two do not fit.
+    """
+    infrared, visible = Path(infrared), Path(visible)
+    return Pair.from_arrays(
+        read_picture(infrared),
+        read_picture(visible),
+        colour=colour,
+        infrared_range=infrared_range,
+        name=visible.stem,
+        labels=(infrared.name, visible.name),
+    )
+
+
+def write_picture(
+    path: Path | str, picture: npt.NDArray[Any], record: dict[str, Any] | None = None
+) -> None:
+    """Write a picture, and how it was made.
+
+    The file appears whole or not at all: it is written under another name beside it and then
+    renamed. An existing one is replaced. JPEG is written with quality 95, WebP without loss.
+
+    Args:
+        path: its suffix decides the format; see `SUFFIXES`.
+        picture: (H, W), (H, W, 3) RGB or (H, W, 4) RGBA; uint8, or uint16 for png and tif.
+        record: see `records`; nothing where None.
+
+    Raises:
+        UserError: the format is unknown or cannot hold the picture, or writing failed.
+    """
+    path = Path(path)
+    check_format(path, picture.dtype, picture.ndim == 3 and picture.shape[2] == 4)
+    files = {path: _encode(path, picture, record)}
+    if record is not None and path.suffix.lower() not in records.INSIDE:
+        files[records.beside(path)] = records.to_json(record)
+    _write_whole(files)
+
+
+def check_format(path: Path, dtype: npt.DTypeLike, has_alpha: bool = False) -> None:
+    """Check that a file of this suffix can hold a picture of this kind.
+
+    Raises:
+        UserError: it cannot, and what to do.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        kinds = ", ".join(known[1:] for known in SUFFIXES)
+        raise UserError(f"{path.name} has no suffix of a picture that can be written: {kinds}.")
+    if np.dtype(dtype) not in (np.uint8, np.uint16):
+        raise UserError(f"A {np.dtype(dtype)} picture cannot be written: use uint8 or uint16.")
+    if np.dtype(dtype) == np.uint16 and suffix not in DEEP_SUFFIXES:
+        raise UserError(
+            f"{path.name} is to have 16 bit, which {suffix[1:]} cannot hold: write png or tif, or "
+            "ask for a depth of 8 bit."
+        )
+    if has_alpha and suffix not in ALPHA_SUFFIXES:
+        raise UserError(
+            f"{path.name} is to have an alpha channel, which {suffix[1:]} cannot hold: write png, "
+            "tif or webp."
+        )
+
+
+def _encode(path: Path, picture: npt.NDArray[Any], record: dict[str, Any] | None) -> bytes:
+    """The bytes of a picture's file."""
+    suffix = path.suffix.lower()
+    picture = _swap_channels(picture)
+    lossless = [cv2.IMWRITE_WEBP_QUALITY, 101] if suffix == ".webp" else []
+    xmp = None if record is None or suffix not in records.INSIDE else records.to_xmp(record)
+    with _captured_stderr():
+        try:
+            if xmp is not None and suffix == ".webp":
+                chunk = np.frombuffer(xmp, np.uint8)
+                done, encoded = cv2.imencodeWithMetadata(
+                    suffix, picture, [cv2.IMAGE_METADATA_XMP], [chunk], lossless
+                )
+                xmp = None
+            else:
+                done, encoded = cv2.imencode(suffix, picture, lossless)
+        except cv2.error:
+            done = False
+    if not done:
+        height, width = picture.shape[:2]
+        raise UserError(f"{path.name} cannot hold a picture of {width}x{height} pixels: write png.")
+    data = encoded.tobytes()
+    return data if xmp is None else records.insert_xmp(data, xmp)
+
+
+def _write_whole(files: dict[Path, bytes]) -> None:
+    """Write all beside their targets, then rename them; nothing is left behind on failure."""
+    temporaries = {p: p.with_name(f".{p.name}.{secrets.token_hex(4)}.tmp") for p in files}
+    target = next(iter(files))
+    try:
+        for target, data in files.items():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporaries[target].write_bytes(data)
+        for target in files:
+            os.replace(temporaries[target], target)
+    except OSError as error:
+        raise UserError(f"{target} could not be written: {error.strerror}.") from error
+    finally:
+        for temporary in temporaries.values():
+            temporary.unlink(missing_ok=True)
 
 
 def _decode(data: bytes, header: Header) -> npt.NDArray[Any]:
