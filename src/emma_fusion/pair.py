@@ -217,6 +217,36 @@ def is_coloured(rgb: FloatArray) -> bool:
     return bool((rgb.max(axis=2) - rgb.min(axis=2)).max() > GREY_TOLERANCE)
 
 
+def parse_range(rule: str) -> tuple[str, tuple[float, float]]:
+    """Split an infrared range (see `Pair.from_arrays`) into its kind and its two numbers.
+
+    Returns:
+        "auto" or "full" with (0, 0), or "fixed" or "percentile" with the two.
+
+    Raises:
+        UserError: it is none of these.
+
+    >>> parse_range("percentile:1:99"), parse_range("7000:9000")
+    (('percentile', (1.0, 99.0)), ('fixed', (7000.0, 9000.0)))
+    """
+    if rule in ("auto", "full"):
+        return rule, (0.0, 0.0)
+    kind, numbers = "fixed", rule
+    if rule.startswith("percentile:"):
+        kind, numbers = rule.split(":", 1)
+    try:
+        low, high = (float(number) for number in numbers.split(":"))
+    except ValueError:
+        low, high = 0.0, 0.0
+    inside = kind == "fixed" or (low >= 0 and high <= 100)
+    if not (np.isfinite([low, high]).all() and low < high and inside):
+        raise UserError(
+            f"The infrared range {rule!r} is not understood; use auto, full, LOW:HIGH (values) or "
+            "percentile:LOW:HIGH (0 to 100), LOW below HIGH."
+        )
+    return kind, (low, high)
+
+
 def _as_picture(array: npt.NDArray[Any], label: str) -> npt.NDArray[Any]:
     """Check shape and dtype; (H, W, 1) becomes (H, W)."""
     array = np.asarray(array)
@@ -239,7 +269,7 @@ def _as_picture(array: npt.NDArray[Any], label: str) -> npt.NDArray[Any]:
 def _find_range(picture: npt.NDArray[Any], rule: str, label: str) -> tuple[str, float, float]:
     """The rule that applies, and the values of the picture that become 0 and 1."""
     top = 1.0 if picture.dtype.kind == "f" else float(np.iinfo(picture.dtype).max)
-    kind, fixed = _parse_range(rule)
+    kind, fixed = parse_range(rule)
     if picture.dtype.kind == "f":
         low, high = float(picture.min()), float(picture.max())
         if not np.isfinite([low, high]).all():
@@ -261,26 +291,6 @@ def _find_range(picture: npt.NDArray[Any], rule: str, label: str) -> tuple[str, 
         if high > low and (kind == "percentile" or narrow):
             return f"percentile:{percentiles[0]:g}:{percentiles[1]:g}", low, high
     return "full", 0.0, top
-
-
-def _parse_range(rule: str) -> tuple[str, tuple[float, float]]:
-    """Split a range rule into its kind and its two numbers (0, 0 where it has none)."""
-    if rule in ("auto", "full"):
-        return rule, (0.0, 0.0)
-    kind, numbers = "fixed", rule
-    if rule.startswith("percentile:"):
-        kind, numbers = rule.split(":", 1)
-    try:
-        low, high = (float(number) for number in numbers.split(":"))
-    except ValueError:
-        low, high = 0.0, 0.0
-    inside = kind == "fixed" or (low >= 0 and high <= 100)
-    if not (np.isfinite([low, high]).all() and low < high and inside):
-        raise UserError(
-            f"The infrared range {rule!r} is not understood; use auto, full, LOW:HIGH (values) or "
-            "percentile:LOW:HIGH (0 to 100), LOW below HIGH."
-        )
-    return kind, (low, high)
 
 
 def _scale(picture: npt.NDArray[Any], low: float, high: float) -> FloatArray:

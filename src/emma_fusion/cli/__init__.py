@@ -1,0 +1,59 @@
+"""The command line: `emma VERB ...`, one file a verb.
+
+A verb's file defines the function of its name and imports what it needs inside it, so that
+`emma --help` does not wait for PyTorch. Exit codes: 0 done, 1 some of it failed, 2 bad input.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+import emma_fusion
+from emma_fusion.errors import UserError
+
+VERBS = [
+    "fuse",
+]
+
+app = typer.Typer(
+    name="emma",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"emma-fusion {emma_fusion.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def emma(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version, help="Show the version."),
+    ] = False,
+) -> None:
+    """Fuse registered pictures of two modalities, such as infrared and visible, into one."""
+
+
+for _verb in VERBS:
+    _function = _verb.replace("-", "_")
+    app.command(_verb)(getattr(import_module(f"{__name__}.{_function}"), _function))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; a user's mistake becomes one sentence on stderr and exit code 2."""
+    try:
+        app(args=arguments)
+    except UserError as error:
+        print(f"emma: {error}", file=sys.stderr)
+        raise SystemExit(2) from None

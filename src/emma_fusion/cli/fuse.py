@@ -1,0 +1,269 @@
+"""emma fuse INFRARED VISIBLE -o OUT: two files, or two folders matched by stem."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from emma_fusion.fuser import Fuser
+    from emma_fusion.pair import Pair
+
+# The names of the formats whose suffix has two spellings.
+_SPELLINGS = {"jpeg": "jpg", "tiff": "tif"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for, the same for every pair."""
+
+    colour: Literal["auto", "visible", "infrared", "none"]
+    contrast: Literal["none", "stretch"]
+    infrared_range: str
+    paper: bool
+    format: str | None
+    depth: str | None
+
+    def suffix(self, visible: Path) -> str:
+        """The suffix of a fused picture."""
+        if self.format:
+            return f".{self.format}"
+        return ".png" if self.paper else visible.suffix
+
+
+def fuse(
+    infrared: Annotated[
+        Path, typer.Argument(help="Infrared picture or folder (medical: PET, SPECT or CT).")
+    ],
+    visible: Annotated[
+        Path, typer.Argument(help="Visible picture or folder of the same scene (medical: MRI).")
+    ],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="Where to: a file, or a folder.", metavar="OUT")
+    ],
+    model: Annotated[
+        str, typer.Option(help="Weights that ship, by name, or a .safetensors file.")
+    ] = "base",
+    colour: Annotated[
+        Literal["auto", "visible", "infrared", "none"],
+        typer.Option(help="Whose colour to take; auto: the visible's if it has any."),
+    ] = "auto",
+    contrast: Annotated[
+        Literal["none", "stretch"],
+        typer.Option(help="stretch: spread the fused luminance over the whole range."),
+    ] = "none",
+    infrared_range: Annotated[
+        str,
+        typer.Option(
+            help="Which infrared values become black and white: auto, full, LOW:HIGH (values) or "
+            "percentile:LOW:HIGH. auto: percentile:0.1:99.9 for 16-bit pictures that use less "
+            "than half their range, else full.",
+            metavar="RULE",
+        ),
+    ] = "auto",
+    protocol: Annotated[
+        Literal["none", "paper"],
+        typer.Option(help="paper: as EMMA's authors score, grey, stretched, 8-bit png."),
+    ] = "none",
+    format: Annotated[
+        Literal["png", "jpg", "bmp", "tif", "webp"] | None,
+        typer.Option(help="Of the fused picture; without it, as OUT or the visible picture."),
+    ] = None,
+    depth: Annotated[
+        Literal["8", "16"] | None,
+        typer.Option(help="Bits of the fused picture; without it, the visible picture's."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    precision: Annotated[
+        Literal["fp32", "bf16", "fp16"], typer.Option(help="Of the network's arithmetic.")
+    ] = "fp32",
+    threads: Annotated[
+        int | None, typer.Option(help="On a CPU; without it, one for each usable core.", min=1)
+    ] = None,
+) -> None:
+    """Fuse two pictures, or the pictures of two folders that have the same stem.
+
+    The fused picture has the visible picture's size and depth, and in a folder its format.
+
+    Nothing that exists is replaced without --overwrite; with folders it is skipped.
+    """
+    from emma_fusion.errors import UserError
+    from emma_fusion.pair import parse_range
+
+    parse_range(infrared_range)
+    if protocol == "paper":
+        if format in ("jpg", "webp") or depth == "16" or colour not in ("auto", "none"):
+            raise UserError(
+                "The paper protocol writes 8-bit grey pictures without loss: leave out --colour "
+                "and --depth, and write png, tif or bmp."
+            )
+        colour, contrast, depth = "none", "stretch", "8"
+    request = Request(colour, contrast, infrared_range, protocol == "paper", format, depth)
+    for path in (infrared, visible):
+        if not path.exists():
+            raise UserError(f"{path} does not exist.")
+    if infrared.is_dir() != visible.is_dir():
+        folder, file = (infrared, visible) if infrared.is_dir() else (visible, infrared)
+        raise UserError(
+            f"{folder} is a folder and {file} is a file: give two files or two folders."
+        )
+
+    def open_fuser() -> Fuser:
+        from emma_fusion.fuser import Fuser
+
+        return Fuser.from_pretrained(model, device=device, precision=precision, threads=threads)
+
+    if infrared.is_dir():
+        jobs = plan_folder(infrared, visible, Path(output), request, overwrite)
+        if jobs and not fuse_folder(jobs, open_fuser(), request):
+            raise typer.Exit(1)
+        return
+    target = plan_file(infrared, visible, output, request, overwrite)
+    pair = read(infrared, visible, target, request)  # what is wrong with it is said at once
+    write(open_fuser(), pair, target, request)
+    print(f"Wrote {target}", file=sys.stderr)
+
+
+def plan_file(
+    infrared: Path, visible: Path, output: str, request: Request, overwrite: bool
+) -> Path:
+    """Where the fused picture of two files goes."""
+    from emma_fusion.errors import UserError
+
+    target = Path(output)
+    if target.is_dir() or output.endswith(("/", os.sep)):
+        target = target / (visible.stem + request.suffix(visible))
+    elif request.format and _format(target) != request.format:
+        raise UserError(
+            f"{target.name} has not the suffix of the format {request.format}: leave out --format "
+            f"or write to {target.with_suffix('.' + request.format).name}."
+        )
+    if request.paper and _format(target) in ("jpg", "webp"):
+        raise UserError(
+            f"The paper protocol writes pictures without loss, not {target.name}: write png."
+        )
+    if target.exists():
+        if any(target.samefile(source) for source in (infrared, visible)):
+            raise UserError(f"{target} is one of the two inputs: write to another file.")
+        if not overwrite:
+            raise UserError(f"{target} exists: write to another file, or replace it: --overwrite.")
+    return target
+
+
+def plan_folder(
+    infrared: Path, visible: Path, output: Path, request: Request, overwrite: bool
+) -> list[tuple[Path, Path, Path]]:
+    """What is to be done: infrared, visible and fused file of each pair. The rest is listed."""
+    from emma_fusion.errors import UserError
+    from emma_fusion.media.folders import match_pairs
+
+    if output.exists() and not output.is_dir():
+        raise UserError(f"{output} is a file: the fused pictures of two folders need a folder.")
+    if output.exists() and any(output.samefile(source) for source in (infrared, visible)):
+        raise UserError(f"{output} is one of the two inputs: write to another folder.")
+    pairs, unmatched = match_pairs(infrared, visible)
+    jobs = [(i, v, output / (stem + request.suffix(v))) for stem, i, v in pairs]
+    todo = jobs if overwrite else [job for job in jobs if not job[2].exists()]
+    for path in unmatched:
+        print(f"No partner for {path}", file=sys.stderr)
+    if len(todo) < len(jobs):
+        skipped = len(jobs) - len(todo)
+        print(f"Skipped {skipped} that exist; --overwrite makes them anew.", file=sys.stderr)
+    return todo
+
+
+def fuse_folder(jobs: list[tuple[Path, Path, Path]], fuser: Fuser, request: Request) -> bool:
+    """Fuse all pairs, whatever becomes of single ones; whether all went well."""
+    failures = []
+    with _progress() as progress:
+        task = progress.add_task("Fusing", total=len(jobs))
+        for infrared, visible, target in jobs:
+            try:
+                write(fuser, read(infrared, visible, target, request), target, request)
+            except Exception as error:  # one bad pair must not cost the others their night
+                failures.append(f"{visible.stem}: {error or type(error).__name__}")
+            progress.update(task, advance=1, refresh=True)
+    done = len(jobs) - len(failures)
+    print(f"Fused {done} of {len(jobs)} pairs into {jobs[0][2].parent}", file=sys.stderr)
+    for failure in failures:
+        print(f"Failed {failure}", file=sys.stderr)
+    return not failures
+
+
+def read(infrared: Path, visible: Path, target: Path, request: Request) -> Pair:
+    """Read a pair, in the form in which its fused picture is to be written to `target`."""
+    import numpy as np
+
+    from emma_fusion.media.rasters import ALPHA_SUFFIXES, check_format, read_pair
+
+    pair = read_pair(
+        infrared, visible, colour=request.colour, infrared_range=request.infrared_range
+    )
+    opaque = pair.alpha is not None and pair.alpha.min() == 1
+    if request.paper or (opaque and target.suffix.lower() not in ALPHA_SUFFIXES):
+        pair = replace(pair, alpha=None)
+    if request.paper:
+        pair = replace(pair, colour=None)
+    if request.depth:
+        pair = replace(pair, dtype=np.dtype(f"uint{request.depth}"))
+    check_format(target, pair.dtype, pair.alpha is not None)
+    return pair
+
+
+def write(fuser: Fuser, pair: Pair, target: Path, request: Request) -> None:
+    """Fuse a pair and write the picture with the record of how it was made."""
+    from emma_fusion import __version__
+    from emma_fusion.media.rasters import write_picture
+
+    record = {
+        "software": f"emma-fusion {__version__}",
+        "model": fuser.name,
+        "precision": fuser.precision,
+        "protocol": "paper" if request.paper else "none",
+        "contrast": request.contrast,
+        **pair.record,
+    }
+    write_picture(target, fuser.fuse_pair(pair, request.contrast), record)
+
+
+def _format(path: Path) -> str:
+    """The format that a file's suffix stands for."""
+    suffix = path.suffix.lower().removeprefix(".")
+    return _SPELLINGS.get(suffix, suffix)
+
+
+def _progress() -> Progress:
+    """A bar with an estimate on stderr, where that is a terminal.
+
+    It is drawn when a picture is done and not by a thread of its own, whose output would meet what
+    `media.rasters` collects from the decoders.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        auto_refresh=False,
+        disable=not console.is_terminal,
+    )

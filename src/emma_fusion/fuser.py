@@ -1,0 +1,256 @@
+"""Fuser: a pair in, a fused picture out."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from emma_fusion.errors import UserError
+from emma_fusion.networks.padding import pad_to_multiple
+from emma_fusion.networks.ufuser import UFuser
+from emma_fusion.pair import Colour, Contrast, FloatArray, Pair
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+Picture = TypeVar("Picture", npt.NDArray[Any], Tensor)
+
+
+class Fuser:
+    """Fuses pairs of any size with one pass of a U-Fuser each.
+
+    Args:
+        network: the trained U-Fuser; a folded copy of it is used.
+        name: of the model, for the record of what was made with it.
+        device: "auto" (CUDA where there is one, else the CPU), or any name PyTorch knows.
+        precision: "fp32", or "bf16" or "fp16" for faster, slightly rougher arithmetic.
+        threads: on a CPU; None leaves PyTorch's own number, which is one a core it may use.
+
+    Raises:
+        UserError: the device is not there, or an option is unknown.
+    """
+
+    def __init__(
+        self,
+        network: UFuser,
+        name: str = "unnamed",
+        *,
+        device: str = "auto",
+        precision: str = "fp32",
+        threads: int | None = None,
+    ) -> None:
+        if precision not in PRECISIONS:
+            options = ", ".join(PRECISIONS)
+            raise UserError(f"The precision is {precision!r}; it must be one of {options}.")
+        if threads is not None and threads < 1:
+            raise UserError(f"The number of threads is {threads}; it must be at least 1.")
+        self.name = name
+        self.device = _find_device(device)
+        self.precision = precision
+        self.threads = threads
+        self._multiple_of, self._minimum_size = network.multiple_of, network.minimum_size
+        self._network = network.fold().to(self.device)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path = "base",
+        *,
+        device: str = "auto",
+        precision: str = "fp32",
+        threads: int | None = None,
+    ) -> Fuser:
+        """Open weights that ship (by name) or a .safetensors file of your own (by path).
+
+        The other arguments are those of `Fuser`.
+
+        Raises:
+            UserError: no such weights, or the file does not hold a U-Fuser.
+        """
+        from emma_fusion.networks.weights import load_fuser
+
+        network = load_fuser(name_or_path)
+        name = Path(name_or_path).name
+        return cls(network, name, device=device, precision=precision, threads=threads)
+
+    def __call__(
+        self,
+        infrared: Picture,
+        visible: Picture,
+        *,
+        colour: Colour = "auto",
+        contrast: Contrast = "none",
+        infrared_range: str = "auto",
+    ) -> Picture:
+        """Fuse two arrays or tensors.
+
+        Args:
+            infrared: (H, W), or (H, W, 3) RGB; uint8, uint16 or floats in [0, 1].
+            visible: the same; (H, W, 4) has an alpha that is kept.
+            colour: see `Pair.from_arrays`.
+            contrast: see `Pair.compose`.
+            infrared_range: see `Pair.from_arrays`.
+
+        Returns:
+            An array or tensor as `visible` is one, of its dtype and device: (H, W), or (H, W, 3)
+            where `visible` has three channels or colour is taken from `infrared`.
+
+        Raises:
+            UserError: see `Pair.from_arrays`.
+        """
+        pair = Pair.from_arrays(
+            _to_array(infrared),
+            _to_array(visible),
+            colour=colour,
+            infrared_range=infrared_range,
+        )
+        fused = self.fuse_pair(pair, contrast)
+        if isinstance(visible, Tensor):
+            return torch.from_numpy(fused).to(visible.device, visible.dtype)
+        return fused
+
+    def fuse_pair(self, pair: Pair, contrast: Contrast = "none") -> npt.NDArray[Any]:
+        """Fuse a pair into a picture of its dtype, with its colour and alpha.
+
+        Returns:
+            (H, W), (H, W, 3) or (H, W, 4); see `Pair.compose`.
+        """
+        return pair.compose(self.fuse_luminance(pair), contrast)
+
+    def fuse_luminance(self, pair: Pair) -> FloatArray:
+        """Fuse the two planes of a pair: what the network says, and nothing added.
+
+        Returns:
+            (H, W) float32 in [0, 1].
+
+        Raises:
+            UserError: the device has not the memory for a picture of this size.
+        """
+        height, width = pair.visible.shape
+        planes = torch.from_numpy(np.stack([pair.infrared, pair.visible])).unsqueeze(1)
+        try:
+            with torch.inference_mode(), _threads(self.threads), self._autocast():
+                planes = planes.to(self.device)
+                planes = pad_to_multiple(planes, self._multiple_of, self._minimum_size)
+                fused: Tensor = self._network(planes[:1], planes[1:])
+                fused = fused[0, 0, :height, :width].float().cpu()
+        except RuntimeError as error:
+            if "memory" not in str(error):
+                raise
+            raise UserError(
+                f"A picture of {width}x{height} pixels needs more memory than {self.device} has "
+                "free; try a smaller picture or the precision bf16."
+            ) from error
+        array: FloatArray = fused.numpy()
+        return array
+
+    def _autocast(self) -> torch.autocast:
+        """Half-precision arithmetic where it was asked for."""
+        dtype = PRECISIONS[self.precision]
+        return torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32)
+
+
+def fuse(
+    infrared: str | Path | npt.NDArray[Any],
+    visible: str | Path | npt.NDArray[Any],
+    model: str | Path = "base",
+    *,
+    colour: Colour = "auto",
+    contrast: Contrast = "none",
+    infrared_range: str = "auto",
+    device: str = "auto",
+    precision: str = "fp32",
+    threads: int | None = None,
+) -> npt.NDArray[Any]:
+    """Fuse two registered pictures, given as files or as arrays.
+
+    The opened model is kept for the next call with the same model, device, precision and threads.
+
+    Args:
+        infrared: path, or array as in `Fuser.__call__`.
+        visible: path, or array.
+        model: the name of weights that ship, or the path of a .safetensors file.
+        colour: whose colour to take: "auto", "visible", "infrared" or "none".
+        contrast: "none", or "stretch" for the fused luminance's own minimum and maximum.
+        infrared_range: how infrared values become 0 to 1; see `Pair.from_arrays`.
+        device: see `Fuser`.
+        precision: see `Fuser`.
+        threads: see `Fuser`.
+
+    Returns:
+        (H, W) or (H, W, 3) RGB, of the visible picture's size and dtype.
+
+    Raises:
+        UserError: a file is not readable, or the two do not fit.
+    """
+    path = Path(model)
+    stamp = path.stat().st_mtime_ns if path.is_file() else 0  # a file may be trained anew
+    fuser = _open(str(model), stamp, device, precision, threads)
+    pictures = [_read(picture) for picture in (infrared, visible)]
+    pair = Pair.from_arrays(
+        *(array for array, _ in pictures),
+        colour=colour,
+        infrared_range=infrared_range,
+        labels=(pictures[0][1] or "infrared", pictures[1][1] or "visible"),
+    )
+    return fuser.fuse_pair(pair, contrast)
+
+
+@functools.lru_cache(maxsize=4)
+def _open(model: str, stamp: int, device: str, precision: str, threads: int | None) -> Fuser:
+    """Open a model, or the one that is open already."""
+    return Fuser.from_pretrained(model, device=device, precision=precision, threads=threads)
+
+
+def _read(picture: str | Path | npt.NDArray[Any]) -> tuple[npt.NDArray[Any], str]:
+    """A picture and the name of its file, "" where it is no file."""
+    if not isinstance(picture, str | Path):
+        return picture, ""
+    from emma_fusion.media.rasters import read_picture
+
+    return read_picture(picture), Path(picture).name
+
+
+def _to_array(picture: npt.NDArray[Any] | Tensor) -> npt.NDArray[Any]:
+    """A tensor as an array; bfloat16, which NumPy has not, as float32."""
+    if not isinstance(picture, Tensor):
+        return picture
+    picture = picture.detach().cpu()
+    array: npt.NDArray[Any] = (
+        picture.float() if picture.dtype == torch.bfloat16 else picture
+    ).numpy()
+    return array
+
+
+def _find_device(name: str) -> torch.device:
+    """The device of that name, after trying it."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise UserError(
+            f"The device {name!r} is not there or not usable: use auto, cpu, or what PyTorch finds "
+            "on this machine, such as cuda or cuda:1."
+        ) from error
+    return device
+
+
+@contextmanager
+def _threads(number: int | None) -> Iterator[None]:
+    """PyTorch's number of threads for a while; it belongs to the whole process."""
+    before = torch.get_num_threads()
+    if number is not None:
+        torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        if number is not None:
+            torch.set_num_threads(before)
