@@ -25,9 +25,8 @@ from emma_fusion.pair import Colour, Pair
 # 16384 x 16384. A header that claims more is refused before anything is allocated.
 MAX_PIXELS = 2**28
 
-DEEP_SUFFIXES = (".png", ".tif", ".tiff")  # these hold 16 bit
+DEEP_SUFFIXES = (".png", ".tif", ".tiff")  # those that hold 16 bit
 ALPHA_SUFFIXES = (".png", ".tif", ".tiff", ".webp", ".bmp")
-LOSSY_SUFFIXES = (".jpg", ".jpeg", ".webp")
 
 _FD_LOCK = threading.Lock()
 # libjpeg writes these to stderr and goes on with grey; what else it says there is harmless.
@@ -176,16 +175,17 @@ def _write_whole(files: dict[Path, bytes]) -> None:
     temporaries = {p: p.with_name(f".{p.name}.{secrets.token_hex(4)}.tmp") for p in files}
     target = next(iter(files))
     try:
-        for target, data in files.items():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporaries[target].write_bytes(data)
-        for target in files:
-            os.replace(temporaries[target], target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            for target, data in files.items():
+                temporaries[target].write_bytes(data)
+            for target in files:
+                os.replace(temporaries[target], target)
+        finally:
+            for temporary in temporaries.values():
+                temporary.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"{target} could not be written: {error.strerror}.") from error
-    finally:
-        for temporary in temporaries.values():
-            temporary.unlink(missing_ok=True)
 
 
 def _decode(data: bytes, header: Header) -> npt.NDArray[Any]:
@@ -209,6 +209,8 @@ def _decode(data: bytes, header: Header) -> npt.NDArray[Any]:
             picture = None
     if picture is None or _COMPLAINT.search(bytes(complaints)):
         raise Damaged("is damaged: its picture data could not be decoded")
+    if sorted(picture.shape[:2]) != sorted((height, width)):  # TIFF's orientation may turn it
+        raise Damaged("is damaged: its parts do not agree on its size")
     if picture.dtype not in (np.uint8, np.uint16):
         raise Damaged(f"holds {picture.dtype} values: save it with 8 or 16 bit")
     if header.inverted and picture.dtype == np.uint16:
