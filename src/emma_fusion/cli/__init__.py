@@ -18,6 +18,7 @@ from emma_fusion.errors import UserError
 
 VERBS = [
     "fuse",
+    "evaluate",
 ]
 
 app = typer.Typer(

@@ -1,0 +1,188 @@
+"""emma evaluate: what it prints, and what it says of bad input."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from emma_fusion import metrics
+from emma_fusion.cli import main
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Three folders with the pictures a, b and c, 48x56, the visible ones in colour."""
+    random = np.random.default_rng(0)
+    for side, shape in (("fused", (48, 56)), ("ir", (48, 56)), ("vi", (48, 56, 3))):
+        (tmp_path / side).mkdir()
+        for stem in "abc":
+            picture = random.integers(20, 200, shape, dtype=np.uint8)
+            assert cv2.imwrite(str(tmp_path / side / f"{stem}.png"), picture)
+    return tmp_path
+
+
+@pytest.fixture
+def emma(folders, capsys):
+    """Run emma evaluate on the three folders: (exit code, stdout, stderr)."""
+
+    def run(*options, paths=("fused", "ir", "vi")):
+        with pytest.raises(SystemExit) as stop:
+            main(["evaluate", *(str(folders / path) for path in paths), *options])
+        return (stop.value.code, *capsys.readouterr())
+
+    return run
+
+
+def read(path):
+    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    return picture if picture.ndim == 2 else picture[..., ::-1].copy()
+
+
+@pytest.mark.parametrize("convention", ["ours", "paper"])
+def test_json_holds_every_value_and_where_it_is_from(emma, folders, convention):
+    code, out, err = emma("--json", "--convention", convention)
+    assert code == 0
+    assert err == ""
+    report = json.loads(out)
+    assert report["convention"] == convention
+    assert report["protocol"] == "direct"
+    assert report["count"] == 3
+    assert {"emma-fusion", "torch", "numpy", "opencv"} <= set(report["versions"])
+    for stem in "abc":
+        pictures = (read(folders / side / f"{stem}.png") for side in ("fused", "ir", "vi"))
+        assert report["pictures"][stem] == metrics.score(*pictures, convention=convention)
+    for name, mean in report["mean"].items():
+        values = [report["pictures"][stem][name] for stem in "abc"]
+        assert mean == pytest.approx(np.mean(values))
+    assert set(report["mean"]) == set(metrics.CONVENTIONS[convention].default)
+
+
+def test_paper_protocol_stretches_the_fused_picture(emma, folders):
+    _, out, _ = emma("--json", "--protocol", "paper", "--metrics", "SD")
+    fused = read(folders / "fused" / "a.png").astype(float)
+    stretched = np.rint((fused - fused.min()) / np.ptp(fused) * 255)
+    report = json.loads(out)
+    assert report["protocol"] == "paper"
+    assert report["pictures"]["a"] == {"SD": pytest.approx(stretched.std())}
+
+
+def test_three_files(emma):
+    code, out, _ = emma("--json", "--metrics", "EN", paths=("fused/a.png", "ir/a.png", "vi/b.png"))
+    assert code == 0
+    assert list(json.loads(out)["pictures"]) == ["a"]
+
+
+def test_a_table_for_people(emma):
+    code, out, _ = emma("--metrics", "EN,VIF")
+    assert code == 0
+    assert "EN" in out
+    assert "VIF" in out
+    assert "3 pictures" in out
+
+
+def test_all_metrics_of_a_convention(emma):
+    _, out, _ = emma("--json", "--metrics", "all", "--convention", "paper")
+    assert set(json.loads(out)["mean"]) == set(metrics.CONVENTIONS["paper"].metrics)
+
+
+def test_stale_and_missing_pictures_are_named_and_left_out(emma, folders):
+    (folders / "fused" / "b.png").rename(folders / "fused" / "old.png")
+    code, out, err = emma("--json", "--metrics", "EN")
+    report = json.loads(out)
+    assert code == 0
+    assert sorted(report["pictures"]) == ["a", "c"]
+    assert report["count"] == 2
+    assert report["missing"] == ["b"]
+    assert "old.png" in report["stale"][0]
+    assert "old.png" in err
+    assert "1 pairs (b)" in err
+
+
+def test_infinite_values_are_null(emma, folders):
+    for side in ("ir", "vi"):
+        for stem in "abc":
+            picture = (folders / "fused" / f"{stem}.png").read_bytes()
+            (folders / side / f"{stem}.png").write_bytes(picture)
+    _, out, _ = emma("--json", "--metrics", "PSNR,MSE")
+    assert json.loads(out)["mean"] == {"PSNR": None, "MSE": 0}
+
+
+def test_sixteen_bit_sources_are_scaled_as_for_fusing(emma, folders):
+    thermal = np.random.default_rng(1).integers(20000, 22000, (48, 56), dtype=np.uint16)
+    cv2.imwrite(str(folders / "ir" / "a.png"), thermal)
+    low, high = np.percentile(thermal, (0.1, 99.9))
+    scaled = np.clip((thermal - low) / (high - low), 0, 1)
+    _, out, _ = emma("--json", "--metrics", "MSE")
+    fused, visible = (read(folders / side / "a.png") for side in ("fused", "vi"))
+    expected = metrics.mean_squared_error(fused, scaled, metrics.luminance(visible))
+    assert json.loads(out)["pictures"]["a"]["MSE"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_sizes_that_differ_are_named(emma, folders):
+    cv2.imwrite(str(folders / "ir" / "b.png"), np.zeros((48, 50), np.uint8))
+    code, out, err = emma("--json")
+    assert code == 2
+    assert out == ""
+    assert "50x48" in err
+    assert "56x48" in err
+    assert "1 of 3" in err
+
+
+def test_an_unreadable_picture_is_named_and_nothing_averaged(emma, folders):
+    (folders / "fused" / "c.png").write_text("not a picture")
+    code, out, err = emma()
+    assert code == 2
+    assert out == ""
+    assert "c.png" in err
+    assert "Traceback" not in err
+
+
+def test_an_empty_folder(emma, folders):
+    for path in (folders / "fused").iterdir():
+        path.unlink()
+    code, out, err = emma("--json")
+    assert (code, out) == (2, "")
+    assert "holds no pictures" in err
+
+
+def test_names_that_do_not_match(emma, folders):
+    for path in (folders / "fused").iterdir():
+        path.rename(path.with_stem(f"{path.stem}_fused"))
+    code, out, err = emma("--json")
+    assert (code, out) == (2, "")
+    assert "a_fused" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (("--convention", "theirs"), "paper"),
+        (("--metrics", "EN,QQ"), "QQ"),
+    ],
+)
+def test_unknown_names_list_the_known_ones(emma, options, word):
+    code, out, err = emma(*options)
+    assert (code, out) == (2, "")
+    assert word in err
+
+
+def test_a_missing_folder_and_a_mixture(emma):
+    assert emma(paths=("nowhere", "ir", "vi"))[0] == 2
+    code, _, err = emma(paths=("fused", "ir/a.png", "vi"))
+    assert code == 2
+    assert "a.png is a file" in err
+
+
+def test_golden_pictures_by_the_command_line(emma, golden, data, capsys):
+    test = data / "roadscene" / "test"
+    arguments = [str(golden / "fused" / "auif"), str(test / "ir"), str(test / "vi")]
+    with pytest.raises(SystemExit) as stop:
+        main(["evaluate", *arguments, "--json", "--convention", "paper", "--metrics", "EN,SF"])
+    assert stop.value.code == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["count"] == 10
+    assert report["mean"] == {
+        "EN": pytest.approx(7.3836347, rel=1e-5),
+        "SF": pytest.approx(14.065364, rel=1e-5),
+    }
