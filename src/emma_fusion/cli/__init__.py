@@ -17,6 +17,7 @@ import emma_fusion
 from emma_fusion.errors import UserError
 
 VERBS = [
+    "demo",
     "fuse",
     "evaluate",
 ]

@@ -1,0 +1,60 @@
+"""emma demo: a scene drawn by code, fused by the weights that ship."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Where to: a folder.", metavar="FOLDER")
+    ] = Path("demo"),
+    model: Annotated[
+        str, typer.Option(help="Weights that ship, by name, or a .safetensors file.")
+    ] = "base",
+    seed: Annotated[int, typer.Option(help="Of the scene's bricks, leaves and noise.", min=0)] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
+) -> None:
+    """Draw a street at night in infrared and visible light, and fuse the two."""
+    from emma_fusion import __version__
+    from emma_fusion.errors import UserError
+    from emma_fusion.fuser import Fuser
+    from emma_fusion.media.rasters import write_picture
+    from emma_fusion.media.scene import render_scene
+    from emma_fusion.media.sheet import make_sheet
+
+    names = ("infrared", "visible", "fused", "sheet")
+    infrared_file, visible_file, fused_file, sheet_file = (output / f"{n}.png" for n in names)
+    if output.exists() and not output.is_dir():
+        raise UserError(f"{output} is a file: the demo needs a folder.")
+    for path in (infrared_file, visible_file, fused_file, sheet_file):
+        if path.exists() and not overwrite:
+            raise UserError(f"{path} exists: choose another folder, or replace it: --overwrite.")
+    fuser = Fuser.from_pretrained(model)
+    infrared, visible = render_scene(seed=seed)
+    fused = fuser(infrared, visible)
+    sheet = make_sheet({"infrared": infrared, "visible": visible, "fused": fused})
+
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"The folder {output} cannot be made: {error.strerror}.") from error
+    drawn = {"software": f"emma-fusion {__version__}", "scene": f"drawn, seed {seed}"}
+    write_picture(infrared_file, infrared, drawn)
+    write_picture(visible_file, visible, drawn)
+    write_picture(fused_file, fused, {**drawn, "model": fuser.name})
+    write_picture(sheet_file, sheet, {**drawn, "model": fuser.name})
+
+    print(f"""A street at night, drawn for two cameras and fused by {fuser.name!r}:
+  {infrared_file}   warm: the walker in the dark, the engine, the manhole
+  {visible_file}    lit: the signs, the windows, the road markings
+  {fused_file}      both
+  {sheet_file}      the three side by side
+
+Try next:
+  emma fuse INFRARED VISIBLE -o OUT   two pictures of your own, or two folders of them
+  emma fuse --help                    colour, contrast, 16 bit, devices
+  emma --help                         what else there is""")

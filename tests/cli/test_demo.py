@@ -1,0 +1,73 @@
+"""emma demo, with a network that was never trained."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from emma_fusion.cli import main
+from emma_fusion.media import scene
+from emma_fusion.media.rasters import read_picture
+from emma_fusion.networks import UFuser
+from emma_fusion.networks.weights import save_weights
+
+NAMES = {"infrared.png", "visible.png", "fused.png", "sheet.png"}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        save_weights(UFuser(), path)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _small_scene(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing and fusing the full size is no other code, only slower."""
+    full = scene.render_scene
+    monkeypatch.setattr(scene, "render_scene", lambda seed: full(96, 128, seed))
+
+
+def run(*arguments: object) -> int | str | None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["demo", *map(str, arguments)])
+    return exit_.value.code
+
+
+def test_four_pictures_are_written_and_named(model: Path, tmp_path: Path, capsys) -> None:
+    folder = tmp_path / "deep" / "demo"
+    assert run("-o", folder, "--model", model) == 0
+    assert {path.name for path in folder.iterdir()} == NAMES
+    infrared, visible, fused = (
+        read_picture(folder / f"{name}.png") for name in ("infrared", "visible", "fused")
+    )
+    drawn = scene.render_scene(seed=0)
+    assert (infrared == drawn[0]).all()
+    assert (visible == drawn[1]).all()
+    assert fused.shape == visible.shape
+    assert fused.dtype == visible.dtype
+    sheet = read_picture(folder / "sheet.png")
+    assert sheet.shape[1] > 3 * visible.shape[1]
+    said = capsys.readouterr().out
+    assert all(str(folder / name) in said for name in NAMES)
+
+    assert run("-o", folder, "--model", model) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    before = (folder / "infrared.png").read_bytes()
+    assert run("-o", folder, "--model", model, "--overwrite", "--seed", 1) == 0
+    assert (folder / "infrared.png").read_bytes() != before
+
+
+def test_nothing_is_left_behind_without_weights(tmp_path: Path, capsys) -> None:
+    assert run("-o", tmp_path / "demo", "--model", tmp_path / "absent.safetensors") == 2
+    assert not (tmp_path / "demo").exists()
+    assert "absent.safetensors" in capsys.readouterr().err
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path, capsys) -> None:
+    (tmp_path / "demo").write_text("mine")
+    assert run("-o", tmp_path / "demo") == 2
+    assert (tmp_path / "demo").read_text() == "mine"
+    assert "is a file" in capsys.readouterr().err
