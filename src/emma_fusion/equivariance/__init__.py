@@ -1,11 +1,24 @@
 """The prior: the group of transforms a scene may undergo, and the loss it gives."""
 
+from emma_fusion.equivariance.loss import EmmaTerms, emma_terms, fidelity, sobel
 from emma_fusion.equivariance.transforms import (
     Params,
     Reflection,
     Rotation,
     Shift,
     Transform,
+    take,
 )
 
-__all__ = ["Params", "Reflection", "Rotation", "Shift", "Transform"]
+__all__ = [
+    "EmmaTerms",
+    "Params",
+    "Reflection",
+    "Rotation",
+    "Shift",
+    "Transform",
+    "emma_terms",
+    "fidelity",
+    "sobel",
+    "take",
+]

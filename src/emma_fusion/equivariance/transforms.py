@@ -305,7 +305,7 @@ class Choice(Transform):
                 continue
             there = here.to(x.device)
             some = None if mask is None else mask[there]
-            y, valid = getattr(option, call)(x[there], _take(of_option, here), some)
+            y, valid = getattr(option, call)(x[there], take(of_option, here), some)
             places.append(here)
             pictures.append(y)
             masks.append(valid)
@@ -364,13 +364,13 @@ def _parts(transform: Transform, kind: type[Choice] | type[Sum]) -> tuple[Transf
     return (transform,)
 
 
-def _take(params: Any, index: Tensor) -> Any:
+def take(params: Any, index: Tensor) -> Any:
     """The parameters of some of the samples."""
     if isinstance(params, Tensor):
         return params[index]
     if isinstance(params, list):
-        return [_take(value, index) for value in params]
-    return {name: _take(value, index) for name, value in params.items()}
+        return [take(value, index) for value in params]
+    return {name: take(value, index) for name, value in params.items()}
 
 
 def _check(x: Tensor, drawn: Tensor) -> None:

@@ -9,7 +9,9 @@ from torch.nn import functional
 HEADS = 8
 
 
-def conv3x3(inputs: int, outputs: int, *, stride: int = 1, groups: int = 1, bias: bool) -> nn.Conv2d:
+def conv3x3(
+    inputs: int, outputs: int, *, stride: int = 1, groups: int = 1, bias: bool
+) -> nn.Conv2d:
     """A 3×3 convolution that pads by reflection, as all of the U-Fuser's do but attention's."""
     return nn.Conv2d(
         inputs,
@@ -59,7 +61,7 @@ def block_diagonal(blocks: Tensor) -> Tensor:
 
 
 class ChannelAttention(nn.Module):
-    """Multi-head attention over channels (Restormer's, with a dense 3×3 convolution before q, k, v).
+    """Multi-head attention over channels (Restormer's, but with a dense 3×3 before q, k, v).
 
     Its two convolutions have nothing between them, so they equal one 3×3 convolution C → 3C; and
     where each head has a single channel its softmax is over one element, so that the attention
@@ -83,9 +85,7 @@ class ChannelAttention(nn.Module):
     def kernel(self) -> Tensor:
         """The 3×3 kernel that does the work of the merged convolutions, ``(3C or C, C, 3, 3)``."""
         if not self.linear:
-            return torch.einsum(
-                "omyx,mi->oiyx", self.spread.weight, self.expand.weight.flatten(1)
-            )
+            return torch.einsum("omyx,mi->oiyx", self.spread.weight, self.expand.weight.flatten(1))
         channels = self.expand.in_channels
         values = self.spread.weight[-channels:]
         projected = torch.einsum("po,omyx->pmyx", self.project.weight.flatten(1), values)
@@ -131,9 +131,7 @@ class FoldedAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """As `ChannelAttention.forward`."""
-        return merged_attention(
-            x, self.kernel, self.project, self.scale, self.heads, self.linear
-        )
+        return merged_attention(x, self.kernel, self.project, self.scale, self.heads, self.linear)
 
 
 class GatedFFN(nn.Module):

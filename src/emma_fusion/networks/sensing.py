@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -69,7 +71,7 @@ class SensingUNet(nn.Module):
         )
         self.ups = nn.ModuleList(
             nn.ConvTranspose2d(coarse, fine, 4, stride=2, padding=1, bias=False)
-            for fine, coarse in zip(channels, channels[1:], strict=False)
+            for fine, coarse in pairwise(channels)
         )
         self.decoders = nn.ModuleList(DoubleConv(2 * c, c) for c in channels[:-1])
         self.last = nn.Conv2d(width, 1, 3, padding=1)

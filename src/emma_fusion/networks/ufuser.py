@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -63,7 +64,7 @@ class UFuser(nn.Module):
         )
         self.ups = nn.ModuleList(
             nn.ConvTranspose2d(coarse, fine, 4, stride=2, padding=1, bias=False)
-            for fine, coarse in zip(channels, channels[1:], strict=False)
+            for fine, coarse in pairwise(channels)
         )
         self.last = conv3x3(channels[0], 1, bias=True)
 

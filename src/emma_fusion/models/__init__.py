@@ -1,0 +1,41 @@
+"""The weights that ship, each with a card (`NAME/README.md`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from emma_fusion.errors import UserError
+
+FUSER = "fuser.safetensors"
+SENSING_INFRARED = "sensing_infrared.safetensors"
+SENSING_VISIBLE = "sensing_visible.safetensors"
+
+_HERE = Path(__file__).parent
+
+
+def shipped() -> list[str]:
+    """Names of the models that ship."""
+    return sorted(path.parent.name for path in _HERE.glob(f"*/{FUSER}"))
+
+
+def find(name_or_path: str | Path, file: str = FUSER) -> Path:
+    """The weights file that a user means.
+
+    Args:
+        name_or_path: A shipped model's name, a weights file, or the folder of a training run.
+        file: Which file of a folder.
+
+    Raises:
+        UserError: There is no such thing.
+    """
+    path = Path(name_or_path)
+    if path.is_file():
+        return path if file == FUSER else path.parent / file
+    for folder in (path, _HERE / str(name_or_path)):
+        if (folder / file).is_file():
+            return folder / file
+    raise UserError(
+        f"There is no model {str(name_or_path)!r}: give one that ships "
+        f"({', '.join(shipped()) or 'none here'}), a .safetensors file, or the folder of a "
+        f"training run that has {file}."
+    )

@@ -1,0 +1,121 @@
+"""Reading and writing weights: safetensors whose metadata say what the network is."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from emma_fusion import models
+from emma_fusion.errors import UserError
+from emma_fusion.networks.sensing import SensingUNet
+from emma_fusion.networks.ufuser import UFuser
+
+Network = TypeVar("Network", bound=nn.Module)
+
+FUSER = "UFuser"
+SENSING = "SensingUNet"
+
+
+def save_weights(
+    network: UFuser | SensingUNet,
+    path: Path,
+    facts: dict[str, Any] | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> None:
+    """Writes a network's weights, beside the target first and then in its place.
+
+    Args:
+        network: What to write.
+        path: A ``.safetensors`` file.
+        facts: How the weights came to be; kept in the file as JSON.
+        dtype: Of the stored floating-point tensors.
+    """
+    if isinstance(network, UFuser):
+        shape: dict[str, Any] = {"network": FUSER, "channels": list(network.channels)}
+    else:
+        shape = {
+            "network": SENSING,
+            "width": network.width,
+            "low_pass": network.low_pass_passes,
+        }
+    tensors = {
+        name: (tensor.to(dtype) if tensor.is_floating_point() else tensor).cpu().contiguous()
+        for name, tensor in network.state_dict().items()
+    }
+    metadata = {"shape": json.dumps(shape), "facts": json.dumps(facts or {})}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        save_file(tensors, str(temporary), metadata)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_fuser(name_or_path: Path | str) -> UFuser:
+    """Reads a U-Fuser.
+
+    Args:
+        name_or_path: See `emma_fusion.models.find`.
+
+    Raises:
+        UserError: The file does not exist, is damaged, or holds another network.
+    """
+    path = models.find(name_or_path)
+    tensors, shape = _read(path, FUSER)
+    return _filled(UFuser(tuple(shape["channels"])), tensors, path)
+
+
+def load_sensing(path: Path | str) -> SensingUNet:
+    """Reads a sensing network.
+
+    Raises:
+        UserError: The file does not exist, is damaged, or holds another network.
+    """
+    tensors, shape = _read(Path(path), SENSING)
+    network = SensingUNet(shape["width"], shape["low_pass"])
+    return _filled(network, tensors, Path(path))
+
+
+def read_facts(path: Path | str) -> dict[str, Any]:
+    """How the weights in a file came to be, as far as the file says it."""
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            facts: dict[str, Any] = json.loads((file.metadata() or {}).get("facts", "{}"))
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"The weights {path} cannot be read: {error}") from error
+    return facts
+
+
+def _read(path: Path, network: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    if not path.is_file():
+        raise UserError(f"There are no weights at {path}.")
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            shape = json.loads((file.metadata() or {}).get("shape", "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+        raise UserError(
+            f"{path} cannot be read as safetensors: {error}. A checkpoint in PyTorch's own "
+            "format is converted by `emma import-checkpoint`."
+        ) from error
+    if shape.get("network") != network:
+        raise UserError(
+            f"{path} holds {shape.get('network', 'no network of this package')}, not {network}."
+        )
+    return tensors, shape
+
+
+def _filled(network: Network, tensors: dict[str, torch.Tensor], path: Path) -> Network:
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise UserError(f"The weights in {path} do not fit the network: {error}") from error
+    return network

@@ -1,0 +1,216 @@
+"""The one configuration of a training run, validated; read from YAML, saved with the result."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from emma_fusion.errors import UserError
+
+Fraction = Field(ge=0, le=1)
+
+
+class Section(BaseModel):
+    """A part of the configuration; unknown names are errors, not ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Enhance(Section):
+    """A teacher made of others: their mean, with the sources' own detail and more contrast.
+
+    See `emma_fusion.training.teachers.enhanced`.
+    """
+
+    detail: float = Field(0.8, ge=0, le=1, description="share of detail taken from the sources")
+    gains: list[float] = Field([1.1, 1.15, 1.15, 1.15], description="of that detail, finest first")
+    contrast: float = Field(1.2, gt=0, description="factor on the distance to the mean")
+    centre: float = Field(0.5, ge=0, le=1, description="how far the mean moves to mid grey")
+
+
+class Pairs(Section):
+    """Two folders of registered pairs, matched by stem, and their teachers."""
+
+    infrared: Path
+    visible: Path
+    teachers: list[Path] = Field([], description="folders of fused pictures, same stems")
+    methods: list[str] = Field(
+        ["laplacian", "wavelet", "guided"],
+        description="baselines that make teachers where no folder is given",
+    )
+    enhance: Enhance | None = None
+    scales: list[float] = Field([1.0], description="sizes at which patches are cut, 1 = as stored")
+    validation: int = Field(0, ge=0, description="pairs kept out of training, spread evenly")
+
+
+class Patches(Section):
+    """How pictures are cut (EMMA, section 4.1)."""
+
+    size: int = Field(128, ge=32, multiple_of=16)
+    stride: int = Field(200, ge=1)
+    min_contrast: float = Field(
+        0.1, ge=0, le=1, description="patches with (p90 - p10) / p90 below it are dropped"
+    )
+
+
+class Schedule(Section):
+    """How long one stage trains, and at which rate."""
+
+    batch: int = Field(ge=1)
+    steps: int | None = Field(None, ge=0)
+    epochs: int = Field(1, ge=0, description="used where steps is not given")
+    lr: float = Field(1e-4, gt=0)
+    decay: Literal["halving", "cosine"] = "halving"
+    halvings: int = Field(4, ge=1, description="parts of the stage, the rate halved after each")
+    warm_up: int = Field(0, ge=0, description="steps over which the rate rises")
+
+    def total(self, patches: int) -> int:
+        """Steps of the stage for this many training patches."""
+        return self.steps if self.steps is not None else self.epochs * -(-patches // self.batch)
+
+    def rate(self, step: int, total: int) -> float:
+        """The learning rate at a step, counted from 0."""
+        from math import cos, pi
+
+        if step < self.warm_up:
+            return self.lr * (step + 1) / self.warm_up
+        done = step / max(total, 1)
+        if self.decay == "cosine":
+            return self.lr * (0.02 + 0.98 * (1 + cos(pi * done)) / 2)
+        return self.lr * 0.5 ** int(done * self.halvings)
+
+
+class Sensing(Schedule):
+    """Stage 1: A_i and A_v."""
+
+    batch: int = Field(64, ge=1)
+    width: int = Field(64, ge=1)
+    low_pass: int = Field(0, ge=0, description="binomial low-pass passes before A_i and A_v")
+    noise: float = Field(0.0, ge=0, description="largest σ of the noise on the teachers' pictures")
+
+
+class Start(Schedule):
+    """The U-Fuser's start: regression onto the teachers. The paper has none (0 steps)."""
+
+    batch: int = Field(4, ge=1)
+    steps: int | None = 0
+
+
+class Fusion(Schedule):
+    """Stage 2: the U-Fuser, by EMMA's loss."""
+
+    batch: int = Field(4, ge=1)
+    alpha: float = Field(0.1, ge=0)
+    shifts: int = Field(3, ge=0, description="shifted copies of each fused picture")
+    rotations: int = Field(3, ge=0)
+    reflections: int = Field(3, ge=0)
+    mixed: int = Field(0, ge=0, description="copies that draw their kind of transform")
+    angles: list[float] | None = Field(None, description="rotations in degrees; any if not given")
+    anchor: float = Field(0.0, ge=0, description="weight of ℓ(f, teacher); the paper has none")
+    texture: float = Field(0.0, ge=0, description="weight of the texture guard; the paper has none")
+    ema: float = Field(0.0, ge=0, lt=1, description="decay of the running mean of the weights")
+
+
+class Run(Section):
+    """Where and how it runs."""
+
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    devices: int = Field(1, ge=1, description="processes on each machine")
+    nodes: int = Field(1, ge=1, description="machines")
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    threads: int | None = Field(None, ge=1, description="of each process; all cores if not given")
+    checkpoint_every: int = Field(100, ge=1, description="steps")
+    preview_every: int = Field(200, ge=1, description="steps")
+
+
+class TrainingConfig(Section):
+    """Everything that decides what is trained."""
+
+    pairs: list[Pairs] = []
+    init: str | None = Field(
+        None, description="weights to go on from: a shipped model or the folder of a run"
+    )
+    patches: Patches = Patches()
+    sensing: Sensing = Sensing(epochs=40)
+    start: Start = Start()
+    fusion: Fusion = Fusion(epochs=120, halvings=6)
+    run: Run = Run()
+
+    @model_validator(mode="after")
+    def _processes_share_batches(self) -> TrainingConfig:
+        world = self.run.devices * self.run.nodes
+        for stage in (self.sensing, self.start, self.fusion):
+            if stage.batch % world:
+                raise ValueError(f"a batch of {stage.batch} cannot be shared by {world} processes")
+        return self
+
+
+def presets() -> dict[str, Path]:
+    """The named presets that ship, name → YAML file."""
+    folder = Path(str(resources.files("emma_fusion.training") / "presets"))
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def load_config(
+    preset: str | None = None,
+    file: Path | None = None,
+    overrides: dict[str, Any] | None = None,
+) -> TrainingConfig:
+    """Puts a configuration together; later ones win: preset, file, overrides.
+
+    Args:
+        preset: A name of `presets`.
+        file: A YAML file.
+        overrides: Dotted names to values, such as ``{"sensing.width": 16}``.
+
+    Raises:
+        UserError: The preset or file does not exist, or a value is not valid.
+    """
+    values: dict[str, Any] = {}
+    if preset is not None:
+        if preset not in presets():
+            raise UserError(f"There is no preset {preset!r}; choose one of {', '.join(presets())}.")
+        _merge(values, _read(presets()[preset]))
+    if file is not None:
+        _merge(values, _read(file))
+    for name, value in (overrides or {}).items():
+        *parents, last = name.split(".")
+        place = values
+        for parent in parents:
+            place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                raise UserError(f"{name} is not a setting: {parent} has no parts.")
+        place[last] = value
+    try:
+        return TrainingConfig.model_validate(values)
+    except ValidationError as error:
+        lines = [
+            f"  {'.'.join(str(part) for part in e['loc']) or 'settings'}: {e['msg']}"
+            for e in error.errors()
+        ]
+        raise UserError("The training configuration is not valid:\n" + "\n".join(lines)) from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"The configuration {file} cannot be read: {error}.") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"The configuration {file} is not valid YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise UserError(f"The configuration {file} must be a YAML mapping of settings.")
+    return values
+
+
+def _merge(into: dict[str, Any], more: dict[str, Any]) -> None:
+    for key, value in more.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value

@@ -1,0 +1,177 @@
+"""Pairs and their teachers, cut into patches that a training step can draw from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from emma_fusion.errors import UserError
+from emma_fusion.media.folders import match_pairs
+from emma_fusion.media.rasters import read_pair
+from emma_fusion.training.config import Pairs, Patches
+from emma_fusion.training.teachers import Plane, Teachers
+
+
+@dataclass
+class PatchSet:
+    """The training patches of all sets of pairs, and whole pairs kept for validation.
+
+    Attributes:
+        stacks: One uint8 tensor ``(N, 2 + teachers, S, S)`` a set of pairs: infrared, visible,
+            then its teachers.
+        validation: Whole pairs ``(stem, infrared, visible)``, float32 in [0, 1].
+        unmatched: Files without a partner or a teacher.
+        fingerprint: Of all planes read, so that a result can say what it was trained on.
+        counts: Pairs read, a set each.
+    """
+
+    stacks: list[Tensor] = field(default_factory=list)
+    validation: list[tuple[str, Plane, Plane]] = field(default_factory=list)
+    unmatched: list[str] = field(default_factory=list)
+    fingerprint: str = ""
+    counts: list[int] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return sum(len(stack) for stack in self.stacks)
+
+    def draw(
+        self, batch: int, generator: torch.Generator, teacher: Literal["any", "last", "none"]
+    ) -> tuple[Tensor, ...]:
+        """Draws patches at random, each turned and mirrored at random.
+
+        Args:
+            batch: How many.
+            generator: On the CPU.
+            teacher: Which of a patch's teachers comes with it: "last" the last one, which is
+                the enhanced one where there is one; "any" the last one half of the time, else
+                any; "none" none.
+
+        Returns:
+            Infrared, visible and, unless there is none, the teacher's fused patches, each
+            ``(batch, 1, S, S)`` float32 in [0, 1].
+        """
+        places = torch.randint(len(self), (batch,), generator=generator).tolist()
+        choices = torch.rand(batch, 2, generator=generator).tolist()
+        turns = torch.randint(8, (batch,), generator=generator).tolist()
+        patches = []
+        for place, (half, share), turn in zip(places, choices, turns, strict=True):
+            stack, index = self._find(place)
+            teachers = stack.shape[1] - 2
+            keep_last = teacher == "last" or half < 0.5
+            chosen = teachers - 1 if keep_last else int(share * teachers)
+            wanted = [0, 1] if teacher == "none" else [0, 1, 2 + chosen]
+            planes = stack[index, wanted].rot90(turn % 4, (-2, -1))
+            patches.append(planes.flip(-1) if turn >= 4 else planes)
+        drawn = torch.stack(patches).float() / 255
+        return tuple(plane.unsqueeze(1) for plane in drawn.unbind(1))
+
+    def _find(self, place: int) -> tuple[Tensor, int]:
+        for stack in self.stacks:
+            if place < len(stack):
+                return stack, place
+            place -= len(stack)
+        raise IndexError(place)
+
+
+def has_contrast(patch: npt.NDArray[np.uint8], least: float) -> bool:
+    """Whether (p90 - p10) / p90 of a patch reaches ``least``; a black patch has none.
+
+    >>> has_contrast(np.zeros((8, 8), np.uint8), 0.1)
+    False
+    """
+    p10, p90 = np.percentile(patch, (10, 90))
+    return bool(p90 > 0 and (p90 - p10) >= least * p90)
+
+
+def read_patches(
+    sets: list[Pairs],
+    patches: Patches,
+    with_teachers: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> PatchSet:
+    """Reads every pair, asks its teachers, and cuts what has contrast.
+
+    Args:
+        sets: Folders of pairs.
+        patches: How to cut.
+        with_teachers: Whether the teachers are asked; a fine-tuning needs none.
+        progress: Called with the pairs done and in all.
+
+    Raises:
+        UserError: A folder or file cannot be used, or nothing remains to train on.
+    """
+    result = PatchSet()
+    digest = hashlib.sha256()
+    listed = []
+    for pairs in sets:
+        teachers = Teachers(pairs)
+        matched, unmatched = match_pairs(pairs.infrared, pairs.visible)
+        result.unmatched += [str(path) for path in unmatched]
+        usable = []
+        for found in matched:
+            missing = teachers.missing(found[0]) if with_teachers else []
+            result.unmatched += [f"{folder}: no picture of {found[0]}" for folder in missing]
+            if not missing:
+                usable.append(found)
+        listed.append((pairs, teachers, usable))
+    total, done = sum(len(usable) for *_, usable in listed), 0
+    for pairs, teachers, usable in listed:
+        kept_out = _spread(len(usable), pairs.validation)
+        cut: list[npt.NDArray[np.uint8]] = []
+        for index, (stem, infrared_path, visible_path) in enumerate(usable):
+            pair = read_pair(infrared_path, visible_path, colour="none")
+            if index in kept_out:
+                result.validation.append((stem, pair.infrared, pair.visible))
+            else:
+                planes = [pair.infrared, pair.visible]
+                if with_teachers:
+                    planes += teachers.fuse(stem, pair.infrared, pair.visible)
+                stack = np.stack(planes)
+                digest.update(stem.encode() + stack.tobytes())
+                for scale in pairs.scales:
+                    cut += _cut(_resize(stack, scale), patches)
+            done += 1
+            if progress:
+                progress(done, total)
+        if cut:
+            result.stacks.append(torch.from_numpy(np.stack(cut)))
+        result.counts.append(len(usable) - len(kept_out))
+    if not len(result):
+        raise UserError(
+            f"No patch of {patches.size}×{patches.size} pixels with enough contrast was found in "
+            f"{total} pairs: give larger pictures, or lower patches.size or patches.min_contrast."
+        )
+    result.fingerprint = digest.hexdigest()[:16]
+    return result
+
+
+def _spread(count: int, chosen: int) -> set[int]:
+    """``chosen`` indices spread evenly over ``count``."""
+    return {(2 * k + 1) * count // (2 * chosen) for k in range(min(chosen, count))}
+
+
+def _resize(planes: Plane, scale: float) -> Plane:
+    if scale == 1:
+        return planes
+    mode = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return np.stack([cv2.resize(p, None, fx=scale, fy=scale, interpolation=mode) for p in planes])
+
+
+def _cut(planes: Plane, patches: Patches) -> list[npt.NDArray[np.uint8]]:
+    stack = np.rint(planes * 255).clip(0, 255).astype(np.uint8)
+    size, stride = patches.size, patches.stride
+    cut = []
+    for top in range(0, stack.shape[1] - size + 1, stride):
+        for left in range(0, stack.shape[2] - size + 1, stride):
+            patch = stack[:, top : top + size, left : left + size]
+            if all(has_contrast(plane, patches.min_contrast) for plane in patch[:2]):
+                cut.append(patch)
+    return cut

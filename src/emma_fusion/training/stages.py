@@ -1,0 +1,149 @@
+"""The steps of the three stages: sensing, start, fusion (EMMA, section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from emma_fusion.equivariance import (
+    Reflection,
+    Rotation,
+    Shift,
+    Transform,
+    emma_terms,
+    fidelity,
+    take,
+)
+from emma_fusion.networks import SensingUNet, UFuser
+from emma_fusion.training.config import Fusion, Schedule, TrainingConfig
+from emma_fusion.training.patches import PatchSet
+from emma_fusion.training.processes import share
+from emma_fusion.training.texture import texture_excess
+
+Terms = dict[str, Tensor]
+
+
+@dataclass
+class Stage:
+    """What is trained, for how long, and how one step's loss is made.
+
+    Attributes:
+        name: Of the stage.
+        trained: The networks whose weights change.
+        schedule: Length and rates.
+        loss: Given a generator, the loss to minimise and its terms, each a scalar tensor.
+        ema: Decay of the running mean of the weights, 0 for none.
+    """
+
+    name: str
+    trained: dict[str, nn.Module]
+    schedule: Schedule
+    loss: Callable[[torch.Generator], tuple[Tensor, Terms]]
+    ema: float = 0.0
+
+
+def group(fusion: Fusion, size: int) -> Transform | None:
+    """The transforms of one step, all copies side by side; None if there are none."""
+    shift, reflection = Shift(), Reflection()
+    rotation = Rotation(angles=tuple(fusion.angles)) if fusion.angles else Rotation()
+    copies: list[Transform] = (
+        [shift] * fusion.shifts
+        + [rotation] * fusion.rotations
+        + [reflection] * fusion.reflections
+        + [shift | rotation | reflection] * fusion.mixed
+    )
+    if not copies:
+        return None
+    total = copies[0]
+    for copy in copies[1:]:
+        total = total + copy
+    return total
+
+
+def sensing_stage(
+    config: TrainingConfig,
+    fabric: Fabric,
+    patches: PatchSet,
+    infrared_net: SensingUNet,
+    visible_net: SensingUNet,
+) -> Stage:
+    """Stage 1: A_i and A_v learn to undo the teachers, by mean squared error."""
+    schedule = config.sensing
+
+    def loss(generator: torch.Generator) -> tuple[Tensor, Terms]:
+        infrared, visible, fused = patches.draw(schedule.batch, generator, "any")
+        if schedule.noise:
+            sigma = torch.rand(len(fused), 1, 1, 1, generator=generator) * schedule.noise
+            fused = fused + sigma * torch.randn(fused.shape, generator=generator)
+        infrared, visible, fused = _place((infrared, visible, fused), fabric)
+        error_i = nn.functional.mse_loss(infrared_net(fused).float(), infrared)
+        error_v = nn.functional.mse_loss(visible_net(fused).float(), visible)
+        return error_i + error_v, {"infrared": error_i, "visible": error_v}
+
+    trained: dict[str, nn.Module] = {"infrared": infrared_net, "visible": visible_net}
+    return Stage("sensing", trained, schedule, loss)
+
+
+def start_stage(config: TrainingConfig, fabric: Fabric, patches: PatchSet, fuser: UFuser) -> Stage:
+    """The start: the U-Fuser learns to fuse as the last teacher does, by ℓ of the loss."""
+    schedule = config.start
+
+    def loss(generator: torch.Generator) -> tuple[Tensor, Terms]:
+        drawn = patches.draw(schedule.batch, generator, "last")
+        infrared, visible, teacher = _place(drawn, fabric)
+        error = fidelity(fuser(infrared, visible).float(), teacher)
+        return error, {"teacher": error}
+
+    return Stage("start", {"fuser": fuser}, schedule, loss)
+
+
+def fusion_stage(
+    config: TrainingConfig,
+    fabric: Fabric,
+    patches: PatchSet,
+    fuser: UFuser,
+    infrared_net: SensingUNet,
+    visible_net: SensingUNet,
+) -> Stage:
+    """Stage 2: the U-Fuser learns by EMMA's loss through the frozen A_i and A_v."""
+    schedule = config.fusion
+    size = config.patches.size
+    transform = group(schedule, size) if schedule.alpha > 0 else None
+    for frozen in (infrared_net, visible_net):
+        frozen.eval().requires_grad_(False)
+
+    def loss(generator: torch.Generator) -> tuple[Tensor, Terms]:
+        drawn = patches.draw(schedule.batch, generator, "last" if schedule.anchor else "none")
+        infrared, visible, *fused_by_teacher = _place(drawn, fabric)
+        params = {}
+        if transform is not None:
+            params = transform.draw(schedule.batch, size, size, generator)
+            params = take(params, torch.arange(schedule.batch)[share(schedule.batch, fabric)])
+        terms = emma_terms(fuser, infrared_net, visible_net, infrared, visible, transform, params)
+        total = terms.total(schedule.alpha)
+        logged = {
+            "infrared": terms.infrared,
+            "visible": terms.visible,
+            "equivariance": terms.equivariance,
+        }
+        if schedule.texture:
+            logged["texture"] = texture_excess(terms.fused.float(), infrared, visible)
+            total = total + schedule.texture * logged["texture"]
+        if schedule.anchor:
+            logged["teacher"] = fidelity(terms.fused.float(), *fused_by_teacher)
+            total = total + schedule.anchor * logged["teacher"]
+        return total, logged
+
+    return Stage("fusion", {"fuser": fuser}, schedule, loss, schedule.ema)
+
+
+def _place(planes: tuple[Tensor, ...], fabric: Fabric) -> tuple[Tensor, ...]:
+    """This process's part of a global batch, on its device."""
+    part = share(len(planes[0]), fabric)
+    return tuple(
+        plane[part].to(fabric.device, memory_format=torch.channels_last) for plane in planes
+    )

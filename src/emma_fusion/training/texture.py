@@ -1,0 +1,47 @@
+"""A guard against hidden patterns: fine texture in the fused picture that neither source has.
+
+Gradients through frozen networks reward patterns that those networks read and eyes do not want
+(as in C. Chu, A. Zhmoginov and M. Sandler, CycleGAN, a master of steganography, 2017). EMMA's
+loss (CVPR 2024) has no term against it; this one is ours.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from emma_fusion.networks.sensing import low_pass
+
+ALLOWED_GAIN = 1.5
+"""Detail may be this much stronger than in the stronger source: contrast is not a pattern."""
+FLOOR = 2 / 255
+"""Texture weaker than this is not seen."""
+WINDOW = 8
+
+
+def texture_excess(fused: Tensor, infrared: Tensor, visible: Tensor) -> Tensor:
+    """How much fine texture is in the fused picture beyond what the sources have in the same place.
+
+    At full and at half size, the local RMS (8×8 pixels) of what a binomial low-pass removes, that
+    is of periods from 2 to about 8 pixels, minus 1.5 times the stronger source's and a floor,
+    where positive.
+
+    Args:
+        fused: ``(B, 1, H, W)``, H and W at least 32.
+        infrared: The same shape.
+        visible: The same shape.
+
+    Returns:
+        The mean over places, scales and samples, a scalar ≥ 0.
+    """
+    pictures = torch.cat((fused, infrared, visible))
+    excess = fused.new_zeros(())
+    for _ in range(2):
+        smooth = low_pass(pictures, 1)
+        energy = functional.avg_pool2d((pictures - smooth) ** 2, WINDOW, WINDOW // 2)
+        rms_f, rms_i, rms_v = (energy + 1e-8).sqrt().chunk(3)
+        allowed = ALLOWED_GAIN * torch.maximum(rms_i, rms_v) + FLOOR
+        excess = excess + (rms_f - allowed).relu().mean()
+        pictures = functional.avg_pool2d(smooth, 2)
+    return excess
