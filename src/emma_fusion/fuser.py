@@ -13,9 +13,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from emma_fusion import models
 from emma_fusion.errors import UserError
 from emma_fusion.networks.padding import pad_to_multiple
 from emma_fusion.networks.ufuser import UFuser
+from emma_fusion.networks.weights import load_fuser
 from emma_fusion.pair import Colour, Contrast, FloatArray, Pair
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -66,18 +68,17 @@ class Fuser:
         precision: str = "fp32",
         threads: int | None = None,
     ) -> Fuser:
-        """Open weights that ship (by name) or a .safetensors file of your own (by path).
+        """Open weights that ship (by name) or your own, a file or the folder of a training run.
 
         The other arguments are those of `Fuser`.
 
         Raises:
             UserError: no such weights, or the file does not hold a U-Fuser.
         """
-        from emma_fusion.networks.weights import load_fuser
-
         network = load_fuser(name_or_path)
-        name = Path(name_or_path).name
-        return cls(network, name, device=device, precision=precision, threads=threads)
+        return cls(
+            network, Path(name_or_path).name, device=device, precision=precision, threads=threads
+        )
 
     def __call__(
         self,
@@ -175,7 +176,7 @@ def fuse(
     Args:
         infrared: path, or array as in `Fuser.__call__`.
         visible: path, or array.
-        model: the name of weights that ship, or the path of a .safetensors file.
+        model: see `Fuser.from_pretrained`.
         colour: whose colour to take: "auto", "visible", "infrared" or "none".
         contrast: "none", or "stretch" for the fused luminance's own minimum and maximum.
         infrared_range: how infrared values become 0 to 1; see `Pair.from_arrays`.
@@ -189,8 +190,7 @@ def fuse(
     Raises:
         UserError: a file is not readable, or the two do not fit.
     """
-    path = Path(model)
-    stamp = path.stat().st_mtime_ns if path.is_file() else 0  # a file may be trained anew
+    stamp = models.find(model).stat().st_mtime_ns  # a file may be trained anew
     fuser = _open(str(model), stamp, device, precision, threads)
     pictures = [_read(picture) for picture in (infrared, visible)]
     pair = Pair.from_arrays(

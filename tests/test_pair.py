@@ -1,0 +1,282 @@
+import colorsys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from emma_fusion.errors import UserError
+from emma_fusion.pair import (
+    Pair,
+    from_unit,
+    is_coloured,
+    luminance,
+    parse_range,
+    replace_luminance,
+    stretch,
+)
+
+RNG = np.random.default_rng(0)
+GREY = RNG.integers(0, 255, (6, 5), np.uint8)
+RGB = RNG.integers(0, 255, (6, 5, 3), np.uint8)
+unit = st.floats(0, 1, width=32)
+
+
+def as_rgb(plane):
+    return np.repeat(plane[..., None], 3, axis=-1)
+
+
+def ycbcr(rgb):
+    """BT.601 full range by its definition: Cb and Cr are scaled B - Y and R - Y."""
+    y = rgb @ np.array([0.299, 0.587, 0.114])
+    return np.stack([y, (rgb[..., 2] - y) / 1.772, (rgb[..., 0] - y) / 1.402], axis=-1)
+
+
+def test_luminance_is_bt601_and_keeps_grey():
+    np.testing.assert_allclose(luminance(np.eye(3, dtype=np.float32)), [0.299, 0.587, 0.114])
+    grey = np.linspace(0, 1, 256, dtype=np.float32)
+    np.testing.assert_array_equal(from_unit(luminance(as_rgb(grey)), np.uint8), np.arange(256))
+
+
+@given(
+    hnp.arrays(np.float32, (2, 2, 3), elements=unit),
+    hnp.arrays(np.float32, (2, 2), elements=unit),
+)
+def test_replaced_luminance_is_exact_and_the_hue_stays(rgb, fused):
+    picture = replace_luminance(rgb, fused)
+    assert picture.min() >= 0
+    assert picture.max() <= 1
+    np.testing.assert_allclose(luminance(picture), fused, atol=2e-6)
+    before, after = ycbcr(rgb.astype(float))[..., 1:], ycbcr(picture.astype(float))[..., 1:]
+    # the chroma has the old direction and is never longer
+    cross = before[..., 0] * after[..., 1] - before[..., 1] * after[..., 0]
+    np.testing.assert_allclose(cross, 0, atol=2e-6)
+    assert (np.linalg.norm(after, axis=-1) <= np.linalg.norm(before, axis=-1) + 2e-6).all()
+
+
+def test_inside_the_gamut_cb_and_cr_stay():
+    rgb = np.float32([[[0.6, 0.4, 0.3]]])
+    picture = replace_luminance(rgb, np.float32([[0.55]]))
+    np.testing.assert_allclose(ycbcr(picture)[..., 1:], ycbcr(rgb)[..., 1:], atol=1e-6)
+    np.testing.assert_allclose(luminance(picture), 0.55, atol=1e-6)
+
+
+def test_a_bright_red_turns_pink_not_yellow():
+    """Clipping a channel of rgb + (fused - Y) would turn the hue."""
+    picture = replace_luminance(np.float32([[[0.9, 0.3, 0.1]]]), np.float32([[0.85]]))[0, 0]
+    np.testing.assert_allclose(
+        colorsys.rgb_to_hsv(*map(float, picture))[0],
+        colorsys.rgb_to_hsv(0.9, 0.3, 0.1)[0],
+        atol=1e-5,
+    )
+    assert picture.max() == pytest.approx(1)
+
+
+def test_the_same_luminance_gives_the_same_picture():
+    for dtype in (np.uint8, np.uint16):
+        top = np.iinfo(dtype).max
+        visible = RNG.integers(0, top, (9, 8, 3), dtype, endpoint=True)
+        pair = Pair.from_arrays(visible, visible)
+        assert np.abs(pair.compose(pair.visible).astype(int) - visible).max() <= (top > 255)
+        if top == 255:
+            np.testing.assert_array_equal(pair.compose(pair.visible), visible)
+
+
+def test_planes_are_the_luminance():
+    pair = Pair.from_arrays(RGB, GREY)
+    np.testing.assert_allclose(pair.infrared, luminance(RGB.astype(np.float32) / 255), atol=1e-6)
+    np.testing.assert_allclose(pair.visible, GREY / 255, atol=1e-7)
+    assert pair.infrared.dtype == pair.visible.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("infrared", "visible", "colour", "source", "shape"),
+    [
+        (GREY, RGB, "auto", "visible", (6, 5, 3)),
+        (RGB, RGB, "auto", "visible", (6, 5, 3)),
+        (RGB, GREY, "auto", "infrared", (6, 5, 3)),  # PET with MRI
+        (RGB, as_rgb(GREY), "auto", "infrared", (6, 5, 3)),
+        (GREY, GREY, "auto", "none", (6, 5)),
+        (as_rgb(GREY), GREY, "auto", "none", (6, 5)),
+        (GREY, as_rgb(GREY), "auto", "none", (6, 5, 3)),
+        (RGB, RGB, "infrared", "infrared", (6, 5, 3)),
+        (RGB, GREY, "visible", "none", (6, 5)),
+        (GREY, RGB, "infrared", "none", (6, 5, 3)),
+        (RGB, GREY, "none", "none", (6, 5)),
+        (RGB, RGB, "none", "none", (6, 5, 3)),
+    ],
+)
+def test_whose_colour(infrared, visible, colour, source, shape):
+    pair = Pair.from_arrays(infrared, visible, colour=colour)
+    assert pair.record["colour"] == source
+    fused = pair.compose(np.full((6, 5), 0.5, np.float32))
+    assert fused.shape == shape
+    if source == "none" and len(shape) == 3:
+        assert (fused == fused[..., :1]).all()
+    if source != "none":
+        expected = {"visible": visible, "infrared": infrared}[source].astype(np.float32) / 255
+        np.testing.assert_array_equal(pair.colour, expected)
+
+
+def test_rounding_is_no_colour():
+    grey = as_rgb(GREY.astype(np.int16))
+    noisy = np.clip(grey + RNG.integers(-1, 2, grey.shape), 0, 255).astype(np.float32) / 255
+    assert not is_coloured(noisy)
+    assert is_coloured(RGB.astype(np.float32) / 255)
+
+
+def test_alpha_goes_through():
+    visible = np.dstack([RGB, GREY])
+    pair = Pair.from_arrays(GREY, visible)
+    fused = pair.compose(np.full((6, 5), 0.5, np.float32))
+    assert fused.shape == (6, 5, 4)
+    np.testing.assert_array_equal(fused[..., 3], GREY)
+    assert Pair.from_arrays(visible, RGB).alpha is None
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_float_in_float_out(dtype):
+    pair = Pair.from_arrays(GREY, (GREY / 255).astype(dtype))
+    assert pair.dtype == dtype
+    assert pair.compose(pair.visible).dtype == dtype
+
+
+def test_integers_are_rounded_to_nearest():
+    np.testing.assert_array_equal(
+        from_unit(np.float32([0.4 / 255, 0.6 / 255, 254.6 / 255]), np.uint8), [0, 1, 255]
+    )
+    every = np.arange(65536, dtype=np.uint16)
+    np.testing.assert_array_equal(from_unit(every.astype(np.float32) / 65535, np.uint16), every)
+
+
+def test_stretch():
+    plane = np.float32([[0.2, 0.3], [0.4, 0.7]])
+    stretched = Pair.from_arrays(GREY[:2, :2], GREY[:2, :2]).compose(plane, "stretch")
+    np.testing.assert_array_equal(stretched, [[0, 51], [102, 255]])
+    constant = np.full((2, 2), 0.3, np.float32)
+    np.testing.assert_array_equal(stretch(constant), constant)
+
+
+# --- 16-bit infrared -----------------------------------------------------------------------------
+def thermal(low=7000, high=9000):
+    return np.linspace(low, high, 10_000).astype(np.uint16).reshape(100, 100)
+
+
+def scaled(infrared, rule="auto"):
+    pair = Pair.from_arrays(infrared, np.zeros(infrared.shape[:2], np.uint8), infrared_range=rule)
+    return pair.infrared, pair.record["infrared"]
+
+
+def test_a_narrow_16_bit_picture_is_scaled_by_percentiles():
+    plane, record = scaled(thermal())
+    low, high = np.percentile(thermal(), [0.1, 99.9])
+    assert record["rule"] == "percentile:0.1:99.9"
+    np.testing.assert_allclose(record["range"], [low, high])
+    assert plane.min() == 0
+    assert plane.max() == 1
+    middle = (thermal()[50, 50] - low) / (high - low)
+    assert plane[50, 50] == pytest.approx(middle, abs=1e-5)
+
+
+def test_one_hot_pixel_does_not_darken_the_rest():
+    picture = thermal()
+    picture[0, 0] = 65535
+    assert scaled(picture)[0].mean() == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_wide_16_bit_picture_keeps_its_range():
+    plane, record = scaled(thermal(1000, 60000))
+    assert record["rule"] == "full"
+    np.testing.assert_allclose(plane, thermal(1000, 60000) / 65535, atol=1e-6)
+
+
+def test_a_constant_16_bit_picture_keeps_its_range():
+    plane, record = scaled(np.full((4, 4), 8000, np.uint16))
+    assert record["rule"] == "full"
+    np.testing.assert_allclose(plane, 8000 / 65535, atol=1e-6)
+
+
+@pytest.mark.parametrize("rule", ["full", "7000:9000", "percentile:0:100", "percentile:2:98"])
+def test_a_range_that_is_asked_for(rule):
+    plane, record = scaled(thermal(), rule)
+    expected = {
+        "full": [0, 65535],
+        "7000:9000": [7000, 9000],
+        "percentile:0:100": [7000, 9000],
+        "percentile:2:98": np.percentile(thermal(), [2, 98]),
+    }[rule]
+    np.testing.assert_allclose(record["range"], expected)
+    low, high = record["range"]
+    np.testing.assert_allclose(plane, np.clip((thermal() - low) / (high - low), 0, 1), atol=1e-5)
+
+
+def test_a_fixed_range_takes_floats_in_their_own_unit():
+    celsius = np.float32([[-5, 10], [25, 60]])
+    np.testing.assert_allclose(scaled(celsius, "-10:40")[0], [[0.1, 0.4], [0.7, 1]], atol=1e-6)
+
+
+def test_8_bit_infrared_and_16_bit_visible_are_not_stretched():
+    assert scaled(GREY)[1]["rule"] == "full"
+    pair = Pair.from_arrays(GREY[:4, :4], np.full((4, 4), 4000, np.uint16))
+    np.testing.assert_allclose(pair.visible, 4000 / 65535, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    ["", "half", "5", "1:2:3", "9:5", "5:5", "nan:5", "percentile:-1:99", "percentile:1:101"],
+)
+def test_a_range_that_is_not_understood(rule):
+    with pytest.raises(UserError, match="infrared range"):
+        parse_range(rule)
+
+
+# --- mistakes ------------------------------------------------------------------------------------
+def test_unequal_sizes_are_both_named():
+    with pytest.raises(UserError, match=r"a\.png is 5x6 pixels and b\.png is 7x6.*align"):
+        Pair.from_arrays(GREY, np.zeros((6, 7), np.uint8), labels=("a.png", "b.png"))
+
+
+@pytest.mark.parametrize(
+    ("bad", "complaint"),
+    [
+        (np.full((6, 5), np.nan, np.float32), "not finite"),
+        (np.full((6, 5), np.inf, np.float32), "not finite"),
+        (np.full((6, 5), 1.01, np.float32), r"from 1\.01 to 1\.01"),
+        (np.full((6, 5), -0.01, np.float64), r"must be in \[0, 1\]"),
+        (np.full((6, 5), 255.0, np.float32), r"must be in \[0, 1\]"),
+        (np.zeros((6, 5), np.int32), "int32"),
+        (np.zeros((6, 5), bool), "bool"),
+        (np.zeros((3, 6, 5), np.uint8), "channels last"),
+        (np.zeros((6, 5, 2), np.uint8), "channels last"),
+        (np.zeros(6, np.uint8), "shape"),
+        (np.zeros((0, 5), np.uint8), "empty"),
+    ],
+)
+def test_a_bad_array_is_named(bad, complaint):
+    with pytest.raises(UserError, match=f"(?s)infrared .*{complaint}"):
+        Pair.from_arrays(bad, GREY)
+    with pytest.raises(UserError, match=f"(?s)visible .*{complaint}"):
+        Pair.from_arrays(GREY, bad)
+
+
+def test_a_float_may_miss_the_range_by_rounding():
+    pair = Pair.from_arrays(np.full((6, 5), 1 + 1e-6), np.full((6, 5), -1e-6))
+    assert pair.infrared.max() == 1
+    assert pair.visible.min() == 0
+
+
+def test_one_channel_is_a_plane():
+    assert Pair.from_arrays(GREY[..., None], GREY[..., None]).visible.shape == (6, 5)
+
+
+@pytest.mark.parametrize("option", [{"colour": "red"}, {"infrared_range": "x"}])
+def test_unknown_options(option):
+    with pytest.raises(UserError):
+        Pair.from_arrays(GREY, GREY, **option)
+
+
+def test_unknown_contrast():
+    pair = Pair.from_arrays(GREY, GREY)
+    with pytest.raises(UserError, match="contrast"):
+        pair.compose(pair.visible, "more")
