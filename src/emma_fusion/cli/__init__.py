@@ -20,6 +20,8 @@ VERBS = [
     "demo",
     "fuse",
     "evaluate",
+    "train",
+    "import-checkpoint",
 ]
 
 app = typer.Typer(

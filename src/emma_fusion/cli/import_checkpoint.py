@@ -1,0 +1,31 @@
+"""emma import-checkpoint FILE -o OUT.safetensors: the paper's authors' weights, for our Fuser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def import_checkpoint(
+    file: Annotated[Path, typer.Argument(help="The authors' checkpoint, such as EMMA.pth.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The .safetensors file to write.")
+    ],
+    overwrite: Annotated[bool, typer.Option(help="Replace the output if it exists.")] = False,
+) -> None:
+    """Convert a U-Fuser checkpoint of the paper's authors; every tensor must find its place.
+
+    Use the result as a model: emma fuse INFRARED VISIBLE -o OUT --model OUT.safetensors
+    """
+    from emma_fusion.errors import UserError
+    from emma_fusion.networks.authors import read_authors
+    from emma_fusion.networks.weights import save_weights
+
+    if output.suffix != ".safetensors":
+        raise UserError(f"{output} must end in .safetensors.")
+    if output.exists() and not overwrite:
+        raise UserError(f"{output} exists already: choose another name, or give --overwrite.")
+    save_weights(read_authors(file), output, {"imported from": file.name})
+    typer.echo(f"wrote {output}", err=True)
