@@ -172,7 +172,7 @@ def _encode(path: Path, picture: npt.NDArray[Any], record: dict[str, Any] | None
 
 def _write_whole(files: dict[Path, bytes]) -> None:
     """Write all beside their targets, then rename them; nothing is left behind on failure."""
-    temporaries = {p: p.with_name(f".{p.name}.{secrets.token_hex(4)}.tmp") for p in files}
+    temporaries = {path: path.with_name(f".{secrets.token_hex(8)}.tmp") for path in files}
     target = next(iter(files))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
