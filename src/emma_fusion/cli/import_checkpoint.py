@@ -10,9 +10,7 @@ import typer
 
 def import_checkpoint(
     file: Annotated[Path, typer.Argument(help="The authors' checkpoint, such as EMMA.pth.")],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="The .safetensors file to write.")
-    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The .safetensors file to write.")],
     overwrite: Annotated[bool, typer.Option(help="Replace the output if it exists.")] = False,
 ) -> None:
     """Convert a U-Fuser checkpoint of the paper's authors; every tensor must find its place.

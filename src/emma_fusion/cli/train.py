@@ -57,7 +57,9 @@ def train(
     if output is None:
         raise UserError("Say where the run is to be kept: -o RUN.")
     if (infrared is None) != (visible is None):
-        raise UserError("Give two folders, INFRARED and VISIBLE, or none and a --config with pairs.")
+        raise UserError(
+            "Give two folders, INFRARED and VISIBLE, or none and a --config with pairs."
+        )
     try:
         from emma_fusion.training import run
         from emma_fusion.training.config import load_config
@@ -85,9 +87,7 @@ def train(
         if value is not None
     }
     if infrared is not None and visible is not None:
-        overrides["pairs"] = [
-            {"infrared": infrared, "visible": visible, "teachers": teacher or []}
-        ]
+        overrides["pairs"] = [{"infrared": infrared, "visible": visible, "teachers": teacher or []}]
     overrides |= _settings(set_ or [])
     weights = run.train(load_config(preset, config, overrides), output)
     typer.echo(f"The weights are in {weights.parent}. Try them:", err=True)

@@ -45,7 +45,9 @@ def channel_attention(qkv: Tensor, scale: Tensor, heads: int) -> tuple[Tensor, T
         The attention ``(B, heads, C/heads, C/heads)`` and the values it is to mix
         ``(B, heads, C/heads, H·W)``.
     """
-    queries, keys, values = qkv.flatten(2).unflatten(1, (3, heads, -1)).unbind(1)
+    batch, channels, height, width = qkv.shape
+    shape = (batch, 3, heads, channels // (3 * heads), height * width)
+    queries, keys, values = qkv.reshape(shape).unbind(1)
     # Dividing the products by the norms is the same as normalising q and k, without two copies.
     norms = queries.norm(dim=-1).unsqueeze(-1) * keys.norm(dim=-1).unsqueeze(-2)
     cosines = (queries @ keys.transpose(-1, -2)) / norms.clamp_min(1e-12)
@@ -98,7 +100,8 @@ class ChannelAttention(nn.Module):
                 x, self.kernel(), self.project.weight, self.scale, self.heads, self.linear
             )
         attention, values = channel_attention(self.spread(self.expand(x)), self.scale, self.heads)
-        return self.project((attention @ values).reshape(x.shape))
+        mixed: Tensor = self.project((attention @ values).reshape(x.shape))
+        return mixed
 
 
 def merged_attention(
@@ -146,7 +149,8 @@ class GatedFFN(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, H, W)`` → same shape."""
         gate, value = self.spread(self.expand(x)).chunk(2, dim=1)
-        return self.project(functional.gelu(gate) * value)
+        gated: Tensor = self.project(functional.gelu(gate) * value)
+        return gated
 
 
 class ResidualConv(nn.Module):
@@ -159,7 +163,8 @@ class ResidualConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, H, W)`` → same shape."""
-        return x + self.second(functional.relu(self.first(x)))
+        residual: Tensor = self.second(functional.relu(self.first(x)))
+        return x + residual
 
 
 class RestormerCNNBlock(nn.Module):
@@ -185,4 +190,5 @@ class RestormerCNNBlock(nn.Module):
         x = self.embed(x)
         global_features = x + self.attention(self.norm1(x))
         global_features = global_features + self.feed_forward(self.norm2(global_features))
-        return self.join(torch.cat((global_features, self.local_branch(x)), dim=1))
+        joined: Tensor = self.join(torch.cat((global_features, self.local_branch(x)), dim=1))
+        return joined

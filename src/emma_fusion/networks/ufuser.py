@@ -91,6 +91,10 @@ class UFuser(nn.Module):
         for level in reversed(range(len(self.ups))):
             x = torch.cat((fused[level], self.ups[level](x).relu()), dim=1)
             x = self.decoders[level](x)
+        if x.dtype != torch.float32:
+            # Half precision has 8 or 11 significant bits: too few for what the eye will see.
+            with torch.autocast(x.device.type, enabled=False):
+                return torch.sigmoid(self.last(x.float()))
         return torch.sigmoid(self.last(x))
 
     def merge_attention(self) -> UFuser:

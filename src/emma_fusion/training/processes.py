@@ -27,6 +27,12 @@ def share(batch: int, fabric: Fabric) -> slice:
     return slice(fabric.global_rank * part, (fabric.global_rank + 1) * part)
 
 
+def _sum(x: Tensor) -> Tensor:
+    """The sum over all processes, through which gradients flow."""
+    total: Tensor = all_reduce(x)  # type: ignore[no-untyped-call]
+    return total
+
+
 class SharedBatchNorm2d(nn.BatchNorm2d):
     """Batch normalisation over the batches of all processes (PyTorch's own needs a GPU)."""
 
@@ -35,8 +41,8 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         if not (self.training and distributed.is_initialized()):
             return super().forward(x)
         count = x.numel() // x.shape[1] * distributed.get_world_size()
-        mean = all_reduce(x.sum((0, 2, 3))) / count
-        variance = all_reduce(((x - mean[:, None, None]) ** 2).sum((0, 2, 3))) / count
+        mean = _sum(x.sum((0, 2, 3))) / count
+        variance = _sum(((x - mean[:, None, None]) ** 2).sum((0, 2, 3))) / count
         with torch.no_grad():
             momentum = self.momentum or 0.1
             assert self.running_mean is not None
@@ -46,7 +52,8 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
             self.running_var.lerp_(variance * count / (count - 1), momentum)
             self.num_batches_tracked += 1
         scale = self.weight * (variance + self.eps).rsqrt()
-        return (x - mean[:, None, None]) * scale[:, None, None] + self.bias[:, None, None]
+        normalised: Tensor = (x - mean[:, None, None]) * scale[:, None, None]
+        return normalised + self.bias[:, None, None]
 
 
 def share_statistics(network: nn.Module) -> None:

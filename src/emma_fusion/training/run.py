@@ -177,7 +177,8 @@ class _Training:
                 infrared_net = SensingUNet(config.sensing.width, config.sensing.low_pass)
                 visible_net = SensingUNet(config.sensing.width, config.sensing.low_pass)
         for net in (fuser, infrared_net, visible_net):
-            net.to(device=self.fabric.device).to(memory_format=torch.channels_last)
+            net.to(self.fabric.device)
+            net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.fabric.world_size > 1:
             share_statistics(infrared_net)
             share_statistics(visible_net)

@@ -77,12 +77,12 @@ def enhanced(fused: Sequence[Plane], infrared: Plane, visible: Plane, how: Enhan
     Returns:
         ``(H, W)`` float32 in [0, 1].
     """
-    mean = np.mean(fused, axis=0, dtype=np.float32)
+    mean = np.stack(fused).mean(axis=0, dtype=np.float32)
     levels = len(how.gains)
     details, coarse = _bands(mean, levels)
     infrared_details, _ = _bands(infrared, levels)
     visible_details, _ = _bands(visible, levels)
-    result = coarse
+    result: Plane = coarse
     for level in reversed(range(levels)):
         energy_i, energy_v = (
             cv2.GaussianBlur(band[level] ** 2, (0, 0), 2.0)
@@ -91,7 +91,7 @@ def enhanced(fused: Sequence[Plane], infrared: Plane, visible: Plane, how: Enhan
         share = energy_i / (energy_i + energy_v + 1e-8)
         of_sources = share * infrared_details[level] + (1 - share) * visible_details[level]
         detail = (1 - how.detail) * details[level] + how.detail * how.gains[level] * of_sources
-        result = cv2.pyrUp(result, dstsize=detail.shape[::-1]) + detail
+        result = _larger(result, detail.shape) + detail
     middle = float(result.mean())
     result = (result - middle) * how.contrast + middle + how.centre * (0.5 - middle)
     return _compress(result)
@@ -101,10 +101,14 @@ def _bands(plane: Plane, levels: int) -> tuple[list[Plane], Plane]:
     """The Laplacian pyramid of a plane: its detail, finest first, and what remains."""
     details = []
     for _ in range(levels):
-        smaller = cv2.pyrDown(plane)
-        details.append(plane - cv2.pyrUp(smaller, dstsize=plane.shape[::-1]))
+        smaller: Plane = np.asarray(cv2.pyrDown(plane), np.float32)
+        details.append(plane - _larger(smaller, plane.shape))
         plane = smaller
     return details, plane
+
+
+def _larger(plane: Plane, shape: tuple[int, ...]) -> Plane:
+    return np.asarray(cv2.pyrUp(plane, dstsize=(shape[1], shape[0])), np.float32)
 
 
 def _compress(x: Plane, knee: float = 0.06) -> Plane:

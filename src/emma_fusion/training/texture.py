@@ -23,8 +23,8 @@ WINDOW = 8
 def texture_excess(fused: Tensor, infrared: Tensor, visible: Tensor) -> Tensor:
     """How much fine texture is in the fused picture beyond what the sources have in the same place.
 
-    At full and at half size, the local RMS (8×8 pixels) of what a binomial low-pass removes, that
-    is of periods from 2 to about 8 pixels, minus 1.5 times the stronger source's and a floor,
+    At full and at half size, the local RMS (8×8 pixels) of what a binomial low-pass removes, above
+    all of periods from 2 to 4 pixels, minus 1.5 times the stronger source's and a floor,
     where positive.
 
     Args:

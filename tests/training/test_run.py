@@ -1,0 +1,188 @@
+import csv
+import os
+import signal
+import time
+
+import pytest
+import torch
+import yaml
+
+from emma_fusion.errors import UserError
+from emma_fusion.networks import UFuser
+from emma_fusion.networks.weights import read_facts
+from emma_fusion.training.checkpoint import load_checkpoint
+from emma_fusion.training.config import TrainingConfig
+from emma_fusion.training.run import train
+
+from .conftest import finish, start, weights, write
+
+
+@pytest.fixture(scope="module")
+def whole(pairs, tmp_path_factory):
+    """An uninterrupted run, by the command line, and the configuration it was given."""
+    from .conftest import TINY
+
+    sets = [
+        {
+            "infrared": str(pairs / "ir"),
+            "visible": str(pairs / "vi"),
+            "enhance": {},
+            "validation": 1,
+        }
+    ]
+    folder = tmp_path_factory.mktemp("whole")
+    config = write(TINY | {"pairs": sets}, folder / "tiny.yaml")
+    finish(start("--preset", "paper", "--config", config, "-o", folder / "run"))
+    return folder / "run", config
+
+
+def test_a_run_leaves_weights_configuration_logs_and_previews(whole):
+    folder, config = whole
+    names = {path.name for path in folder.iterdir()}
+    assert {
+        "fuser.safetensors",
+        "sensing_infrared.safetensors",
+        "sensing_visible.safetensors",
+        "config.yaml",
+        "checkpoint.pt",
+        "tensorboard",
+        "previews",
+    } <= names
+    assert list((folder / "tensorboard").iterdir())
+    saved = TrainingConfig.model_validate(yaml.safe_load((folder / "config.yaml").read_text()))
+    asked = yaml.safe_load(config.read_text())
+    assert saved.fusion.mixed == asked["fusion"]["mixed"]
+    assert saved.fusion.alpha == 0.1
+    facts = read_facts(folder / "fuser.safetensors")
+    assert facts["pairs"] == [4]
+    assert facts["configuration"]["sensing"]["width"] == 4
+    with (folder / "fusion.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert rows[-1]["step"] == "6"
+    assert {"loss", "infrared", "visible", "equivariance", "texture", "teacher"} <= set(rows[-1])
+    assert "hidden_pattern_ratio" in (folder / "fusion-validation.csv").read_text()
+
+
+@pytest.mark.parametrize("moment", [("sensing", 2), ("fusion", 2)])
+def test_killed_and_resumed_gives_the_same_bits(whole, tmp_path, moment):
+    folder, config = whole
+    run = tmp_path / "run"
+    process = start("--preset", "paper", "--config", config, "-o", run)
+    deadline = time.monotonic() + 200
+    while process.poll() is None and time.monotonic() < deadline:
+        if (run / "checkpoint.pt").exists():
+            state = load_checkpoint(run)
+            if (state["stage"], state["step"]) >= moment and state["stage"] == moment[0]:
+                break
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (run / "fuser.safetensors").exists(), "the run was over before it was killed"
+    finish(start("-o", run, "--resume"))
+    expected, got = weights(folder), weights(run)
+    assert expected.keys() == got.keys()
+    assert all(torch.equal(expected[key], got[key]) for key in expected)
+
+
+def test_two_processes_train_as_one(whole, tmp_path):
+    folder, config = whole
+    run = tmp_path / "run"
+    two = ("--preset", "paper", "--config", config, "-o", run, "--devices", 2)
+    finish(start(*two))
+    expected, got = weights(folder), weights(run)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        untrained = UFuser().state_dict()
+    for key in expected:
+        part, _, name = key.partition(".")
+        # The sensing networks are stored in half precision, which rounds by up to 2^-11.
+        rounding = 0 if part == "fuser" else 2**-10 * expected[key].abs().max()
+        assert (expected[key].float() - got[key].float()).abs().max() <= 1e-4 + rounding, key
+        if part == "fuser" and name.endswith("join.weight"):
+            assert (expected[key] - untrained[name]).abs().max() > 5e-4, "nothing was trained"
+
+
+def test_frozen_networks_keep_every_byte(tiny, tmp_path, monkeypatch):
+    from emma_fusion.training import run as module
+
+    seen = {}
+
+    def spy(config, fabric, patches, fuser, infrared_net, visible_net):
+        seen["nets"] = (infrared_net, visible_net)
+        seen["before"] = [bytes_of(net) for net in seen["nets"]]
+        seen["fuser"] = bytes_of(fuser)
+        return real(config, fabric, patches, fuser, infrared_net, visible_net)
+
+    def bytes_of(net):
+        return {k: v.numpy().tobytes() for k, v in net.state_dict().items()}
+
+    real = module.fusion_stage
+    tiny["sensing"]["steps"] = 0
+    tiny["start"]["steps"] = 0
+    monkeypatch.setattr(module, "fusion_stage", spy)
+    train(TrainingConfig.model_validate(tiny), tmp_path / "run")
+    after = [bytes_of(net) for net in seen["nets"]]
+    assert after == seen["before"]
+    for net in seen["nets"]:
+        assert not net.training
+        assert all(p.grad is None and not p.requires_grad for p in net.parameters())
+    trained = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["fuser"]
+    assert {k: v.numpy().tobytes() for k, v in trained.items()} != seen["fuser"]
+
+
+def test_tuning_needs_no_teacher_and_keeps_the_sensing_networks(whole, tiny, tmp_path):
+    folder, _ = whole
+    tiny["pairs"][0]["methods"] = []
+    tiny["pairs"][0].pop("enhance")
+    tiny |= {"init": str(folder)}
+    for stage in ("sensing", "start"):
+        tiny[stage]["steps"] = 0
+    tiny["fusion"] |= {"anchor": 0.0, "steps": 2}
+    train(TrainingConfig.model_validate(tiny), tmp_path / "run")
+    before, after = weights(folder), weights(tmp_path / "run")
+    changed = {key.split(".")[0] for key in before if not torch.equal(before[key], after[key])}
+    assert changed == {"fuser"}
+
+
+def test_a_run_is_not_overwritten_nor_resumed_on_other_pictures(whole, tiny, tmp_path):
+    folder, _config = whole
+    values = TrainingConfig.model_validate(tiny)
+    with pytest.raises(UserError, match="holds a run already"):
+        train(values, folder)
+    with pytest.raises(UserError, match="no checkpoint"):
+        train(values, tmp_path / "nothing", resume=True)
+    tiny["pairs"][0]["validation"] = 2
+    with pytest.raises(UserError, match="not those that the run"):
+        train(TrainingConfig.model_validate(tiny), folder, resume=True)
+
+
+def test_teaching_folders_are_used(pairs, tiny, tmp_path):
+    tiny["pairs"][0]["teachers"] = [str(pairs / "fused")]
+    for stage in ("sensing", "start", "fusion"):
+        tiny[stage]["steps"] = 1
+    assert train(TrainingConfig.model_validate(tiny), tmp_path / "run").is_file()
+
+
+def test_networks_learn(tiny, tmp_path):
+    """The start brings the error to the teacher down by more than half."""
+    tiny["sensing"]["steps"] = 0
+    tiny["fusion"]["steps"] = 0
+    tiny["start"] |= {"steps": 60, "batch": 4, "lr": 2e-3}
+    train(TrainingConfig.model_validate(tiny), tmp_path / "run")
+    with (tmp_path / "run" / "start.csv").open() as file:
+        losses = [float(row["loss"]) for row in csv.DictReader(file)]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_the_seed_decides_and_nothing_global_does(tiny, tmp_path):
+    for stage in ("sensing", "start", "fusion"):
+        tiny[stage]["steps"] = 1
+    values = TrainingConfig.model_validate(tiny)
+    torch.manual_seed(1)
+    train(values, tmp_path / "one")
+    torch.manual_seed(2)
+    before = torch.get_rng_state()
+    train(values, tmp_path / "two")
+    assert torch.equal(before, torch.get_rng_state())
+    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
+    assert all(torch.equal(one[key], two[key]) for key in one)
