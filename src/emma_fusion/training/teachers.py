@@ -84,17 +84,14 @@ def enhanced(fused: Sequence[Plane], infrared: Plane, visible: Plane, how: Enhan
     visible_details, _ = _bands(visible, levels)
     result: Plane = coarse
     for level in reversed(range(levels)):
-        energy_i, energy_v = (
-            cv2.GaussianBlur(band[level] ** 2, (0, 0), 2.0)
-            for band in (infrared_details, visible_details)
-        )
+        energy_i, energy_v = _energy(infrared_details[level]), _energy(visible_details[level])
         share = energy_i / (energy_i + energy_v + 1e-8)
         of_sources = share * infrared_details[level] + (1 - share) * visible_details[level]
         detail = (1 - how.detail) * details[level] + how.detail * how.gains[level] * of_sources
         result = _larger(result, detail.shape) + detail
     middle = float(result.mean())
-    result = (result - middle) * how.contrast + middle + how.centre * (0.5 - middle)
-    return _compress(result)
+    raised = (result - middle) * how.contrast + middle + how.centre * (0.5 - middle)
+    return _compress(raised.astype(np.float32))
 
 
 def _bands(plane: Plane, levels: int) -> tuple[list[Plane], Plane]:
@@ -105,6 +102,11 @@ def _bands(plane: Plane, levels: int) -> tuple[list[Plane], Plane]:
         details.append(plane - _larger(smaller, plane.shape))
         plane = smaller
     return details, plane
+
+
+def _energy(band: Plane) -> Plane:
+    """The local energy of a band of detail."""
+    return np.asarray(cv2.GaussianBlur(band**2, (0, 0), 2.0), np.float32)
 
 
 def _larger(plane: Plane, shape: tuple[int, ...]) -> Plane:
