@@ -88,7 +88,7 @@ def enhanced(fused: Sequence[Plane], infrared: Plane, visible: Plane, how: Enhan
         share = energy_i / (energy_i + energy_v + 1e-8)
         of_sources = share * infrared_details[level] + (1 - share) * visible_details[level]
         detail = (1 - how.detail) * details[level] + how.detail * how.gains[level] * of_sources
-        result = _larger(result, detail.shape) + detail
+        result = (_larger(result, detail.shape) + detail).astype(np.float32)
     middle = float(result.mean())
     raised = (result - middle) * how.contrast + middle + how.centre * (0.5 - middle)
     return _compress(raised.astype(np.float32))
