@@ -1,0 +1,140 @@
+"""Score a shipped model on real pairs and put the figures on its card.
+
+    python benchmarks/card.py base --data ../shared/data
+
+Fuses roadscene/test (50 pairs that the weights have not seen) and, for hidden patterns only,
+pairs of other kinds; scores by the paper's formulas under the paper's protocol; and writes the
+result between the markers of `src/emma_fusion/models/NAME/README.md`, with the training facts
+that the weights file itself carries.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import statistics
+from pathlib import Path
+
+import torch
+
+from emma_fusion import __version__, models
+from emma_fusion.fuser import Fuser
+from emma_fusion.media.folders import match_pairs
+from emma_fusion.media.rasters import read_pair
+from emma_fusion.metrics import prepare, score
+from emma_fusion.metrics.hidden_pattern import hidden_pattern_ratio
+from emma_fusion.networks.weights import read_facts
+
+DATA = Path(os.environ.get("EMMA_DATA") or Path(__file__).parents[2] / "shared" / "data")
+SIX = ("EN", "SD", "SF", "AG", "SCD", "VIF")
+MORE = ("MI", "Qabf")
+PUBLISHED = (7.52, 54.81, 15.21, 5.83, 1.69, 0.66)
+"""EMMA on RoadScene, Table 1 of the paper (CVPR 2024); its choice of 50 pictures is not listed."""
+OTHERS = {
+    "roadscene/test": ("ir", "vi"),
+    "llvip": ("ir", "vi"),
+    "nir": ("ir", "vi"),
+    "harvard/ct-mri": ("ct", "mri"),
+    "harvard/pet-mri": ("pet", "mri"),
+    "harvard/spect-mri": ("spect", "mri"),
+}
+
+
+def fuse_all(fuser: Fuser, folder: Path, kinds: tuple[str, str], step: int = 1):
+    """Every step-th pair of a folder, and its fused luminance."""
+    for _, first, second in match_pairs(folder / kinds[0], folder / kinds[1])[0][::step]:
+        pair = read_pair(first, second, colour="none")
+        yield pair, fuser.fuse_luminance(pair)
+
+
+def scores(fuser: Fuser, data: Path) -> str:
+    """The table of scores on roadscene/test."""
+    rows: dict[str, dict[str, list[float]]] = {"paper": {}, "direct": {}}
+    count = 0
+    for pair, fused in fuse_all(fuser, data / "roadscene/test", ("ir", "vi")):
+        count += 1
+        for protocol, values in rows.items():
+            planes = (prepare(fused, protocol), pair.infrared, pair.visible)
+            if protocol == "direct":
+                planes = (torch.from_numpy(fused).mul(255).round().byte().numpy(), *planes[1:])
+            found = score(*planes, "paper", (*SIX, *MORE))
+            found["SSIM"] = score(*planes, "ours", ("SSIM",))["SSIM"]
+            for name, value in found.items():
+                values.setdefault(name, []).append(value)
+    names = (*SIX, *MORE, "SSIM")
+    lines = [
+        f"`roadscene/test`, {count} pairs, means; formulas of the convention `paper` (SSIM: "
+        "`ours`, summed over both sources).",
+        "",
+        "| | " + " | ".join(names) + " |",
+        "|---" * (len(names) + 1) + "|",
+    ]
+    titles = {"paper": "protocol `paper` (stretched)", "direct": "as fused (`direct`)"}
+    for protocol, values in rows.items():
+        means = " | ".join(f"{statistics.fmean(values[name]):.2f}" for name in names)
+        lines.append(f"| this model, {titles[protocol]} | {means} |")
+    published = " | ".join(f"{value:.2f}" for value in PUBLISHED)
+    lines.append(f"| EMMA as published (other choice of pictures) | {published} | | | |")
+    return "\n".join(lines)
+
+
+def patterns(fuser: Fuser, data: Path) -> str:
+    """The table of hidden-pattern ratios on pictures of several kinds."""
+    lines = ["| pairs | count | mean ratio | largest |", "|---|---|---|---|"]
+    for name, kinds in OTHERS.items():
+        step = 1 if name == "roadscene/test" else 4
+        ratios = [
+            hidden_pattern_ratio(fused, pair.infrared, pair.visible)
+            for pair, fused in fuse_all(fuser, data / name, kinds, step)
+        ]
+        mean, largest = statistics.fmean(ratios), max(ratios)
+        lines.append(f"| {name} | {len(ratios)} | {mean:.2f} | {largest:.2f} |")
+    return "\n".join(lines)
+
+
+def training(facts: dict) -> str:
+    """What the weights file says of its training."""
+    configuration = facts["configuration"]
+    stages = ", ".join(
+        f"{stage} {configuration[stage]['steps']} steps of {configuration[stage]['batch']}"
+        for stage in ("sensing", "start", "fusion")
+    )
+    return "\n".join(
+        (
+            f"- pairs: {', '.join(map(str, facts['pairs']))} of the sets below; "
+            f"{facts['patches']} patches of {configuration['patches']['size']}; "
+            f"fingerprint of the data {facts['data']}",
+            f"- steps: {stages}",
+            f"- time and machine: {facts['minutes']} minutes on {facts['machine']}, "
+            f"{configuration['run']['precision']}, torch {facts['torch']}, "
+            f"emma-fusion {facts['version']}, seed {configuration['run']['seed']}",
+        )
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", nargs="?", default="base")
+    parser.add_argument("--data", type=Path, default=DATA)
+    args = parser.parse_args()
+    fuser = Fuser.from_pretrained(args.model)
+    weights = models.find(args.model)
+    blocks = {
+        "training": training(read_facts(weights)),
+        "scores": f"{scores(fuser, args.data)}\n\nMeasured with emma-fusion {__version__}.",
+        "patterns": patterns(fuser, args.data),
+    }
+    card = weights.parent / "README.md"
+    text = card.read_text(encoding="utf-8")
+    for name, block in blocks.items():
+        marked = re.compile(f"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        text, found = marked.subn(lambda m, block=block: f"{m[1]}{block}\n{m[2]}", text)
+        if not found:
+            raise SystemExit(f"{card} has no place for {name}: <!-- {name} --> ... <!-- end -->")
+        print(block, end="\n\n")
+    card.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
