@@ -32,6 +32,7 @@ from emma_fusion.equivariance import fidelity
 from emma_fusion.networks import SensingUNet, UFuser
 from emma_fusion.training.config import Pairs, TrainingConfig, load_config
 from emma_fusion.training.patches import PatchSet, read_patches
+from emma_fusion.training.run import PRECISIONS
 from emma_fusion.training.stages import fusion_stage, group
 
 DATA = Path(os.environ.get("EMMA_DATA") or Path(__file__).parents[2] / "shared" / "data")
@@ -81,7 +82,7 @@ def plain_step(config: TrainingConfig, patches: PatchSet, device: str) -> Step:
 
 
 def our_step(config: TrainingConfig, patches: PatchSet, device: str, precision: str) -> Step:
-    fabric = Fabric(accelerator=device, devices=1, precision=precision)
+    fabric = Fabric(accelerator=device, devices=1, precision=PRECISIONS[precision])
     fuser, sense_i, sense_v = networks(config.sensing.width)
     for net in (fuser, sense_i, sense_v):
         net.to(device).to(memory_format=torch.channels_last)
@@ -166,7 +167,9 @@ def main() -> None:
     parser.add_argument("--infrared", default=DATA / "roadscene/train/ir")
     parser.add_argument("--visible", default=DATA / "roadscene/train/vi")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--precision", help="of ours; bf16-mixed where the hardware has it")
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, help="of ours; bf16 where the hardware has it"
+    )
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--width", type=int, default=64, help="of the sensing networks")
     parser.add_argument("--size", type=int, default=128, help="of the patches")
@@ -177,7 +180,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     if args.precision is None:
-        args.precision = "bf16-mixed" if has_bf16(args.device) else "32-true"
+        args.precision = "bf16" if has_bf16(args.device) else "fp32"
     overrides = {
         "sensing.width": args.width,
         "patches.size": args.size,
@@ -188,7 +191,7 @@ def main() -> None:
     patches = read_patches(paper.pairs, paper.patches, with_teachers=False)
     print(
         f"{args.device}, {args.threads} threads, {platform.machine()}, torch {torch.__version__}, "
-        f"plain float32, ours {args.precision}; batch {args.batch}, patches of {args.size}, "
+        f"plain fp32, ours {args.precision}; batch {args.batch}, patches of {args.size}, "
         f"{group(paper.fusion, args.size).factor} copies, sensing width {args.width}"
     )
     if args.curves:

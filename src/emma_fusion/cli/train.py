@@ -36,7 +36,9 @@ def train(
         str | None, typer.Option(help="Weights to go on from: base, or the folder of a run.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
-    precision: Annotated[str | None, typer.Option(help="32-true or bf16-mixed.")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="fp32, or bf16 where the hardware has it.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads of each process.")] = None,
     devices: Annotated[int | None, typer.Option(help="Processes on each machine.")] = None,
     nodes: Annotated[int | None, typer.Option(help="Machines.")] = None,

@@ -15,7 +15,8 @@ that go by the same names elsewhere.
 """
 
 from emma_fusion.metrics.conventions import CONVENTIONS, Convention
-from emma_fusion.metrics.edges import edge_preservation
+from emma_fusion.metrics.edges import edge_preservation, invented_edges
+from emma_fusion.metrics.features import feature_mutual_information
 from emma_fusion.metrics.gradients import average_gradient, edge_intensity, spatial_frequency
 from emma_fusion.metrics.hidden_pattern import hidden_pattern_ratio
 from emma_fusion.metrics.information import (
@@ -25,6 +26,7 @@ from emma_fusion.metrics.information import (
     normalised_mutual_information,
 )
 from emma_fusion.metrics.levels import as_levels
+from emma_fusion.metrics.perception import contrast_preservation, visible_difference
 from emma_fusion.metrics.protocol import PROTOCOLS, prepare
 from emma_fusion.metrics.scoring import luminance, score
 from emma_fusion.metrics.statistics import (
@@ -35,9 +37,12 @@ from emma_fusion.metrics.statistics import (
     root_mean_squared_error,
     standard_deviation,
 )
-from emma_fusion.metrics.structure import structural_similarity
+from emma_fusion.metrics.structure import multi_scale_similarity, structural_similarity
 from emma_fusion.metrics.table import METRICS, Metric
-from emma_fusion.metrics.visual_fidelity import visual_fidelity
+from emma_fusion.metrics.visual_fidelity import (
+    visual_information_fidelity,
+    visual_information_fidelity_for_fusion,
+)
 
 __all__ = [
     "CONVENTIONS",
@@ -47,15 +52,19 @@ __all__ = [
     "Metric",
     "as_levels",
     "average_gradient",
+    "contrast_preservation",
     "correlation",
     "correlation_of_differences",
     "cross_entropy",
     "edge_intensity",
     "edge_preservation",
     "entropy",
+    "feature_mutual_information",
     "hidden_pattern_ratio",
+    "invented_edges",
     "luminance",
     "mean_squared_error",
+    "multi_scale_similarity",
     "mutual_information",
     "normalised_mutual_information",
     "peak_signal_to_noise",
@@ -65,5 +74,7 @@ __all__ = [
     "spatial_frequency",
     "standard_deviation",
     "structural_similarity",
-    "visual_fidelity",
+    "visible_difference",
+    "visual_information_fidelity",
+    "visual_information_fidelity_for_fusion",
 ]

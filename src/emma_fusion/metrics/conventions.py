@@ -1,15 +1,25 @@
 """Named conventions: which formula a name stands for in whose tables."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+import torch
+
 from emma_fusion.errors import UserError
-from emma_fusion.metrics.edges import edge_preservation
-from emma_fusion.metrics.levels import Picture
-from emma_fusion.metrics.statistics import peak_signal_to_noise
+from emma_fusion.metrics.edges import edge_preservation, invented_edges
+from emma_fusion.metrics.gradients import average_gradient, edge_intensity, spatial_frequency
+from emma_fusion.metrics.information import cross_entropy, entropy, mutual_information
+from emma_fusion.metrics.levels import Levels, Picture, as_levels
+from emma_fusion.metrics.perception import contrast_preservation, visible_difference
+from emma_fusion.metrics.statistics import (
+    peak_signal_to_noise,
+    root_mean_squared_error,
+    standard_deviation,
+)
 from emma_fusion.metrics.structure import structural_similarity
 from emma_fusion.metrics.table import METRICS
 
@@ -48,6 +58,55 @@ def _alone(function: Callable[..., Any], **settings: Any) -> Scorer:
     return lambda fused, infrared, visible: function(fused, **settings)
 
 
+def _joined_spatial_frequency(fused: Picture, infrared: Picture, visible: Picture) -> Any:
+    """VIFB's SF: the channels stand side by side in one plane, joins included."""
+    planes = as_levels(fused).planes
+    joined = torch.cat(list(planes), dim=-1) if planes.ndim == 3 else planes
+    return spatial_frequency(Levels(joined), divisor="pixels")
+
+
+def _merged_top_levels(fused: Picture, infrared: Picture, visible: Picture) -> Any:
+    """Tang's MI: an index level + 1 in 8 bits saturates, so that 254 and 255 are one level."""
+    planes = (Levels(as_levels(x).planes.clamp(max=254)) for x in (fused, infrared, visible))
+    return mutual_information(*planes, unit="bits")
+
+
+def _of_infrared(fused: Picture, infrared: Picture, visible: Picture) -> Any:
+    """Tang's Nabf: the arguments arrive in another order, and the infrared picture is scored."""
+    return invented_edges(infrared, visible, fused)
+
+
+_VIFB: dict[str, Scorer] = {
+    "AG": _alone(average_gradient, divisor="inner"),
+    "CE": partial(cross_entropy, to_level="below"),
+    "EI": _alone(edge_intensity),
+    "EN": _alone(entropy, to_level="below"),
+    "MI": partial(mutual_information, to_level="below"),
+    "PSNR": partial(peak_signal_to_noise, error="vifb"),
+    "Qabf": partial(edge_preservation, equal="strength", empty="nan"),
+    "Qcb": partial(contrast_preservation, constant=math.nan),
+    "Qcv": partial(visible_difference, constant=math.nan),
+    "RMSE": partial(root_mean_squared_error, divisor="pixels"),
+    "SF": _joined_spatial_frequency,
+    "SSIM": partial(structural_similarity, window="gaussian"),
+    "SD": _alone(standard_deviation),
+}
+
+_TANG: dict[str, Scorer] = {
+    **_ours("EN", "SD", "SF", "AG", "CC", "SCD", "VIF"),
+    "MI": _merged_top_levels,
+    "Qabf": partial(edge_preservation, equal="strength", empty="nan"),
+    "SSIM": partial(
+        structural_similarity,
+        window="gaussian",
+        data_range=1.0,
+        border="replicate",
+        combine="mean",
+    ),
+    "PSNR": partial(peak_signal_to_noise, error="unit"),
+    "Nabf": _of_infrared,
+}
+
 NINE = ("EN", "SD", "SF", "AG", "MI", "SCD", "VIF", "Qabf", "SSIM")
 
 CONVENTIONS: Mapping[str, Convention] = MappingProxyType(
@@ -66,15 +125,26 @@ CONVENTIONS: Mapping[str, Convention] = MappingProxyType(
                 MappingProxyType(
                     {
                         **_ours("EN", "SD", "SF", "AG", "MI", "CC", "SCD", "VIF", "MSE"),
-                        "Qabf": partial(
-                            edge_preservation, equal="strength", slope="-gy/gx", empty="nan"
-                        ),
+                        "Qabf": partial(edge_preservation, equal="strength", empty="nan"),
                         # Its scikit-image takes floats without a range to span 2.
                         "SSIM": partial(structural_similarity, data_range=2.0),
                         "PSNR": partial(peak_signal_to_noise, peak="maximum"),
                     }
                 ),
                 NINE,
+            ),
+            Convention(
+                "vifb",
+                "the MATLAB code of the VIFB benchmark, colour scored channel by channel",
+                MappingProxyType(_VIFB),
+                tuple(_VIFB),
+                colour="channels",
+            ),
+            Convention(
+                "tang",
+                "the MATLAB set of L. Tang, from descriptions; not run against MATLAB",
+                MappingProxyType(_TANG),
+                tuple(_TANG),
             ),
         )
     }

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from emma_fusion.errors import UserError
 from emma_fusion.metrics.conventions import find_convention
-from emma_fusion.metrics.levels import as_levels
+from emma_fusion.metrics.levels import Levels, as_levels
 
 Image = NDArray[Any] | Tensor
 
@@ -51,11 +51,31 @@ def score(
                 f"The convention {convention!r} has no metric {name!r}; "
                 f"it has {', '.join(chosen.metrics)}."
             )
-    planes = [
-        as_levels(luminance(picture, which), f"{which} picture")
-        for which, picture in (("fused", fused), ("infrared", infrared), ("visible", visible))
-    ]
-    return {name: float(chosen.metrics[name](*planes)) for name in names}
+    pictures = {"fused": fused, "infrared": infrared, "visible": visible}
+    if chosen.colour == "channels" and fused.ndim == 3:
+        planes = [_channels(picture, which) for which, picture in pictures.items()]
+    else:
+        planes = [
+            as_levels(luminance(picture, which), f"{which} picture")
+            for which, picture in pictures.items()
+        ]
+    # Of channels there are as many values, of which the mean is taken.
+    values = {name: chosen.metrics[name](*planes) for name in names}
+    return {name: v if isinstance(v, float) else float(v.mean()) for name, v in values.items()}
+
+
+def _channels(picture: Image, which: str) -> Levels:
+    """Return the (3, H, W) channels of a picture; a grey one has three equal ones."""
+    if picture.ndim == 2:
+        levels = as_levels(picture, f"{which} picture").planes
+        return Levels(levels.expand(3, *levels.shape))
+    if picture.ndim != 3 or picture.shape[2] != 3:
+        raise UserError(_shape_sentence(picture, which))
+    return Levels(as_levels(picture, f"{which} picture").planes.movedim(-1, 0).contiguous())
+
+
+def _shape_sentence(picture: Image, which: str) -> str:
+    return f"The {which} picture must be (H, W) or (H, W, 3), not {tuple(picture.shape)}."
 
 
 @overload
@@ -82,9 +102,7 @@ def luminance(picture: Image, which: str = "picture") -> Image:
     if picture.ndim == 2:
         return picture
     if picture.ndim != 3 or picture.shape[2] != 3:
-        raise UserError(
-            f"The {which} picture must be (H, W) or (H, W, 3), not {tuple(picture.shape)}."
-        )
+        raise UserError(_shape_sentence(picture, which))
     planes = torch.as_tensor(picture)
     red, green, blue = planes.to(torch.float64).unbind(-1)
     grey = 0.299 * red + 0.587 * green + 0.114 * blue

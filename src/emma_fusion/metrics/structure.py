@@ -4,6 +4,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from emma_fusion.metrics.filters import correlate, extend, gaussian
 from emma_fusion.metrics.levels import of_three_pictures
@@ -45,6 +46,37 @@ def structural_similarity(
     maps = similarity_maps(fused, (infrared, visible), window, data_range)
     total = torch.stack([(light * contrast).mean() for light, contrast in maps]).sum()
     return total / 2 if combine == "mean" else total
+
+
+WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+
+
+@of_three_pictures(smallest=11 * 2 ** (len(WEIGHTS) - 1))
+def multi_scale_similarity(fused: Tensor, infrared: Tensor, visible: Tensor) -> Tensor:
+    """MS-SSIM of the fused picture with each source, summed.
+
+    Z. Wang, E. P. Simoncelli and A. C. Bovik, Multiscale structural similarity for image quality
+    assessment, Asilomar 2003: contrast and structure at five scales, luminance at the coarsest,
+    each to the power of its published weight; between the scales 2x2 pixels are averaged. A
+    mean below zero counts as zero, since its power is not defined.
+
+    Args:
+        fused: (..., H, W), 176 pixels a side or more.
+        infrared: As `fused`.
+        visible: As `fused`.
+
+    Returns:
+        0 to 2.
+    """
+    planes = torch.stack([fused, infrared, visible])
+    products = torch.ones(2, dtype=torch.float64, device=fused.device)
+    for scale, weight in enumerate(WEIGHTS, 1):
+        f, a, b = planes
+        for source, (light, contrast) in enumerate(similarity_maps(f, (a, b), "gaussian", 255.0)):
+            values = light * contrast if scale == len(WEIGHTS) else contrast
+            products[source] *= values.mean().clamp(min=0) ** weight
+        planes = avg_pool2d(planes, 2)
+    return products.sum()
 
 
 def similarity_maps(

@@ -3,9 +3,11 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
-from emma_fusion.metrics.edges import edge_preservation
+from emma_fusion.metrics.edges import edge_preservation, invented_edges
+from emma_fusion.metrics.features import feature_mutual_information
 from emma_fusion.metrics.gradients import average_gradient, edge_intensity, spatial_frequency
 from emma_fusion.metrics.hidden_pattern import hidden_pattern_ratio
 from emma_fusion.metrics.information import (
@@ -14,6 +16,7 @@ from emma_fusion.metrics.information import (
     mutual_information,
     normalised_mutual_information,
 )
+from emma_fusion.metrics.perception import contrast_preservation, visible_difference
 from emma_fusion.metrics.statistics import (
     correlation,
     correlation_of_differences,
@@ -22,8 +25,11 @@ from emma_fusion.metrics.statistics import (
     root_mean_squared_error,
     standard_deviation,
 )
-from emma_fusion.metrics.structure import structural_similarity
-from emma_fusion.metrics.visual_fidelity import visual_fidelity
+from emma_fusion.metrics.structure import multi_scale_similarity, structural_similarity
+from emma_fusion.metrics.visual_fidelity import (
+    visual_information_fidelity,
+    visual_information_fidelity_for_fusion,
+)
 
 
 @dataclass(frozen=True)
@@ -68,9 +74,32 @@ METRICS: dict[str, Metric] = {
         Metric(
             "SCD", "sum of correlations of differences", correlation_of_differences, "higher", -2, 2
         ),
-        Metric("VIF", "visual information fidelity, sum", visual_fidelity, "higher", 0, _INF),
+        Metric(
+            "VIF",
+            "visual information fidelity, sum",
+            visual_information_fidelity,
+            "higher",
+            0,
+            _INF,
+        ),
+        Metric("VIFF", "VIF for fusion", visual_information_fidelity_for_fusion, "higher", 0, _INF),
         Metric("Qabf", "preservation of edges", edge_preservation, "higher", 0, 0.976),
+        Metric("Nabf", "invented edges", invented_edges, "lower", 0, 1),
         Metric("SSIM", "structural similarity, sum", structural_similarity, "higher", -2, 2),
+        Metric("MS-SSIM", "multi-scale SSIM, sum", multi_scale_similarity, "higher", 0, 2),
+        *(
+            Metric(
+                f"FMI-{feature}",
+                f"mutual information of {feature} features",
+                partial(feature_mutual_information, feature=feature),
+                "higher",
+                0,
+                1,
+            )
+            for feature in ("pixel", "edge", "gradient")
+        ),
+        Metric("Qcb", "preservation of visible contrast", contrast_preservation, "higher", 0, 1),
+        Metric("Qcv", "visible difference", visible_difference, "lower", 0, _INF),
         Metric("PSNR", "peak signal to noise, dB", peak_signal_to_noise, "higher", 0, _INF),
         Metric("MSE", "mean squared error", mean_squared_error, "lower", 0, 255.0**2),
         Metric("RMSE", "root mean squared error", root_mean_squared_error, "lower", 0, 255),

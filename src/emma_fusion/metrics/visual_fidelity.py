@@ -15,7 +15,7 @@ TINY = 1e-10
 
 
 @of_three_pictures(smallest=SMALLEST)
-def visual_fidelity(
+def visual_information_fidelity(
     fused: Tensor,
     infrared: Tensor,
     visible: Tensor,
@@ -48,6 +48,52 @@ def visual_fidelity(
     values = [torch.where(h > 0, k / h, 1.0) for k, h in zip(kept, held, strict=True)]
     total = values[0] + values[1]
     return total / 2 if combine == "mean" else total
+
+
+VIFF_NOISE = 0.005 * 255**2
+VIFF_WEIGHTS = (1 / 2.15, 0.0, 0.15 / 2.15, 1 / 2.15)
+VIFF_EMPTY = 1e-7
+
+
+@of_three_pictures(smallest=SMALLEST)
+def visual_information_fidelity_for_fusion(
+    fused: Tensor, infrared: Tensor, visible: Tensor
+) -> Tensor:
+    """VIFF, the information of the more contrasted source at each place that is still held.
+
+    Y. Han, Y. Cai, Y. Cao and X. Xu, A new image fusion performance metric based on visual
+    information fidelity, Information Fusion 14(2), 2013. Windows and scales are those of
+    `visual_information_fidelity`, with 0.005 * 255^2 as the variance of the visual noise. At each
+    place the source with the smaller gain counts, since the fused picture falls shorter of it. The
+    ratios of the four scales are weighted 1, 0, 0.15 and 1 (over 2.15).
+
+    No values of other implementations were at hand; see docs/metrics.md.
+
+    Args:
+        fused: (..., H, W), 41 pixels a side or more.
+        infrared: As `fused`.
+        visible: As `fused`.
+
+    Returns:
+        0 and more; 1 for three equal pictures.
+    """
+    total = torch.zeros((), dtype=torch.float64, device=fused.device)
+    for weight, moments in zip(VIFF_WEIGHTS, _scales(fused, infrared, visible), strict=True):
+        (gain_a, *_), (gain_b, *_) = moments
+        (kept_a, held_a), (kept_b, held_b) = (
+            (
+                torch.log1p(gain * gain * power / (left + VIFF_NOISE)),
+                torch.log1p(power / VIFF_NOISE),
+            )
+            for gain, left, power in moments
+        )
+        of_a = gain_a < gain_b
+        kept, held = (
+            torch.where(of_a, a, b).sum() + VIFF_EMPTY
+            for a, b in ((kept_a, kept_b), (held_a, held_b))
+        )
+        total = total + weight * kept / held
+    return total
 
 
 def _scales(

@@ -122,7 +122,7 @@ class Run(Section):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     devices: int = Field(1, ge=1, description="processes on each machine")
     nodes: int = Field(1, ge=1, description="machines")
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    precision: Literal["fp32", "bf16"] = "fp32"
     threads: int | None = Field(None, ge=1, description="of each process; all cores if not given")
     checkpoint_every: int = Field(100, ge=1, description="steps")
     preview_every: int = Field(200, ge=1, description="steps")

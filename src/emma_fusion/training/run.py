@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -32,6 +32,10 @@ from emma_fusion.training.processes import average_gradients, share_statistics
 from emma_fusion.training.stages import Stage, fusion_stage, sensing_stage, start_stage
 
 CONFIG = "config.yaml"
+PRECISIONS: dict[str, Literal["32-true", "bf16-mixed"]] = {
+    "fp32": "32-true",
+    "bf16": "bf16-mixed",
+}
 
 
 def train(config: TrainingConfig, folder: Path, resume: bool = False) -> Path:
@@ -54,6 +58,8 @@ def train(config: TrainingConfig, folder: Path, resume: bool = False) -> Path:
         raise UserError("There is nothing to train on: give two folders of pairs.")
     state = load_checkpoint(folder) if resume else None
     folder.mkdir(parents=True, exist_ok=True)
+    if not _present(config.run.device):
+        raise UserError(f"The device {config.run.device} is not on this machine: use auto or cpu.")
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
     fabric = Fabric(
@@ -61,7 +67,7 @@ def train(config: TrainingConfig, folder: Path, resume: bool = False) -> Path:
         devices=config.run.devices,
         num_nodes=config.run.nodes,
         strategy="ddp" if config.run.devices * config.run.nodes > 1 else "auto",
-        precision=config.run.precision,
+        precision=PRECISIONS[config.run.precision],
     )
     fabric.launch()
     if fabric.is_global_zero:
@@ -296,6 +302,13 @@ class _Training:
                 facts,
                 torch.float16 if half else torch.float32,
             )
+
+
+def _present(device: str) -> bool:
+    """Whether a device that was asked for by name is there."""
+    if device == "cuda":
+        return torch.cuda.is_available()
+    return device != "mps" or torch.backends.mps.is_available()
 
 
 def _write_config(config: TrainingConfig, folder: Path) -> None:
