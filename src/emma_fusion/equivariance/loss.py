@@ -42,10 +42,13 @@ def sobel(x: Tensor) -> Tensor:
     >>> sobel(ramp)[0, :, 2, 2]
     tensor([8., 0.])
     """
+    x = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
     kernel_x = x.new_tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]])
     kernels = kernel_x.new_empty(2, 1, 3, 3)
     kernels[0, 0], kernels[1, 0] = kernel_x, kernel_x.T
-    return functional.conv2d(functional.pad(x, (1, 1, 1, 1), mode="reflect"), kernels)
+    # Autocast would round small gradients to eight bits.
+    with torch.autocast(x.device.type, enabled=False):
+        return functional.conv2d(functional.pad(x, (1, 1, 1, 1), mode="reflect"), kernels)
 
 
 def fidelity(x: Tensor, y: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -1,0 +1,93 @@
+"""What the shipped weights must be on real pictures, and what their card must say."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from emma_fusion import models
+from emma_fusion.errors import UserError
+from emma_fusion.fuser import Fuser
+from emma_fusion.media.folders import match_pairs
+from emma_fusion.media.rasters import read_pair
+from emma_fusion.metrics import hidden_pattern_ratio, score
+from emma_fusion.networks.weights import load_sensing, read_facts
+
+SETS = [("roadscene/test", "ir", "vi"), ("llvip", "ir", "vi"), ("nir", "ir", "vi")]
+
+
+@pytest.fixture(scope="module")
+def fused_pairs(data):
+    """A few pairs of each set, at most 384×384 of them, and what `base` makes of them."""
+    fuser = Fuser.from_pretrained("base")
+    found = {}
+    for name, first, second in SETS:
+        pairs = match_pairs(data / name / first, data / name / second)[0]
+        found[name] = []
+        for _, infrared, visible in itertools.islice(pairs, 0, None, len(pairs) // 4):
+            pair = read_pair(infrared, visible, colour="none")
+            planes = [plane[:384, :384] for plane in (pair.infrared, pair.visible)]
+            found[name].append((fuser(*planes), *planes))
+    return found
+
+
+def test_what_ships_is_small_enough():
+    assert "base" in models.shipped()
+    assert models.find("base").stat().st_size < 10_000_000
+    for sensing in (models.SENSING_INFRARED, models.SENSING_VISIBLE):
+        assert models.find("base", sensing).stat().st_size <= 5_000_000
+
+
+def test_no_hidden_pattern(fused_pairs):
+    for name, pictures in fused_pairs.items():
+        ratios = [hidden_pattern_ratio(*picture) for picture in pictures]
+        assert np.mean(ratios) < 1.3, (name, ratios)
+
+
+def test_both_sources_are_in_the_fused_picture(fused_pairs):
+    for name, pictures in fused_pairs.items():
+        for fused, infrared, visible in pictures:
+            values = score(fused, infrared, visible, "ours", ("SCD", "Qabf"))
+            assert values["SCD"] > 1, name
+            assert values["Qabf"] > 0.4, name
+
+
+def test_a_sensing_network_tells_its_own_source(fused_pairs):
+    """A_i(f) is nearer to i than to v, and A_v(f) the other way round, on average."""
+    sense_i, sense_v = (
+        load_sensing(models.find("base", file)).eval()
+        for file in (models.SENSING_INFRARED, models.SENSING_VISIBLE)
+    )
+    errors = np.zeros((2, 2))
+    for fused, infrared, visible in fused_pairs["roadscene/test"]:
+        height, width = (16 * (size // 16) for size in fused.shape)
+        plane = torch.from_numpy(fused)[None, None, :height, :width]
+        with torch.no_grad():
+            sensed = [net(plane)[0, 0].numpy() for net in (sense_i, sense_v)]
+        sources = (infrared[:height, :width], visible[:height, :width])
+        errors += [[np.abs(a - b).mean() for b in sources] for a in sensed]
+    assert errors[0, 0] < 0.7 * errors[0, 1]
+    assert errors[1, 1] < 0.7 * errors[1, 0]
+
+
+def test_the_card_is_complete():
+    folder = models.find("base").parent
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    for word in ("RoadScene", "LLVIP", "non-commercial", "emma train", "benchmarks/card.py"):
+        assert word in card
+    assert "DEPARTURES" not in card
+    for block in ("training", "scores", "patterns"):
+        filled = card.split(f"<!-- {block} -->")[1].split("<!-- end -->")[0]
+        assert any(character.isdigit() for character in filled), block
+    facts = read_facts(folder / models.FUSER)
+    assert {"version", "configuration", "pairs", "data", "minutes", "machine"} <= facts.keys()
+    assert f"{facts['minutes']} minutes" in card
+
+
+def test_a_model_that_is_not_there_is_one_sentence(tmp_path: Path):
+    with pytest.raises(UserError, match=r"no model 'nothing'.*base"):
+        models.find("nothing")
+    with pytest.raises(UserError, match="no model"):
+        models.find(tmp_path)
