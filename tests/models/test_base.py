@@ -77,7 +77,7 @@ def test_the_card_is_complete():
     card = (folder / "README.md").read_text(encoding="utf-8")
     for word in ("RoadScene", "LLVIP", "non-commercial", "emma train", "benchmarks/card.py"):
         assert word in card
-    assert "DEPARTURES" not in card
+    assert "PAPER_RECIPE" not in card
     for block in ("training", "scores", "patterns"):
         filled = card.split(f"<!-- {block} -->")[1].split("<!-- end -->")[0]
         assert any(character.isdigit() for character in filled), block
