@@ -20,6 +20,7 @@ VERBS = [
     "demo",
     "fuse",
     "evaluate",
+    "bench",
     "train",
     "import-checkpoint",
 ]

@@ -1,0 +1,128 @@
+"""Datasets: registered pairs of pictures, in two folders or in a known layout under a root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from emma_fusion.bench.layouts import LAYOUTS, Layout
+from emma_fusion.errors import UserError
+from emma_fusion.media.folders import match_pairs
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Pairs of one test set.
+
+    Attributes:
+        name: Short, as it stands in files.
+        title: As it stands in tables.
+        pairs: Stem -> infrared and visible file, in the order of the stems.
+        warnings: What a reader of its results must know.
+        stems: Of all pairs, where `pairs` are only some of them.
+    """
+
+    name: str
+    title: str
+    pairs: dict[str, tuple[Path, Path]]
+    warnings: tuple[str, ...] = ()
+    stems: frozenset[str] = frozenset()
+
+    def first(self, number: int) -> Dataset:
+        """The dataset with its first so many pairs only."""
+        if number >= len(self.pairs):
+            return self
+        warning = f"{self.title}: only the first {number} of {len(self.pairs)} pairs."
+        return replace(
+            self,
+            pairs=dict(list(self.pairs.items())[:number]),
+            warnings=(*self.warnings, warning),
+        )
+
+
+def open_dataset(text: str, root: Path | None = None) -> Dataset:
+    """Find the dataset that a user means.
+
+    Args:
+        text: ``NAME=INFRARED,VISIBLE`` for two folders, or the name of a known layout.
+        root: Where known layouts are looked for.
+
+    Raises:
+        UserError: The name is unknown, the pictures are not there (with what to download), or the
+            two folders have no pair.
+    """
+    name, equals, folders = text.partition("=")
+    if equals:
+        infrared, comma, visible = folders.partition(",")
+        if not (name and comma and infrared and visible):
+            raise UserError(
+                f"The dataset {text!r} is not understood: write NAME=INFRARED,VISIBLE with two "
+                "folders, such as street=photos/ir,photos/vi."
+            )
+        _check_name(name)
+        return _pair(name, name, Path(infrared).expanduser(), Path(visible).expanduser())
+    layout = LAYOUTS.get(text.lower())
+    if layout is None:
+        raise UserError(
+            f"There is no dataset named {text!r}: give one of {', '.join(LAYOUTS)}, or two "
+            "folders as NAME=INFRARED,VISIBLE."
+        )
+    infrared_folder, visible_folder = _find(layout, root)
+    return _pair(layout.name, layout.title, infrared_folder, visible_folder, layout.pairs)
+
+
+def _pair(
+    name: str, title: str, infrared: Path, visible: Path, usual: int | None = None
+) -> Dataset:
+    pairs, unmatched = match_pairs(infrared, visible)
+    warnings = []
+    if unmatched:
+        few = ", ".join(path.name for path in unmatched[:5]) + (", ..." if unmatched[5:] else "")
+        warnings.append(f"{title}: {len(unmatched)} pictures have no partner ({few}).")
+    if usual is not None and len(pairs) != usual:
+        warnings.append(
+            f"{title}: {len(pairs)} pairs are here, its usual test set has {usual}, so means "
+            "differ from tables of that set."
+        )
+    files = {stem: (i, v) for stem, i, v in pairs}
+    return Dataset(name, title, files, tuple(warnings), frozenset(files))
+
+
+def _find(layout: Layout, root: Path | None) -> tuple[Path, Path]:
+    """The two folders of a layout under the root, or a sentence that says how to get them."""
+    if root is None:
+        raise UserError(
+            f"Say where to look for {layout.title}: --root FOLDER (or EMMA_DATA), the folder that "
+            f"holds {layout.homes[0]}."
+        )
+    if not root.is_dir():
+        raise UserError(f"The root {root} is not a folder.")
+    for home in layout.homes:
+        for places in layout.places:
+            folders = [_descend(root, f"{home}/{place}") for place in places]
+            if folders[0] is not None and folders[1] is not None:
+                return folders[0], folders[1]
+    raise UserError(
+        f"{layout.title} is not under {root}. {layout.source} into {root / layout.homes[0]}; or "
+        f"name two folders: {layout.name}=INFRARED,VISIBLE."
+    )
+
+
+def _descend(folder: Path, place: str) -> Path | None:
+    """Follow a place such as ``test/ir`` whatever the case of its letters."""
+    for part in place.split("/"):
+        if not folder.is_dir():
+            return None
+        exact, other = folder / part, [p for p in folder.iterdir() if p.is_dir()]
+        same = [path for path in sorted(other) if path.name.lower() == part.lower()]
+        if not same:
+            return None
+        folder = exact if exact in same else same[0]
+    return folder
+
+
+def _check_name(name: str) -> None:
+    if not all(letter.isalnum() or letter in "-_.+" for letter in name) or name.startswith("."):
+        raise UserError(
+            f"The name {name!r} is used for files: write it with letters, digits, - _ . and + only."
+        )

@@ -1,0 +1,183 @@
+"""The report: one HTML file with tables, box plots and pictures, and nothing from outside it."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from emma_fusion.bench import tables as writers
+from emma_fusion.bench.plots import box_plots
+from emma_fusion.bench.published import CAVEAT, CITATION
+from emma_fusion.bench.runner import Run, Scores
+from emma_fusion.bench.scoring import without_alpha
+from emma_fusion.bench.statistics import Cell
+from emma_fusion.bench.tables import SIGNIFICANT, Table
+from emma_fusion.errors import UserError
+from emma_fusion.media.rasters import read_picture
+from emma_fusion.metrics import METRICS
+from emma_fusion.pair import Pair, from_unit
+
+#: Characters of embedded pictures in all, so that the file stays below 25 MB.
+BUDGET = 20_000_000
+
+_PAGE = Path(__file__).with_name("page")
+_COLOURS = (
+    "#7aa6d8", "#e8a15c", "#86bf7e", "#d98585", "#ab93cf",
+    "#b89a86", "#dd9cc6", "#9aa3ad", "#c3bf68", "#6fc0c9",
+)  # fmt: skip
+
+
+def render(outcome: Run, tables: list[Table], facts: dict[str, str], pictures: int = 8) -> str:
+    """Write the report.
+
+    Args:
+        outcome: What was measured.
+        tables: The same, summarised; one a dataset.
+        facts: Name -> text, for the top of the page.
+        pictures: How many pairs of each dataset are embedded at most; fewer where they would
+            make the file larger than 25 MB.
+
+    Returns:
+        HTML.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    browser = [
+        _embed(scores, outcome.rules.metrics, pictures, BUDGET // len(outcome.scores))
+        for scores in outcome.scores
+    ]
+    browser = [embedded for embedded in browser if embedded["pairs"]]
+    environment = Environment(
+        loader=FileSystemLoader(_PAGE), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template("report.html").render(
+        tables=tables,
+        facts=facts,
+        warnings=outcome.warnings + outcome.failures,
+        methods=outcome.scores[0].methods,
+        metrics=outcome.rules.metrics,
+        about=METRICS,
+        plots={
+            scores.dataset.name: _plots(scores, outcome.rules.metrics) for scores in outcome.scores
+        },
+        browser=browser,
+        shown=_count(outcome.scores, browser),
+        style=(_PAGE / "report.css").read_text("utf-8"),
+        script=(_PAGE / "report.js").read_text("utf-8"),
+        caveat=CAVEAT,
+        citation=CITATION,
+        significant=SIGNIFICANT,
+        arrow=writers.arrow,
+        label=writers.label,
+        rank=writers.rank,
+        interval=writers.interval,
+        difference=_difference,
+        verdict=_verdict,
+        p_value=_p_value,
+    )
+
+
+def _plots(scores: Scores, metrics: tuple[str, ...]) -> list[str]:
+    """Box plots of the methods and metrics that have finite values."""
+    values = {
+        method.name: {
+            metric: [
+                v[metric] for v in scores.values[method.name].values() if math.isfinite(v[metric])
+            ]
+            for metric in metrics
+        }
+        for method in scores.methods
+    }
+    colours = [_COLOURS[number % len(_COLOURS)] for number in range(len(values))]
+    return box_plots(values, metrics, colours, scores.dataset.name)
+
+
+def _embed(scores: Scores, metrics: tuple[str, ...], most: int, budget: int) -> dict[str, Any]:
+    """Pairs spread evenly over the dataset, as long as there is room for them."""
+    stems = list(scores.dataset.pairs)
+    count = min(most, len(stems))
+    chosen = [stems[k * len(stems) // count] for k in range(count)]
+    pairs = []
+    for stem in chosen:
+        pictures = [
+            {
+                "name": name,
+                "src": _data_url(picture),
+                "scores": _scores(scores, name, stem, metrics),
+            }
+            for name, picture in _pictures(scores, stem)
+        ]
+        budget -= sum(len(str(picture["src"])) for picture in pictures)
+        if budget < 0:
+            break
+        if pictures:
+            pairs.append({"stem": stem, "pictures": pictures})
+    return {"title": scores.dataset.title, "pairs": pairs}
+
+
+def _pictures(scores: Scores, stem: str) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
+    """Both sources and every method's fused picture, as 8 bit, as far as they can be read."""
+    infrared, visible = scores.dataset.pairs[stem]
+    try:
+        pair = Pair.from_arrays(read_picture(infrared), read_picture(visible))
+        yield "infrared", from_unit(pair.infrared, np.uint8)
+        yield "visible", _to_8_bit(without_alpha(read_picture(visible)))
+    except UserError:
+        return
+    for method in scores.methods:
+        path = scores.fused[method.name].get(stem)
+        if path is not None and stem in scores.values[method.name]:
+            yield method.name, _to_8_bit(without_alpha(read_picture(path)))
+
+
+def _to_8_bit(picture: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    if picture.dtype == np.uint16:
+        return np.rint(picture / 257).astype(np.uint8)
+    return picture
+
+
+def _data_url(picture: npt.NDArray[np.uint8]) -> str:
+    """A picture as the text of an address, without loss."""
+    bgr = picture[..., ::-1] if picture.ndim == 3 else picture
+    _, encoded = cv2.imencode(".webp", np.ascontiguousarray(bgr), [cv2.IMWRITE_WEBP_QUALITY, 101])
+    return "data:image/webp;base64," + base64.b64encode(encoded.tobytes()).decode()
+
+
+def _scores(scores: Scores, method: str, stem: str, metrics: tuple[str, ...]) -> str:
+    """The values of one picture, in a line."""
+    values = scores.values.get(method, {}).get(stem, {})
+    return "  ".join(f"{metric} {values[metric]:.4g}" for metric in metrics if metric in values)
+
+
+def _count(scores: list[Scores], browser: list[dict[str, Any]]) -> str:
+    shown = {embedded["title"]: len(embedded["pairs"]) for embedded in browser}
+    counts = [
+        f"{shown.get(s.dataset.title, 0)} of {len(s.dataset.pairs)} of {s.dataset.title}"
+        for s in scores
+    ]
+    return f"Pairs shown here: {', '.join(counts)}; without loss, as they were scored."
+
+
+def _difference(table: Table, metric: str, cell: Cell) -> str:
+    return "–" if math.isnan(cell.difference) else table.number(metric, cell.difference, "+")
+
+
+def _verdict(metric: str, cell: Cell) -> str:
+    """Better or worse than the reference, where the test says so."""
+    if math.isnan(cell.p) or cell.p >= SIGNIFICANT:
+        return "same"
+    higher = cell.difference > 0
+    return "better" if higher == (METRICS[metric].better == "higher") else "worse"
+
+
+def _p_value(cell: Cell) -> str:
+    if math.isnan(cell.p):
+        return "–"
+    return "p < 0.001" if cell.p < 0.001 else f"p = {cell.p:.3f}"

@@ -1,0 +1,303 @@
+"""Datasets x methods: fuse what is not fused yet, score what is not scored yet, keep it all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from emma_fusion.bench.datasets import Dataset
+from emma_fusion.bench.methods import Fuse, Method
+from emma_fusion.bench.scoring import (
+    Job,
+    Rules,
+    fuse_file,
+    fuse_stamp,
+    score_file,
+    score_stamp,
+    was_made_by,
+)
+from emma_fusion.bench.store import Row, Store
+from emma_fusion.bench.workers import workers
+from emma_fusion.errors import UserError
+from emma_fusion.media.folders import list_pictures
+from emma_fusion.media.records import read_record
+
+SAVE_EVERY = 5.0  # seconds
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class Scores:
+    """What was measured on one dataset.
+
+    Attributes:
+        dataset: The pairs.
+        methods: In the order of the table.
+        values: Method -> stem -> metric -> value; stems that could not be scored are not there.
+        fused: Method -> stem -> file.
+    """
+
+    dataset: Dataset
+    methods: list[Method]
+    values: dict[str, dict[str, dict[str, float]]]
+    fused: dict[str, dict[str, Path]]
+
+    def is_complete(self, method: str) -> bool:
+        """Whether all pairs have a score of this method."""
+        return len(self.values[method]) == len(self.dataset.pairs)
+
+
+@dataclass
+class Run:
+    """The outcome of a run.
+
+    Attributes:
+        scores: One a dataset.
+        rules: How they were scored.
+        warnings: Stale and missing files, and whatever else a reader must know.
+        failures: Pictures that could not be fused or scored, a sentence each.
+        scored: How many pictures were scored now; the others were kept from before.
+    """
+
+    scores: list[Scores]
+    rules: Rules
+    warnings: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    scored: int = 0
+
+
+def run(
+    datasets: list[Dataset],
+    methods: list[Method],
+    rules: Rules,
+    output: Path,
+    *,
+    processes: int = 1,
+    common: bool = False,
+    progress: Progress = lambda done, total: None,
+) -> Run:
+    """Fuse and score everything that a table needs.
+
+    Fused pictures are kept in OUTPUT/fused/PROTOCOL/DATASET/METHOD, values in OUTPUT/scores.csv.
+    What is there and was made of the same files by the same method and formulas is not made again.
+
+    Args:
+        datasets: On which pictures.
+        methods: Of which methods.
+        rules: How to score.
+        output: Folder.
+        processes: For scoring and for baselines; networks run in this process.
+        common: Only the pictures of which every folder method has a fused one.
+        progress: Called with how many pictures are done, and of how many.
+
+    Raises:
+        UserError: There is nothing to score, or a folder has no picture of any dataset.
+    """
+    store = Store(output / "scores.csv")
+    outcome = Run([], rules)
+    plan = [_plan(dataset, methods, rules, output, common, outcome) for dataset in datasets]
+    _check_folders(methods, outcome.scores)
+    jobs = [job for planned in plan for job in planned]
+    by_name = {method.name: method for method in methods}
+    opened: dict[str, Fuse] = {}
+    done, saved = 0, time.monotonic()
+    waiting: dict[Future[tuple[str, dict[str, float]]], Job] = {}
+
+    def collect(block: bool) -> None:
+        nonlocal done, saved
+        timeout = None if block else 0
+        for future in wait(waiting, timeout=timeout, return_when=FIRST_COMPLETED).done:
+            job = waiting.pop(future)
+            try:
+                stamp, values = future.result()
+                store.put(job.key, Row(stamp, values))
+                outcome.scored += 1
+                _keep(outcome, job, values)
+            except Exception as error:
+                _fail(outcome, job, error)
+            done += 1
+        progress(done, len(jobs))
+        if time.monotonic() - saved > SAVE_EVERY:
+            store.save()
+            saved = time.monotonic()
+
+    try:
+        with workers(processes) as executor:
+            for job in jobs:
+                method = by_name[job.key[1]]
+                fuse = None
+                if method.open is not None:
+                    job = _with_stamp(job, method)
+                    if job.make is not None:
+                        fuse = opened[method.name] = opened.get(method.name) or method.open()
+                try:
+                    if fuse is not None and not method.portable:
+                        fuse_file(job, fuse)
+                        fuse = None
+                    row = None if fuse is not None else _stored(store, job)
+                except Exception as error:  # one bad pair must not cost the others their night
+                    _fail(outcome, job, error)
+                    done += 1
+                    continue
+                if row is not None:
+                    _keep(outcome, job, row.values)
+                    done += 1
+                    progress(done, len(jobs))
+                    continue
+                waiting[executor.submit(_work, job, fuse)] = job
+                collect(block=False)
+            while waiting:
+                collect(block=True)
+    finally:
+        if store.rows:
+            store.save()
+    _in_order(outcome)
+    _warn_of_gaps(outcome)
+    if not any(values for scores in outcome.scores for values in scores.values.values()):
+        raise UserError("Nothing could be scored.\n" + "\n".join(outcome.failures))
+    return outcome
+
+
+def _work(job: Job, fuse: Fuse | None) -> tuple[str, dict[str, float]]:
+    """What another process does: fuse, where it is given how, and score."""
+    if fuse is not None:
+        fuse_file(job, fuse)
+    return score_stamp(job), score_file(job)
+
+
+def _with_stamp(job: Job, method: Method) -> Job:
+    """Decide whether the picture is to be made: it is not there, or of another make."""
+    stamp = fuse_stamp(job, method.stamp)
+    return job if was_made_by(job.fused, stamp) else replace(job, make=stamp)
+
+
+def _stored(store: Store, job: Job) -> Row | None:
+    """The row that the store has of this very picture."""
+    return (
+        store.find(job.key, score_stamp(job), job.rules.metrics) if job.key in store.rows else None
+    )
+
+
+def _plan(
+    dataset: Dataset,
+    methods: list[Method],
+    rules: Rules,
+    output: Path,
+    common: bool,
+    outcome: Run,
+) -> list[Job]:
+    """The jobs of one dataset, and what is stale or missing in folders."""
+    fused: dict[str, dict[str, Path]] = {}
+    protocol = rules.protocol + ("-colour" if rules.coloured else "")
+    for method in methods:
+        folder = method.folder_of(dataset.name)
+        if folder is None:
+            made = output / "fused" / protocol / dataset.name / method.name
+            fused[method.name] = {stem: made / f"{stem}.png" for stem in dataset.pairs}
+            continue
+        pictures = list_pictures(folder)
+        stale = [path for stem, path in pictures.items() if stem not in dataset.stems]
+        fused[method.name] = {s: path for s, path in pictures.items() if s in dataset.pairs}
+        if fused[method.name]:
+            _warn_of_stale(dataset, method, stale, list(fused[method.name].values()), outcome)
+    if common:
+        stems = [s for s in dataset.pairs if all(s in found for found in fused.values())]
+        if not stems:
+            raise UserError(f"No picture of {dataset.title} is there from every method.")
+        if len(stems) < len(dataset.pairs):
+            outcome.warnings.append(
+                f"{dataset.title}: only the {len(stems)} of {len(dataset.pairs)} pictures that "
+                "every method has."
+            )
+        dataset = replace(dataset, pairs={stem: dataset.pairs[stem] for stem in stems})
+        fused = {name: {s: found[s] for s in stems} for name, found in fused.items()}
+    outcome.warnings += dataset.warnings
+    values: dict[str, dict[str, dict[str, float]]] = {method.name: {} for method in methods}
+    outcome.scores.append(Scores(dataset, methods, values, fused))
+    return [
+        Job(
+            (dataset.name, method.name, stem, rules.protocol, rules.convention),
+            *dataset.pairs[stem],
+            path,
+            rules,
+        )
+        for method in methods
+        for stem, path in sorted(fused[method.name].items())
+    ]
+
+
+def _warn_of_stale(
+    dataset: Dataset, method: Method, stale: list[Path], used: list[Path], outcome: Run
+) -> None:
+    """Name pictures of a folder that have no pair, and folders that hold two runs' pictures."""
+    if stale:
+        few = ", ".join(path.name for path in stale[:5]) + (", ..." if stale[5:] else "")
+        outcome.warnings.append(
+            f"{dataset.title}, {method.name}: {len(stale)} fused pictures belong to no pair and "
+            f"are not scored: stale, or of another set ({few})."
+        )
+    makers: dict[str, int] = {}
+    for path in used:
+        try:
+            record = read_record(path) or {}
+        except (OSError, ValueError):
+            record = {}
+        keys = ("software", "model", "method", "protocol", "contrast")
+        maker = " ".join(str(record[key]) for key in keys if key in record) or "no record"
+        makers[maker] = makers.get(maker, 0) + 1
+    if len(makers) > 1:
+        kinds = ", ".join(f"{count} by {maker}" for maker, count in makers.items())
+        outcome.warnings.append(
+            f"{dataset.title}, {method.name}: the fused pictures say that they were not made "
+            f"together: {kinds}. Some may be stale."
+        )
+
+
+def _check_folders(methods: list[Method], scores: list[Scores]) -> None:
+    for method in methods:
+        if method.folder is not None and not any(s.fused[method.name] for s in scores):
+            has = next(iter(list_pictures(method.folder)), None)
+            wants = next(iter(scores[0].dataset.pairs))
+            raise UserError(
+                f"The folder {method.folder} has no fused picture of any pair: "
+                + (
+                    f"{has} is one of its names, {wants} one of the pairs'."
+                    if has
+                    else "it is empty."
+                )
+            )
+
+
+def _keep(outcome: Run, job: Job, values: dict[str, float]) -> None:
+    dataset, method, stem = job.key[:3]
+    scores = next(s for s in outcome.scores if s.dataset.name == dataset)
+    scores.values[method][stem] = {name: values[name] for name in job.rules.metrics}
+
+
+def _fail(outcome: Run, job: Job, error: Exception) -> None:
+    dataset, method, stem = job.key[:3]
+    outcome.failures.append(f"{dataset}, {method}, {stem}: {error or type(error).__name__}")
+
+
+def _in_order(outcome: Run) -> None:
+    """Processes finish in any order; results do not depend on it."""
+    for scores in outcome.scores:
+        for method, values in scores.values.items():
+            scores.values[method] = dict(sorted(values.items()))
+    outcome.failures.sort()
+
+
+def _warn_of_gaps(outcome: Run) -> None:
+    for scores in outcome.scores:
+        total = len(scores.dataset.pairs)
+        for method in scores.methods:
+            missing = [s for s in scores.dataset.pairs if s not in scores.values[method.name]]
+            if missing:
+                few = ", ".join(missing[:5]) + (", ..." if missing[5:] else "")
+                outcome.warnings.append(
+                    f"{scores.dataset.title}, {method.name}: {len(missing)} of {total} pictures "
+                    f"have no score ({few}), so the method is not ranked."
+                )

@@ -1,0 +1,168 @@
+"""One picture: fuse it where that is asked, write it, read it back, score it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import emma_fusion
+from emma_fusion import metrics
+from emma_fusion.bench.methods import Fuse, hash_sources
+from emma_fusion.errors import UserError
+from emma_fusion.media.rasters import read_pair, read_picture, write_picture
+from emma_fusion.media.records import read_record
+from emma_fusion.metrics.conventions import find_convention
+from emma_fusion.pair import Pair, from_unit, stretch
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How everything in a run is scored.
+
+    Attributes:
+        convention: Whose formulas; a key of `metrics.CONVENTIONS`.
+        protocol: "direct" or "paper"; see `metrics.prepare`.
+        metrics: Names of the metrics.
+    """
+
+    convention: str = "ours"
+    protocol: str = "direct"
+    metrics: tuple[str, ...] = ()
+
+    @property
+    def coloured(self) -> bool:
+        """Whether colour is fused in and scored by channel: in a convention that does so."""
+        return self.protocol == "direct" and find_convention(self.convention).colour == "channels"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture of one method.
+
+    Attributes:
+        key: Dataset, method, picture, protocol, convention: the row's in scores.csv.
+        infrared: File.
+        visible: File.
+        fused: File; where `make` is a stamp it is written first.
+        rules: How to score.
+        make: Stamp to write into a fused picture that is to be made, or None.
+    """
+
+    key: tuple[str, ...]
+    infrared: Path
+    visible: Path
+    fused: Path
+    rules: Rules
+    make: str | None = None
+
+
+def fuse_file(job: Job, fuse: Fuse) -> None:
+    """Fuse the pair of a job and write the picture in the form that the protocol scores.
+
+    "paper": luminance stretched to its own minimum and maximum, 8 bit. "direct": luminance as it
+    is, in the visible picture's depth; in colour for a convention that scores channels.
+    """
+    pair = read_pair(job.infrared, job.visible)
+    fused = fuse(pair)
+    picture: npt.NDArray[Any]
+    if job.rules.protocol == "paper":
+        picture = from_unit(stretch(fused), np.uint8)
+    elif job.rules.coloured:
+        picture = without_alpha(pair.compose(fused))
+    else:
+        picture = from_unit(fused, pair.dtype)
+    record = {
+        "software": f"emma-fusion {emma_fusion.__version__}",
+        "method": job.key[1],
+        "protocol": job.rules.protocol,
+        "bench": job.make,
+        **pair.record,
+    }
+    write_picture(job.fused, picture, record)
+
+
+def was_made_by(path: Path, stamp: str) -> bool:
+    """Whether a fused picture is there and was made by this method of these sources."""
+    if not path.is_file():
+        return False
+    try:
+        record = read_record(path)
+    except (OSError, ValueError):
+        return False
+    return record is not None and record.get("bench") == stamp
+
+
+def score_file(job: Job) -> dict[str, float]:
+    """Score a fused picture of any program against its sources, all read from their files.
+
+    Raises:
+        UserError: A file is unreadable, sizes differ, or a metric cannot be computed.
+    """
+    paths = (job.fused, job.infrared, job.visible)
+    fused, infrared, visible = (without_alpha(read_picture(path)) for path in paths)
+    if len({picture.shape[:2] for picture in (fused, infrared, visible)}) > 1:
+        sizes = ", ".join(
+            f"{path} is {picture.shape[1]}x{picture.shape[0]}"
+            for path, picture in zip(paths, (fused, infrared, visible), strict=True)
+        )
+        raise UserError(f"the sizes differ: {sizes}.")
+    if infrared.dtype == np.uint16:  # scaled as it was for fusing
+        infrared = Pair.from_arrays(infrared, visible).infrared
+    if job.rules.protocol == "paper":
+        fused = metrics.prepare(metrics.luminance(fused), "paper")
+    rules = job.rules
+    return metrics.score(fused, infrared, visible, rules.convention, rules.metrics)
+
+
+def score_stamp(job: Job) -> str:
+    """A hash of the three files and of the formulas: values of another one are out of date."""
+    hashes = [hash_file(job.fused), source_hash(job.infrared), source_hash(job.visible)]
+    return hashlib.blake2b("".join([*hashes, _formulas()]).encode(), digest_size=8).hexdigest()
+
+
+def fuse_stamp(job: Job, method_stamp: str) -> str:
+    """A hash of the method and the two sources; the fused picture carries it."""
+    text = [method_stamp, source_hash(job.infrared), source_hash(job.visible)]
+    text += [job.rules.protocol, str(job.rules.coloured)]
+    return hashlib.blake2b("\n".join(text).encode(), digest_size=8).hexdigest()
+
+
+def without_alpha(picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The picture without its fourth channel, if it has one."""
+    return picture[..., :3] if picture.ndim == 3 else picture
+
+
+def hash_file(path: Path) -> str:
+    """A short hash of a file's bytes.
+
+    Raises:
+        UserError: The file cannot be read.
+    """
+    try:
+        return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
+    except OSError as error:
+        raise UserError(f"The file {path} could not be read: {error.strerror}.") from error
+
+
+@functools.cache
+def _hash_once(path: Path, changed: int) -> str:
+    return hash_file(path)
+
+
+def source_hash(path: Path) -> str:
+    """`hash_file`, kept for the next method, as long as the file is not written again."""
+    try:
+        return _hash_once(path, path.stat().st_mtime_ns)
+    except OSError as error:
+        raise UserError(f"The file {path} could not be read: {error.strerror}.") from error
+
+
+@functools.cache
+def _formulas() -> str:
+    return hash_sources(Path(metrics.__file__).parent)

@@ -1,0 +1,267 @@
+"""emma bench METHOD... --dataset NAME -o OUT: compare methods, and write the report."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from emma_fusion.bench import Run, Table
+
+
+def bench(
+    methods: Annotated[
+        list[str],
+        typer.Argument(
+            help="Shipped models, weights, folders of training runs, baselines (each, or all as "
+            "`baselines`), folder:PATH with other programs' pictures, module:function. NAME= "
+            "before one names its row.",
+            metavar="METHOD...",
+        ),
+    ],
+    dataset: Annotated[
+        list[str],
+        typer.Option(
+            "--dataset",
+            "-d",
+            help="NAME=INFRARED,VISIBLE, two folders; or roadscene, msrs, m3fd, tno, llvip, fmb, "
+            "vifb, harvard-ct, harvard-pet, harvard-spect under --root. May be repeated.",
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder; a run in it goes on where it stopped.")
+    ],
+    root: Annotated[
+        Path | None,
+        typer.Option(envvar="EMMA_DATA", help="Folder that holds the known datasets."),
+    ] = None,
+    convention: Annotated[
+        str, typer.Option(help="Whose formulas: ours, paper, vifb or tang.")
+    ] = "ours",
+    protocol: Annotated[
+        Literal["direct", "paper"],
+        typer.Option(
+            help="direct: pictures as they are. paper: luminance stretched to its minimum and "
+            "maximum and rounded to 8 bit, which raises EN, SD, SF and AG."
+        ),
+    ] = "direct",
+    metrics: Annotated[
+        str | None, typer.Option(help="Names with commas between, or all.", metavar="NAMES")
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(help="Method to test the others against; without it, the first."),
+    ] = None,
+    published: Annotated[
+        bool | None,
+        typer.Option(
+            "--published/--no-published",
+            help="Published figures beside the measured ones; without it, in the paper protocol.",
+            show_default=False,
+        ),
+    ] = None,
+    common: Annotated[
+        bool, typer.Option("--common", help="Only pictures that every folder:PATH has.")
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option(help="Only the first so many pairs of each dataset.", min=1)
+    ] = None,
+    pictures: Annotated[
+        int, typer.Option(help="How many pairs of each dataset the report shows.", min=0)
+    ] = 8,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap intervals.", min=0)] = 0,
+    processes: Annotated[
+        int | None, typer.Option(help="For scoring; without it, one for each core.", min=1)
+    ] = None,
+    device: Annotated[str, typer.Option(help="For the models: auto, cpu, cuda, ...")] = "auto",
+) -> None:
+    """Score methods on datasets: tables, intervals, tests, and a report to open in a browser.
+
+    Into OUT go report.html, tables.md, tables.tex, tables.csv, scores.csv (every picture's values)
+    and fused/. Fused pictures that belong to no pair, and pairs without one, are named; a method
+    that lacks pictures is not ranked.
+    """
+    _need_extra()
+    from emma_fusion import bench as room
+    from emma_fusion.bench.workers import usable_cores
+    from emma_fusion.errors import UserError
+
+    if output.exists() and not output.is_dir():
+        raise UserError(f"{output} is a file: the results need a folder.")
+    if str(Path.cwd()) not in sys.path:  # so that module:function finds a file of the user's
+        sys.path.insert(0, str(Path.cwd()))
+    rules = room.Rules(convention, protocol, _metrics(convention, metrics))
+    opened = room.open_methods(methods, device)
+    names = [method.name for method in opened]
+    chosen = reference or names[0]
+    if chosen not in names:
+        raise UserError(f"The reference {chosen!r} is none of the methods: {', '.join(names)}.")
+    datasets = [room.open_dataset(text, root) for text in dataset]
+    if len({found.name for found in datasets}) < len(datasets):
+        raise UserError("Two datasets have one name: write NAME=INFRARED,VISIBLE for one of them.")
+    if limit is not None:
+        datasets = [found.first(limit) for found in datasets]
+    with _Progress() as progress:
+        try:
+            outcome = room.run(
+                datasets,
+                opened,
+                rules,
+                output,
+                processes=processes or usable_cores(),
+                common=common,
+                progress=progress.show,
+            )
+        except KeyboardInterrupt:
+            print(
+                "Stopped. What was scored is kept; the same command goes on from there.",
+                file=sys.stderr,
+            )
+            raise typer.Exit(130) from None
+    show_published = protocol == "paper" if published is None else published
+    tables = _tables(outcome, chosen, seed, show_published)
+    _write(outcome, tables, output, seed, device, pictures)
+    _print(outcome, tables, output)
+    if outcome.failures:
+        raise typer.Exit(1)
+
+
+def _need_extra() -> None:
+    """Say which extra is missing before hours of work and not after."""
+    from importlib.util import find_spec
+
+    from emma_fusion.errors import UserError
+
+    if missing := [name for name in ("jinja2", "matplotlib", "scipy") if find_spec(name) is None]:
+        raise UserError(f"emma bench needs {missing[0]}: pip install 'emma-fusion[bench]'.")
+
+
+def _metrics(convention: str, names: str | None) -> tuple[str, ...]:
+    """The metrics asked for; those of the field's tables where none are."""
+    from emma_fusion.errors import UserError
+    from emma_fusion.metrics.conventions import find_convention
+
+    found = find_convention(convention)
+    if names is None:  # `pattern` finds a defect; it says nothing of who fuses better
+        return tuple(name for name in found.default if name != "pattern")
+    chosen = tuple(found.metrics) if names == "all" else tuple(dict.fromkeys(names.split(",")))
+    if unknown := [name for name in chosen if name not in found.metrics]:
+        raise UserError(
+            f"The convention {convention} has no metric {unknown[0]!r}; "
+            f"it has {', '.join(found.metrics)}."
+        )
+    return chosen
+
+
+def _tables(outcome: Run, reference: str, seed: int, show_published: bool) -> list[Table]:
+    from emma_fusion.bench import Table, summarise
+    from emma_fusion.bench.published import published
+
+    return [
+        Table(
+            scores.dataset.name,
+            scores.dataset.title,
+            len(scores.dataset.pairs),
+            outcome.rules.metrics,
+            summarise(scores, outcome.rules.metrics, reference, seed),
+            reference,
+            published(scores.dataset.name) if show_published else {},
+        )
+        for scores in outcome.scores
+    ]
+
+
+def _write(
+    outcome: Run, tables: list[Table], output: Path, seed: int, device: str, pictures: int
+) -> None:
+    from emma_fusion.bench import facts, report
+    from emma_fusion.bench import tables as writers
+
+    collected = facts.collect(outcome, seed, device)
+    head = "\n".join(f"- {name}: {text}" for name, text in collected.items())
+    notes = "".join(f"- Warning: {text}\n" for text in outcome.warnings + outcome.failures)
+    markdown = f"{head}\n{notes}\n{writers.markdown(tables)}"
+    comment = "\n".join(f"% {line}" for line in f"{head}\n{notes}".splitlines())
+    (output / "tables.md").write_text(markdown, encoding="utf-8")
+    (output / "tables.tex").write_text(f"{comment}\n{writers.latex(tables)}", encoding="utf-8")
+    (output / "tables.csv").write_text(writers.as_csv(tables), encoding="utf-8")
+    page = report.render(outcome, tables, collected, pictures)
+    (output / "report.html").write_text(page, encoding="utf-8")
+
+
+def _print(outcome: Run, tables: list[Table], output: Path) -> None:
+    """The means on stdout; warnings, and where everything is, on stderr."""
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table as Grid
+
+    from emma_fusion.bench import tables as writers
+
+    styles = {0: "", 1: "bold", 2: "underline"}
+    for table in tables:
+        grid = Grid(title=f"{table.title}, {table.pictures} pictures", box=box.SIMPLE)
+        grid.add_column("method")
+        for metric in table.metrics:
+            grid.add_column(f"{metric} {writers.arrow(metric)}", justify="right")
+        grid.add_column("rank", justify="right")
+        for line in table.lines:
+            cells = [
+                f"[{styles[cell.place]}]{number}[/]" if styles[cell.place] else number
+                for metric, cell in line.cells.items()
+                for number in [table.number(metric, cell.mean)]
+            ]
+            grid.add_row(escape(writers.label(table, line)), *cells, writers.rank(line))
+        for method, figures in table.published.items():
+            cells = [figures.get(metric, "") for metric in table.metrics]
+            grid.add_row(f"{escape(method)} (published)", *cells, "", style="dim")
+        # wider than a narrow terminal rather than without some of the numbers
+        width = max(Console().width, 30 + 10 * len(table.metrics))
+        Console(width=width).print(grid)
+    for text in outcome.warnings:
+        print(f"Warning: {text}", file=sys.stderr)
+    for text in outcome.failures:
+        print(f"Failed {text}", file=sys.stderr)
+    print(
+        f"Scored {outcome.scored} pictures now. The report: {output / 'report.html'}",
+        file=sys.stderr,
+    )
+
+
+class _Progress:
+    """A bar with an estimate on stderr, where that is a terminal."""
+
+    def __enter__(self) -> _Progress:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("Scoring"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            auto_refresh=False,  # a thread of its own would meet what the decoders say
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=None)
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def show(self, done: int, total: int) -> None:
+        self._bar.update(self._task, completed=done, total=total, refresh=True)
