@@ -94,7 +94,13 @@ def patterns(fuser: Fuser, data: Path) -> str:
 
 
 def training(facts: dict) -> str:
-    """What the weights file says of its training."""
+    """What the weights file says of its training, and of that of the weights it began with."""
+    before = training(facts["init"]) + "\n\nThen, from there:\n\n" if "init" in facts else ""
+    return before + one_run(facts)
+
+
+def one_run(facts: dict) -> str:
+    """What a weights file says of its last run."""
     configuration = facts["configuration"]
     stages = ", ".join(
         f"{stage} {configuration[stage]['steps']} steps of {configuration[stage]['batch']}"

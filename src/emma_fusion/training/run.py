@@ -23,7 +23,12 @@ from emma_fusion import __version__, models
 from emma_fusion.errors import UserError
 from emma_fusion.metrics.hidden_pattern import hidden_pattern_ratio
 from emma_fusion.networks import SensingUNet, UFuser, pad_to_multiple
-from emma_fusion.networks.weights import load_fuser, load_sensing, save_weights
+from emma_fusion.networks.weights import (
+    load_fuser,
+    load_sensing,
+    read_facts,
+    save_weights,
+)
 from emma_fusion.training.checkpoint import NAME, load_checkpoint, save_checkpoint
 from emma_fusion.training.config import TrainingConfig
 from emma_fusion.training.journal import Journal
@@ -295,6 +300,8 @@ class _Training:
                 "machine": f"{platform.machine()}, {os.cpu_count()} cores, {self.fabric.device}",
                 "torch": torch.__version__,
             }
+            if self.config.init:
+                facts["init"] = read_facts(models.find(self.config.init, f"{name}.safetensors"))
             half = isinstance(network, SensingUNet)
             save_weights(
                 network,
