@@ -67,7 +67,7 @@ def train(
         from emma_fusion.training.config import load_config
     except ImportError as error:
         raise UserError(
-            f"Training needs {error.name}: pip install 'emma-fusion\\[train]'."
+            f"Training needs {error.name}: pip install 'emma-fusion[train]'."
         ) from error
     if resume:
         saved = output / run.CONFIG

@@ -1,0 +1,59 @@
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from emma_fusion.cli import main
+
+
+def run(capsys, *arguments):
+    """The exit code of the command line and what it said on stderr."""
+    with pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    return ended.value.code, capsys.readouterr().err
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Two folders with one made pair that is large enough for a patch of 32."""
+    ramp = np.tile(np.linspace(0, 255, 48).astype(np.uint8), (40, 1))
+    for name in ("ir", "vi"):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / "a.png"), ramp if name == "ir" else ramp[:, ::-1])
+    return tmp_path / "ir", tmp_path / "vi"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["IR", "VI"], "-o RUN"),
+        (["IR", "-o", "RUN"], "two folders"),
+        (["-o", "RUN"], "nothing to train on"),
+        (["IR", "NOWHERE", "-o", "RUN"], "does not exist"),
+        (["IR", "VI", "-o", "RUN", "--preset", "best"], "no preset 'best'"),
+        (["IR", "VI", "-o", "RUN", "--set", "fusion.alpha"], "not NAME=VALUE"),
+        (["IR", "VI", "-o", "RUN", "--set", "fusion.alpha=high"], "fusion.alpha"),
+        (["IR", "VI", "-o", "RUN", "--set", "fusion.alfa=1"], "fusion.alfa"),
+        (["IR", "VI", "-o", "RUN", "--init", "nothing"], "no model 'nothing'"),
+        (["IR", "VI", "-o", "RUN", "--teacher", "NOWHERE"], "does not exist"),
+        (["IR", "VI", "-o", "RUN"], "No patch of 128"),
+        (["-o", "RUN", "--resume"], "no run to resume"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_code_2(capsys, tmp_path, folders, arguments, sentence):
+    places = {"IR": folders[0], "VI": folders[1], "RUN": tmp_path / "run"}
+    places["NOWHERE"] = tmp_path / "nowhere"
+    code, said = run(capsys, "train", *(places.get(a, a) for a in arguments))
+    assert code == 2
+    assert sentence in " ".join(said.split())
+    assert "Traceback" not in said
+
+
+def test_a_missing_extra_is_named(capsys, monkeypatch, tmp_path, folders):
+    for name in [name for name in sys.modules if name.startswith("emma_fusion.training")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "lightning_fabric", None)
+    code, said = run(capsys, "train", *folders, "-o", tmp_path / "run")
+    assert code == 2
+    assert "emma-fusion[train]" in said
