@@ -20,6 +20,7 @@ class Dataset:
         pairs: Stem -> infrared and visible file, in the order of the stems.
         warnings: What a reader of its results must know.
         stems: Of all pairs, where `pairs` are only some of them.
+        labels: What its two pictures are called.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Dataset:
     pairs: dict[str, tuple[Path, Path]]
     warnings: tuple[str, ...] = ()
     stems: frozenset[str] = frozenset()
+    labels: tuple[str, str] = ("infrared", "visible")
 
     def first(self, number: int) -> Dataset:
         """The dataset with its first so many pairs only."""
@@ -67,25 +69,24 @@ def open_dataset(text: str, root: Path | None = None) -> Dataset:
             f"There is no dataset named {text!r}: give one of {', '.join(LAYOUTS)}, or two "
             "folders as NAME=INFRARED,VISIBLE."
         )
-    infrared_folder, visible_folder = _find(layout, root)
-    return _pair(layout.name, layout.title, infrared_folder, visible_folder, layout.pairs)
+    dataset = _pair(layout.name, layout.title, *_find(layout, root))
+    warnings = dataset.warnings
+    if layout.pairs is not None and len(dataset.pairs) != layout.pairs:
+        warnings += (
+            f"{layout.title}: {len(dataset.pairs)} pairs are here and its usual test set has "
+            f"{layout.pairs}, so the means are not those of that set.",
+        )
+    return replace(dataset, warnings=warnings, labels=layout.labels)
 
 
-def _pair(
-    name: str, title: str, infrared: Path, visible: Path, usual: int | None = None
-) -> Dataset:
+def _pair(name: str, title: str, infrared: Path, visible: Path) -> Dataset:
     pairs, unmatched = match_pairs(infrared, visible)
-    warnings = []
+    warnings: tuple[str, ...] = ()
     if unmatched:
         few = ", ".join(path.name for path in unmatched[:5]) + (", ..." if unmatched[5:] else "")
-        warnings.append(f"{title}: {len(unmatched)} pictures have no partner ({few}).")
-    if usual is not None and len(pairs) != usual:
-        warnings.append(
-            f"{title}: {len(pairs)} pairs are here, its usual test set has {usual}, so means "
-            "differ from tables of that set."
-        )
+        warnings = (f"{title}: {len(unmatched)} pictures have no partner ({few}).",)
     files = {stem: (i, v) for stem, i, v in pairs}
-    return Dataset(name, title, files, tuple(warnings), frozenset(files))
+    return Dataset(name, title, files, warnings, frozenset(files))
 
 
 def _find(layout: Layout, root: Path | None) -> tuple[Path, Path]:

@@ -17,6 +17,7 @@ class Layout:
             home; test splits first, the first that is there is taken. Case does not matter.
         source: Where to download it, and what to put where.
         pairs: How many pairs its usual test set has; None where there is no usual one.
+        labels: What its two pictures are called.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Layout:
     places: tuple[tuple[str, str], ...]
     source: str
     pairs: int | None = None
+    labels: tuple[str, str] = ("infrared", "visible")
 
 
 _IR_VI = (("test/ir", "test/vi"), ("ir", "vi"), ("ir", "vis"))
@@ -41,6 +43,7 @@ def _harvard(scan: str) -> Layout:
         (f"harvard/{scan}-mri", f"{upper}-MRI", f"MRI_{upper}", f"harvard/MRI_{upper}"),
         places,
         f"Download {_GU} and put its folder {upper}-MRI, with {upper} and MRI in it,",
+        labels=(upper, "MRI"),
     )
 
 

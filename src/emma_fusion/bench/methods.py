@@ -17,6 +17,7 @@ import numpy.typing as npt
 import emma_fusion
 from emma_fusion import baselines, models
 from emma_fusion.errors import UserError
+from emma_fusion.media.folders import list_pictures
 from emma_fusion.pair import FloatArray, Pair
 
 #: Packages name their own methods in this group: ``mine = "package.module:function"``.
@@ -71,11 +72,13 @@ def open_methods(texts: list[str], device: str = "auto") -> list[Method]:
     """
     split = [text for given in texts for text in _spread(given)]
     methods = [open_method(text, device) for text in split]
-    names = [method.name for method in methods]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise UserError(
-            f"Two methods are called {twice[0]!r}: name one of them, such as other={split[-1]}."
-        )
+    seen: set[str] = set()
+    for text, method in zip(split, methods, strict=True):
+        if method.name in seen:
+            raise UserError(
+                f"Two methods are called {method.name!r}: name one of them, such as other={text}."
+            )
+        seen.add(method.name)
     return methods
 
 
@@ -100,7 +103,9 @@ def open_method(text: str, device: str = "auto") -> Method:
     for point in entry_points(group=ENTRY_POINTS, name=what):
         return _function(name or what, point.value)
     if Path(what).exists():
-        path = Path(what).expanduser()
+        path = Path(what)
+        if path.is_dir() and not (path / models.FUSER).is_file() and list_pictures(path):
+            raise UserError(f"{what} is a folder of pictures: write folder:{what}.")
         return _model(name or _label(path), what, f"weights {path.name}", device)
     module, colon, attribute = what.partition(":")
     if colon and module and attribute:

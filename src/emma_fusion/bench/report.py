@@ -20,13 +20,14 @@ from emma_fusion.bench.scoring import without_alpha
 from emma_fusion.bench.statistics import Cell
 from emma_fusion.bench.tables import SIGNIFICANT, Table
 from emma_fusion.errors import UserError
-from emma_fusion.media.rasters import read_picture
+from emma_fusion.media.rasters import read_pair, read_picture
 from emma_fusion.metrics import METRICS
-from emma_fusion.pair import Pair, from_unit
+from emma_fusion.pair import from_unit
 
 #: Characters of embedded pictures in all, so that the file stays below 25 MB.
 BUDGET = 20_000_000
 
+_SHOWN = (".png", ".jpg", ".jpeg", ".webp")
 _PAGE = Path(__file__).with_name("page")
 _COLOURS = (
     "#7aa6d8", "#e8a15c", "#86bf7e", "#d98585", "#ab93cf",
@@ -109,12 +110,12 @@ def _embed(scores: Scores, metrics: tuple[str, ...], most: int, budget: int) -> 
         pictures = [
             {
                 "name": name,
-                "src": _data_url(picture),
+                "src": address,
                 "scores": _scores(scores, name, stem, metrics),
             }
-            for name, picture in _pictures(scores, stem)
+            for name, address in _pictures(scores, stem)
         ]
-        budget -= sum(len(str(picture["src"])) for picture in pictures)
+        budget -= sum(len(picture["src"]) for picture in pictures)
         if budget < 0:
             break
         if pictures:
@@ -122,38 +123,43 @@ def _embed(scores: Scores, metrics: tuple[str, ...], most: int, budget: int) -> 
     return {"title": scores.dataset.title, "pairs": pairs}
 
 
-def _pictures(scores: Scores, stem: str) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
-    """Both sources and every method's fused picture, as 8 bit, as far as they can be read."""
+def _pictures(scores: Scores, stem: str) -> Iterator[tuple[str, str]]:
+    """Both sources and every method's fused picture as addresses, as far as they can be read."""
     infrared, visible = scores.dataset.pairs[stem]
+    files = {
+        method.name: scores.fused[method.name][stem]
+        for method in scores.methods
+        if stem in scores.values[method.name]
+    }
     try:
-        pair = Pair.from_arrays(read_picture(infrared), read_picture(visible))
-        yield "infrared", from_unit(pair.infrared, np.uint8)
-        yield "visible", _to_8_bit(without_alpha(read_picture(visible)))
-    except UserError:
+        pair = read_pair(infrared, visible)
+        first, second = scores.dataset.labels
+        yield first, _data_url(infrared, from_unit(pair.infrared, np.uint8))
+        for name, path in ({second: visible} | files).items():
+            picture = without_alpha(read_picture(path))
+            yield name, _data_url(path, picture)
+    except UserError:  # a bad file has been reported where it was scored
         return
-    for method in scores.methods:
-        path = scores.fused[method.name].get(stem)
-        if path is not None and stem in scores.values[method.name]:
-            yield method.name, _to_8_bit(without_alpha(read_picture(path)))
 
 
-def _to_8_bit(picture: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    if picture.dtype == np.uint16:
-        return np.rint(picture / 257).astype(np.uint8)
-    return picture
-
-
-def _data_url(picture: npt.NDArray[np.uint8]) -> str:
-    """A picture as the text of an address, without loss."""
-    bgr = picture[..., ::-1] if picture.ndim == 3 else picture
-    _, encoded = cv2.imencode(".webp", np.ascontiguousarray(bgr), [cv2.IMWRITE_WEBP_QUALITY, 101])
-    return "data:image/webp;base64," + base64.b64encode(encoded.tobytes()).decode()
+def _data_url(path: Path, picture: npt.NDArray[Any]) -> str:
+    """A picture as the text of an address: its own file where browsers show it as it is."""
+    if path.suffix.lower() in _SHOWN and read_picture(path).dtype == np.uint8:
+        data = path.read_bytes()
+    else:
+        if picture.dtype == np.uint16:
+            picture = np.rint(picture / 257).astype(np.uint8)
+        bgr = picture[..., ::-1] if picture.ndim == 3 else picture
+        data = cv2.imencode(".png", np.ascontiguousarray(bgr))[1].tobytes()
+    return "data:image;base64," + base64.b64encode(data).decode()
 
 
 def _scores(scores: Scores, method: str, stem: str, metrics: tuple[str, ...]) -> str:
     """The values of one picture, in a line."""
     values = scores.values.get(method, {}).get(stem, {})
-    return "  ".join(f"{metric} {values[metric]:.4g}" for metric in metrics if metric in values)
+    return ", ".join(
+        f"{metric}\u00a0{values[metric]:.4g}" for metric in metrics if metric in values
+    )
 
 
 def _count(scores: list[Scores], browser: list[dict[str, Any]]) -> str:

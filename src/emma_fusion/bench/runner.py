@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -102,24 +103,38 @@ def run(
     _check_folders(methods, outcome.scores)
     jobs = [job for planned in plan for job in planned]
     by_name = {method.name: method for method in methods}
+    by_dataset = {scores.dataset.name: scores for scores in outcome.scores}
     opened: dict[str, Fuse] = {}
     done, saved = 0, time.monotonic()
     waiting: dict[Future[tuple[str, dict[str, float]]], Job] = {}
 
+    def finish(job: Job, result: dict[str, float] | Exception) -> None:
+        nonlocal done
+        dataset, method, stem = job.key[:3]
+        if isinstance(result, Exception):
+            said = str(result) or type(result).__name__
+            outcome.failures.append(f"{dataset}, {method}, {stem}: {said}")
+        else:
+            values = {name: result[name] for name in rules.metrics}
+            by_dataset[dataset].values[method][stem] = values
+        done += 1
+        progress(done, len(jobs))
+
     def collect(block: bool) -> None:
-        nonlocal done, saved
+        nonlocal saved
         timeout = None if block else 0
         for future in wait(waiting, timeout=timeout, return_when=FIRST_COMPLETED).done:
             job = waiting.pop(future)
             try:
                 stamp, values = future.result()
-                store.put(job.key, Row(stamp, values))
-                outcome.scored += 1
-                _keep(outcome, job, values)
+            except BrokenProcessPool:
+                raise
             except Exception as error:
-                _fail(outcome, job, error)
-            done += 1
-        progress(done, len(jobs))
+                finish(job, error)
+                continue
+            store.put(job.key, Row(stamp, values))
+            outcome.scored += 1
+            finish(job, values)
         if time.monotonic() - saved > SAVE_EVERY:
             store.save()
             saved = time.monotonic()
@@ -128,29 +143,36 @@ def run(
         with workers(processes) as executor:
             for job in jobs:
                 method = by_name[job.key[1]]
-                fuse = None
-                if method.open is not None:
-                    job = _with_stamp(job, method)
-                    if job.make is not None:
-                        fuse = opened[method.name] = opened.get(method.name) or method.open()
+                fuse, row = None, None
+                try:
+                    if method.open is not None:
+                        job = _with_stamp(job, method)
+                except UserError as error:
+                    finish(job, error)
+                    continue
+                if method.open is not None and job.make is not None:
+                    fuse = opened[method.name] = opened.get(method.name) or method.open()
                 try:
                     if fuse is not None and not method.portable:
                         fuse_file(job, fuse)
                         fuse = None
-                    row = None if fuse is not None else _stored(store, job)
+                    if fuse is None:
+                        row = _stored(store, job)
                 except Exception as error:  # one bad pair must not cost the others their night
-                    _fail(outcome, job, error)
-                    done += 1
+                    finish(job, error)
                     continue
                 if row is not None:
-                    _keep(outcome, job, row.values)
-                    done += 1
-                    progress(done, len(jobs))
+                    finish(job, row.values)
                     continue
                 waiting[executor.submit(_work, job, fuse)] = job
                 collect(block=False)
             while waiting:
                 collect(block=True)
+    except BrokenProcessPool:
+        raise UserError(
+            "A process that was scoring was ended from outside, perhaps for want of memory. What "
+            "was scored is kept: run it again with fewer processes."
+        ) from None
     finally:
         if store.rows:
             store.save()
@@ -269,17 +291,6 @@ def _check_folders(methods: list[Method], scores: list[Scores]) -> None:
                     else "it is empty."
                 )
             )
-
-
-def _keep(outcome: Run, job: Job, values: dict[str, float]) -> None:
-    dataset, method, stem = job.key[:3]
-    scores = next(s for s in outcome.scores if s.dataset.name == dataset)
-    scores.values[method][stem] = {name: values[name] for name in job.rules.metrics}
-
-
-def _fail(outcome: Run, job: Job, error: Exception) -> None:
-    dataset, method, stem = job.key[:3]
-    outcome.failures.append(f"{dataset}, {method}, {stem}: {error or type(error).__name__}")
 
 
 def _in_order(outcome: Run) -> None:

@@ -70,7 +70,7 @@ def markdown(tables: list[Table]) -> str:
         parts.append(
             _markdown_grid(
                 ["Method", *table.metrics],
-                [[line.method, *_cells(table, line, interval)] for line in table.lines],
+                [[label(table, line), *_cells(table, line, interval)] for line in table.lines],
             )
         )
         if table.compared():
@@ -78,7 +78,9 @@ def markdown(tables: list[Table]) -> str:
                 f"Difference from {table.reference}, mean over pictures; \\* where Wilcoxon's "
                 f"signed-rank test, corrected by Holm's method, gives p < {SIGNIFICANT}:\n"
             )
-            rows = [[line.method, *_cells(table, line, difference)] for line in table.compared()]
+            rows = [
+                [label(table, line), *_cells(table, line, difference)] for line in table.compared()
+            ]
             parts.append(_markdown_grid(["Method", *table.metrics], rows))
     return "\n".join(parts)
 

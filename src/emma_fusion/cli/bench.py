@@ -121,7 +121,8 @@ def bench(
                 file=sys.stderr,
             )
             raise typer.Exit(130) from None
-    show_published = protocol == "paper" if published is None else published
+    comparable = protocol == "paper" and convention in ("ours", "paper")
+    show_published = comparable if published is None else published
     tables = _tables(outcome, chosen, seed, show_published)
     _write(outcome, tables, output, seed, device, pictures)
     _print(outcome, tables, output)

@@ -65,13 +65,13 @@ if (sets.length) {
     gallery.textContent = "";
     frames = pairs()[stem.selectedIndex].pictures.map((picture) => {
       const figure = element("figure", gallery);
-      const caption = element("figcaption", figure, { textContent: picture.name });
-      element("small", caption, { textContent: picture.scores || "\u00a0" });
+      element("figcaption", figure, { textContent: picture.name });
       const frame = element("div", figure, { className: "frame" });
       const image = element("img", frame, { alt: `${picture.name}, ${stem.value}`, draggable: false });
       const mark = element("div", frame, { className: "mark" });
       const canvas = element("canvas", figure);
       canvas.setAttribute("aria-label", `Crop of ${picture.name}`);
+      element("small", figure, { textContent: picture.scores });
       const follow = (event) => {
         const box = image.getBoundingClientRect();
         move((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
