@@ -13,8 +13,9 @@ from torch.nn import functional
 
 from emma_fusion.networks.sensing import low_pass
 
-ALLOWED_GAIN = 1.5
-"""Detail may be this much stronger than in the stronger source: contrast is not a pattern."""
+ALLOWED_GAINS = (1.2, 1.5)
+"""Detail may be this much stronger than in the stronger source, at full and at half size:
+contrast is not a pattern, but what hides does so at the finest scale."""
 FLOOR = 2 / 255
 """Texture weaker than this is not seen."""
 WINDOW = 8
@@ -24,7 +25,7 @@ def texture_excess(fused: Tensor, infrared: Tensor, visible: Tensor) -> Tensor:
     """How much fine texture is in the fused picture beyond what the sources have in the same place.
 
     At full and at half size, the local RMS (8×8 pixels) of what a binomial low-pass removes, above
-    all of periods from 2 to 4 pixels, minus 1.5 times the stronger source's and a floor,
+    all of periods from 2 to 4 pixels, minus 1.2 (1.5) times the stronger source's and a floor,
     where positive.
 
     Args:
@@ -37,11 +38,11 @@ def texture_excess(fused: Tensor, infrared: Tensor, visible: Tensor) -> Tensor:
     """
     pictures = torch.cat((fused, infrared, visible))
     excess = fused.new_zeros(())
-    for _ in range(2):
+    for gain in ALLOWED_GAINS:
         smooth = low_pass(pictures, 1)
         energy = functional.avg_pool2d((pictures - smooth) ** 2, WINDOW, WINDOW // 2)
         rms_f, rms_i, rms_v = (energy + 1e-8).sqrt().chunk(3)
-        allowed = ALLOWED_GAIN * torch.maximum(rms_i, rms_v) + FLOOR
+        allowed = gain * torch.maximum(rms_i, rms_v) + FLOOR
         excess = excess + (rms_f - allowed).relu().mean()
         pictures = functional.avg_pool2d(smooth, 2)
     return excess
