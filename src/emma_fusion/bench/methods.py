@@ -137,7 +137,7 @@ def _model(name: str, what: str, about: str, device: str) -> Method:
         return Fuser.from_pretrained(what, device=device).fuse_luminance
 
     stamp = hashlib.blake2b(weights.read_bytes(), digest_size=8).hexdigest()
-    return Method(name, about, f"model {stamp}", open=open_model)
+    return Method(name, about, f"model {stamp} {emma_fusion.__version__}", open=open_model)
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,9 @@ class Table:
         return 2 if max((m for m in means if math.isfinite(m)), default=0) >= 1 else 3
 
     def number(self, metric: str, value: float, sign: str = "") -> str:
-        """A value of a metric as it is printed."""
+        """A value of a metric as it is printed; – where there is none."""
+        if math.isnan(value):
+            return "–"
         return f"{value:{sign}.{self.digits(metric)}f}"
 
     def compared(self) -> list[Line]:
@@ -201,7 +203,7 @@ def _latex(table: Table) -> str:
         [
             _tex(label(table, line)),
             *(marks[c.place].format(table.number(m, c.mean)) for m, c in line.cells.items()),
-            rank(line).replace("–", "--"),
+            rank(line),
         ]
         for line in table.lines
     ]
@@ -212,7 +214,7 @@ def _latex(table: Table) -> str:
     caption = f"{_tex(table.title)}, {table.pictures} pictures. Best bold, second underlined."
     if published:
         caption += f" $\\dagger$ published: {_tex(CAVEAT)} ({_tex(CITATION)})."
-    body = [" & ".join(row) + r" \\" for row in rows]
+    body = [" & ".join(row).replace("–", "--") + r" \\" for row in rows]
     if published:
         body += ["\\midrule", *(" & ".join(row) + r" \\" for row in published)]
     return "\n".join(

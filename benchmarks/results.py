@@ -1,0 +1,91 @@
+"""Make docs/results.md: run `emma bench` on RoadScene's test pictures and put its tables together.
+
+    python benchmarks/results.py [--root ../shared/data] [--output runs/results]
+
+A run that was stopped goes on where it was. With $EMMA_TEACHERS, or ../golden/fused beside the
+root, the fused pictures of the paper's two teachers are compared too, on the pictures they have.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from emma_fusion import models
+
+HERE = Path(__file__).resolve().parents[1]
+TEACHERS = ("auif", "didfuse")
+
+INTRODUCTION = """# Results
+
+<!-- Made by `make results`; do not edit. -->
+
+Means on the usual 50 test pictures of RoadScene (H. Xu et al., AAAI 2020), which no method here
+was trained or chosen on: the model that ships and classical methods. `emma bench` made the tables;
+one command makes them again on your machine, with a report of box plots and pictures:
+
+    make results
+
+How to read them: no one metric decides. EN, SD, SF and AG look at the fused picture alone, so noise
+and contrast raise them; MI and VIF reward copying one source, which the maximum does; SCD, Qabf and
+SSIM ask for both. The published rows are from other pictures than these fifty in part, and orient.
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--root", type=Path, default=os.environ.get("EMMA_DATA"))
+    parser.add_argument("--output", type=Path, default=HERE / "runs" / "results")
+    parser.add_argument("--document", type=Path, default=HERE / "docs" / "results.md")
+    arguments = parser.parse_args()
+    root = Path(arguments.root or HERE.parent / "shared" / "data")
+    methods = [*models.shipped(), "baselines"]
+    text = [INTRODUCTION]
+    text += section(
+        "In the paper's protocol",
+        "Every fused picture is stretched to its own minimum and maximum, as the paper's authors "
+        "do. This is the table to read beside published ones.",
+        bench(methods, root, arguments.output / "paper", "--protocol", "paper"),
+    )
+    text += section(
+        "As the pictures are",
+        "The same methods and pictures without a stretch: what a user of the pictures gets.",
+        bench(methods, root, arguments.output / "direct"),
+    )
+    teachers = Path(os.environ.get("EMMA_TEACHERS") or root.parent / "golden" / "fused")
+    folders = [f"folder:{teachers / name}" for name in TEACHERS if (teachers / name).is_dir()]
+    if folders:
+        text += section(
+            "Beside the paper's teachers",
+            "AUIF and DIDFuse, whose outputs the sensing functions are learnt from, by their "
+            "authors' weights; only on the pictures that are there from both. Paper protocol.",
+            bench(
+                [*methods, *folders],
+                root,
+                arguments.output / "paper",
+                *("--protocol", "paper", "--common", "--no-published"),
+            ),
+        )
+    arguments.document.write_text("\n".join(text), encoding="utf-8")
+    print(f"Wrote {arguments.document}", file=sys.stderr)
+
+
+def bench(methods: list[str], root: Path, output: Path, *options: str) -> str:
+    """Run the benchmark on RoadScene's test pictures and return its tables."""
+    command = [sys.executable, "-m", "emma_fusion", "bench", *methods, "--dataset", "roadscene"]
+    command += ["--root", str(root), "--output", str(output), *options]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return (output / "tables.md").read_text(encoding="utf-8")
+
+
+def section(title: str, about: str, tables: str) -> list[str]:
+    """A part of the page: its tables one heading lower, and what they depend on at the end."""
+    facts, _, rest = tables.partition("\n\n")
+    rest = re.sub(r"^## ", "### ", rest, flags=re.MULTILINE)
+    return [f"## {title}\n", f"{about}\n", rest, f"Made with:\n\n{facts}\n"]
+
+
+if __name__ == "__main__":
+    main()
