@@ -6,8 +6,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from emma_fusion.metrics.filters import ratio, sobel
+from emma_fusion.metrics.filters import extend, sobel, strips
 from emma_fusion.metrics.levels import of_three_pictures
+
+NOTHING = 1e-30
 
 
 @of_three_pictures()
@@ -39,34 +41,35 @@ def edge_preservation(
     Returns:
         About 0 to 0.975: the constants leave 1 out of reach.
     """
-    f, *sources = (_edges(x) for x in (fused, infrared, visible))
-    kept = torch.zeros((), dtype=torch.float64, device=fused.device)
-    weight, plain = kept, kept
-    for source in sources:
-        quality = _preserved(source, f, equal)
-        kept = kept + (quality * source[0]).sum()
-        plain = plain + quality.mean() / 2
-        weight = weight + source[0].sum()
+    planes = [extend(x, 1, "zeros") for x in (fused, infrared, visible)]
+    kept, weight, plain = fused.new_zeros(3)
+    for strip in strips(planes[0], 3):
+        edges_f, *edges = (_edges(x[strip]) for x in planes)
+        for strength, angle in edges:
+            quality = _preserved((strength, angle), edges_f, equal)
+            plain += quality.sum() / (2 * fused.numel())
+            kept += quality.mul_(strength).sum()
+            weight += strength.sum()
     return torch.where(weight > 0, kept / weight, plain if empty == "unweighted" else torch.nan)
 
 
 def _edges(plane: Tensor) -> tuple[Tensor, Tensor]:
-    gx, gy = sobel(plane, "zeros")
-    strength = (gx * gx).addcmul_(gy, gy).sqrt_()
+    gx, gy = sobel(plane)
     # The sign decides which of two nearly upright edges counts as close to pi / 2.
-    angle = torch.where(gx == 0, math.pi / 2, torch.atan(-gy / gx))
-    return strength, angle
+    slope = torch.div(gy, gx).neg_().masked_fill_(gx == 0, torch.inf)
+    return gx.square_().addcmul_(gy, gy).sqrt_(), slope.atan_()
 
 
 def _preserved(source: tuple[Tensor, Tensor], fused: tuple[Tensor, Tensor], equal: str) -> Tensor:
     (g_s, a_s), (g_f, a_f) = source, fused
-    strength = ratio(torch.minimum(g_s, g_f), torch.maximum(g_s, g_f), 1.0)
+    # Nothing over nothing is 1; a whole number does not change by so little.
+    strength = torch.minimum(g_s, g_f).add_(NOTHING)
+    strength /= torch.maximum(g_s, g_f).add_(NOTHING)
     if equal == "strength":
         strength = torch.where(g_s == g_f, g_s, strength)
-    angle = 1 - (a_s - a_f).abs() / (math.pi / 2)
-    return (
-        0.9994 * torch.sigmoid(15 * (strength - 0.5)) * 0.9879 * torch.sigmoid(22 * (angle - 0.8))
-    )
+    angle = torch.sub(a_s, a_f).abs_().mul_(-2 / math.pi).add_(1)
+    strength.sub_(0.5).mul_(15).sigmoid_()
+    return strength.mul_(angle.sub_(0.8).mul_(22).sigmoid_()).mul_(0.9994 * 0.9879)
 
 
 STRONG = 2.0
@@ -115,6 +118,6 @@ def invented_edges(fused: Tensor, infrared: Tensor, visible: Tensor) -> Tensor:
 
 
 def _fine_edges(plane: Tensor) -> tuple[Tensor, Tensor]:
-    gx, gy = sobel(plane / 8, "replicate")
+    gx, gy = sobel(extend(plane / 8, 1, "replicate"))
     angle = torch.where((gx == 0) & (gy == 0), 0.0, torch.atan(gy / gx))
     return torch.hypot(gx, gy), angle

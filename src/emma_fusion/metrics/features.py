@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import unfold
 
-from emma_fusion.metrics.filters import sobel
+from emma_fusion.metrics.filters import extend, sobel
 from emma_fusion.metrics.levels import of_three_pictures
 
 SIDE = 3
@@ -60,7 +60,7 @@ def _feature(plane: Tensor, feature: Feature) -> Tensor:
         return plane
     if feature == "gradient":
         return torch.hypot(*torch.gradient(plane))
-    gx, gy = sobel(plane, "replicate")
+    gx, gy = sobel(extend(plane, 1, "replicate"))
     squares = gx.square() + gy.square()
     return (squares > 4 * squares.mean()).to(torch.float64)
 

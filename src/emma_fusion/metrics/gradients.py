@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from emma_fusion.metrics.filters import sobel
+from emma_fusion.metrics.filters import extend, sobel
 from emma_fusion.metrics.levels import of_one_picture
 
 
@@ -67,5 +67,5 @@ def edge_intensity(fused: Tensor) -> Tensor:
     Returns:
         0 and more.
     """
-    gx, gy = sobel(fused, "replicate")
+    gx, gy = sobel(extend(fused, 1, "replicate"))
     return torch.hypot(gx, gy).mean()

@@ -86,7 +86,7 @@ def visible_difference(
     f, *sources = planes
     total, weight, plain = torch.zeros(3, dtype=torch.float64, device=fused.device)
     for source in sources:
-        salience = _blocks(torch.hypot(*sobel(source, "zeros")) ** 5)
+        salience = _blocks(torch.hypot(*sobel(extend(source, 1, "zeros"))) ** 5)
         difference = _blocks(_filter(source - f, sensitivity).square()) / BLOCK**2
         total = total + (salience * difference).sum()
         weight = weight + salience.sum()

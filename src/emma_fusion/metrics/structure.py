@@ -1,12 +1,13 @@
 """Metrics of structural similarity."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from emma_fusion.metrics.filters import correlate, extend, gaussian
+from emma_fusion.metrics.filters import extend, gaussian, windows
 from emma_fusion.metrics.levels import of_three_pictures
 
 Window = Literal["gaussian", "uniform"]
@@ -43,8 +44,7 @@ def structural_similarity(
     """
     if border == "replicate":
         fused, infrared, visible = (extend(x, 5, border) for x in (fused, infrared, visible))
-    maps = similarity_maps(fused, (infrared, visible), window, data_range)
-    total = torch.stack([(light * contrast).mean() for light, contrast in maps]).sum()
+    total = _mean_similarity(fused, (infrared, visible), window, data_range, light=True).sum()
     return total / 2 if combine == "mean" else total
 
 
@@ -71,32 +71,28 @@ def multi_scale_similarity(fused: Tensor, infrared: Tensor, visible: Tensor) -> 
     planes = torch.stack([fused, infrared, visible])
     products = torch.ones(2, dtype=torch.float64, device=fused.device)
     for scale, weight in enumerate(WEIGHTS, 1):
-        f, a, b = planes
-        for source, (light, contrast) in enumerate(similarity_maps(f, (a, b), "gaussian", 255.0)):
-            values = light * contrast if scale == len(WEIGHTS) else contrast
-            products[source] *= values.mean().clamp(min=0) ** weight
+        f, *sources = planes
+        coarsest = scale == len(WEIGHTS)
+        means = _mean_similarity(f, sources, "gaussian", 255.0, light=coarsest)
+        products *= means.clamp(min=0) ** weight
         planes = avg_pool2d(planes, 2)
     return products.sum()
 
 
-def similarity_maps(
-    fused: Tensor, sources: tuple[Tensor, Tensor], window: Window, data_range: float
-) -> list[tuple[Tensor, Tensor]]:
-    """Return, for each source, the map of luminance and that of contrast and structure."""
+def _mean_similarity(
+    fused: Tensor, sources: Sequence[Tensor], window: Window, data_range: float, *, light: bool
+) -> Tensor:
+    """Return, for each source, the mean of contrast and structure, and of luminance if asked."""
     taps = gaussian(11, 1.5) if window == "gaussian" else [1 / 7] * 7
     unbias = 1.0 if window == "gaussian" else 49 / 48
     c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
-
-    def mean(plane: Tensor) -> Tensor:
-        return correlate(plane, taps, taps)
-
-    mean_f = mean(fused)
-    variance_f = unbias * (mean(fused * fused) - mean_f * mean_f)
-    maps = []
-    for source in sources:
-        mean_s = mean(source)
-        variance_s = unbias * (mean(source * source) - mean_s * mean_s)
-        covariance = unbias * (mean(fused * source) - mean_f * mean_s)
-        light = (2 * mean_f * mean_s + c1) / (mean_f * mean_f + mean_s * mean_s + c1)
-        maps.append((light, (2 * covariance + c2) / (variance_f + variance_s + c2)))
-    return maps
+    totals = fused.new_zeros(len(sources))
+    for mean_f, variance_f, moments in windows(fused, sources, taps):
+        for source, (mean, variance, covariance) in enumerate(moments):
+            similarity = (2 * unbias) * covariance + c2
+            similarity /= variance.add_(variance_f).mul_(unbias).add_(c2)
+            if light:
+                similarity *= torch.mul(mean_f, mean).mul_(2).add_(c1)
+                similarity /= mean.square_().addcmul_(mean_f, mean_f).add_(c1)
+            totals[source] += similarity.sum()
+    return totals / ((fused.shape[0] - len(taps) + 1) * (fused.shape[1] - len(taps) + 1))

@@ -5,8 +5,9 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import threshold
 
-from emma_fusion.metrics.filters import correlate, gaussian
+from emma_fusion.metrics.filters import correlate, gaussian, windows
 from emma_fusion.metrics.levels import of_three_pictures
 
 WINDOWS = (17, 9, 5, 3)
@@ -41,8 +42,8 @@ def visual_information_fidelity(
     """
     kept = [torch.zeros((), dtype=torch.float64, device=fused.device)] * 2
     held = list(kept)
-    for moments in _scales(fused, infrared, visible):
-        for source, (gain, left, power) in enumerate(moments):
+    for _, channels in _scales(fused, infrared, visible):
+        for source, (gain, left, power) in enumerate(channels):
             kept[source] = kept[source] + torch.log1p(gain * gain * power / (left + 2.0)).sum()
             held[source] = held[source] + torch.log1p(power / 2.0).sum()
     values = [torch.where(h > 0, k / h, 1.0) for k, h in zip(kept, held, strict=True)]
@@ -77,52 +78,42 @@ def visual_information_fidelity_for_fusion(
     Returns:
         0 and more; 1 for three equal pictures.
     """
-    total = torch.zeros((), dtype=torch.float64, device=fused.device)
-    for weight, moments in zip(VIFF_WEIGHTS, _scales(fused, infrared, visible), strict=True):
-        (gain_a, *_), (gain_b, *_) = moments
-        (kept_a, held_a), (kept_b, held_b) = (
-            (
-                torch.log1p(gain * gain * power / (left + VIFF_NOISE)),
-                torch.log1p(power / VIFF_NOISE),
-            )
-            for gain, left, power in moments
-        )
+    kept, held = torch.full((2, len(WINDOWS)), VIFF_EMPTY, dtype=torch.float64, device=fused.device)
+    for scale, channels in _scales(fused, infrared, visible):
+        (gain_a, left_a, power_a), (gain_b, left_b, power_b) = channels
         of_a = gain_a < gain_b
-        kept, held = (
-            torch.where(of_a, a, b).sum() + VIFF_EMPTY
-            for a, b in ((kept_a, kept_b), (held_a, held_b))
-        )
-        total = total + weight * kept / held
-    return total
+        gain = torch.minimum(gain_a, gain_b)
+        left, power = torch.where(of_a, left_a, left_b), torch.where(of_a, power_a, power_b)
+        kept[scale] += torch.log1p(gain * gain * power / (left + VIFF_NOISE)).sum()
+        held[scale] += torch.log1p(power / VIFF_NOISE).sum()
+    return (fused.new_tensor(VIFF_WEIGHTS) * kept / held).sum()
 
 
 def _scales(
     fused: Tensor, infrared: Tensor, visible: Tensor
-) -> Iterator[list[tuple[Tensor, Tensor, Tensor]]]:
-    """Give, scale by scale and for each source, gain, unexplained variance and source variance."""
+) -> Iterator[tuple[int, list[tuple[Tensor, Tensor, Tensor]]]]:
+    """Give, strip by strip of each scale, the model of each source's channel to the fused picture.
+
+    Returns:
+        The scale, and for both sources gain, unexplained variance and source variance.
+    """
     planes = [fused, infrared, visible]
     for scale, side in enumerate(WINDOWS):
-        window = gaussian(side, side / 5)
+        taps = gaussian(side, side / 5)
         if scale:
-            planes = [correlate(x, window, window)[::2, ::2].contiguous() for x in planes]
-        f, *sources = planes
-        mean_f = correlate(f, window, window)
-        variance_f = correlate(f * f, window, window).sub_(mean_f * mean_f).clamp_(min=0)
-        moments = []
-        for source in sources:
-            mean = correlate(source, window, window)
-            variance = correlate(source * source, window, window).sub_(mean * mean).clamp_(min=0)
-            covariance = correlate(f * source, window, window).sub_(mean_f * mean)
-            moments.append(_channel(covariance, variance, variance_f))
-        yield moments
+            planes = [correlate(x, taps, taps)[::2, ::2].contiguous() for x in planes]
+        for _, variance_f, moments in windows(planes[0], planes[1:], taps):
+            variance_f.clamp_(min=0)
+            yield scale, [_channel(c, variance, variance_f) for _, variance, c in moments]
 
 
 def _channel(
     covariance: Tensor, variance: Tensor, variance_f: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Model the fused window as gain times the source plus noise that is left unexplained."""
-    gain = covariance / (variance + TINY)
     # Nothing comes through from or into a flat window, nor with reversed contrast.
-    gain[(variance < TINY) | (variance_f < TINY) | (gain < 0)] = 0
+    variance = threshold(variance, TINY, 0.0)
+    gain = (covariance / (variance + TINY)).clamp_(min=0)
+    gain *= (variance > 0) & (variance_f >= TINY)
     left = torch.addcmul(variance_f, gain, covariance, value=-1).clamp_(min=TINY)
-    return gain, left, torch.where(variance < TINY, 0.0, variance)
+    return gain, left, variance
