@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format clean
+.PHONY: help venv demo test lint format results clean
 
 help:  ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ lint: $(STAMP)  ## Check style and types
 format: $(STAMP)  ## Put the style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+results: $(STAMP)  ## Score the model and the baselines on RoadScene into docs/results.md
+	$(BIN)/python benchmarks/results.py
 
 clean:  ## Remove what was made here
 	rm -rf demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-CORE = ["torch", "cv2", "kornia", "pydantic", "typer", "rich", "yaml", "pywt", "safetensors"]
+CORE = ["torch", "cv2", "pydantic", "typer", "rich", "yaml", "pywt", "safetensors"]
 EXTRAS = [
     *("lightning_fabric", "tensorboard", "matplotlib", "pandas", "skimage", "sklearn", "scipy"),
     *("onnx", "onnxruntime", "onnxscript", "openvino", "av", "pydicom", "nibabel", "SimpleITK"),
@@ -43,7 +43,7 @@ try:
 except SystemExit as end:
     assert end.code == 0
 """
-    heavy = ["torch", "cv2", "kornia", "pydantic", "yaml", "pywt", "numpy", *EXTRAS]
+    heavy = ["torch", "cv2", "pydantic", "yaml", "pywt", "numpy", *EXTRAS]
     assert imported_by(code, heavy) == []
 
 
