@@ -13,10 +13,13 @@ Every method takes two registered luminance planes and gives one back, through o
 `METHODS` names them all, each with its citation.
 """
 
+from emma_fusion.baselines.diffusion import anisotropic_diffusion
+from emma_fusion.baselines.gradient_transfer import transfer_gradients
 from emma_fusion.baselines.guided import guided_filtering
 from emma_fusion.baselines.method import Method, Plane
 from emma_fusion.baselines.pixelwise import average, maximum
 from emma_fusion.baselines.pyramid import laplacian_pyramid
+from emma_fusion.baselines.two_scale import two_scales
 from emma_fusion.baselines.wavelet import stationary_wavelet
 from emma_fusion.errors import UserError
 
@@ -48,6 +51,25 @@ METHODS: dict[str, Method] = {
             "S. Li, X. Kang and J. Hu, Image fusion with guided filtering (GFF), IEEE Trans. "
             "Image Processing 22(7), 2013; the filter of K. He, J. Sun and X. Tang, Guided image "
             "filtering, IEEE Trans. Pattern Analysis and Machine Intelligence 35(6), 2013.",
+        ),
+        Method(
+            "two-scale",
+            two_scales,
+            "D. P. Bavirisetti and R. Dhuli, Two-scale image fusion of visible and infrared images "
+            "using saliency detection (TIF), Infrared Physics & Technology 76, 2016.",
+        ),
+        Method(
+            "diffusion",
+            anisotropic_diffusion,
+            "D. P. Bavirisetti and R. Dhuli, Fusion of infrared and visible sensor images based on "
+            "anisotropic diffusion and Karhunen-Loeve transform (ADF), IEEE Sensors Journal "
+            "16(1), 2016.",
+        ),
+        Method(
+            "gradient-transfer",
+            transfer_gradients,
+            "J. Ma, C. Chen, C. Li and J. Huang, Infrared and visible image fusion via gradient "
+            "transfer and total variation minimization (GTF), Information Fusion 31, 2016.",
         ),
     )
 }
