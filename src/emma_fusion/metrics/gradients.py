@@ -48,10 +48,22 @@ def average_gradient(fused: Tensor, *, divisor: Literal["pixels", "inner"] = "pi
     Returns:
         0 to 255.
     """
-    gy, gx = torch.gradient(fused)
-    total = ((gx.square() + gy.square()) / 2).sqrt().sum()
+    gx, gy = _differences(fused, -1), _differences(fused, -2)
+    total = gx.square_().addcmul_(gy, gy).div_(2).sqrt_().sum()
     height, width = fused.shape
     return total / (height * width if divisor == "pixels" else (height - 1) * (width - 1))
+
+
+def _differences(plane: Tensor, dim: int) -> Tensor:
+    """Return central differences, one-sided at the border; torch.gradient is slower by half."""
+    last = plane.shape[dim] - 1
+    slope = torch.empty_like(plane)
+    before, after = plane.narrow(dim, 0, last - 1), plane.narrow(dim, 2, last - 1)
+    slope.narrow(dim, 1, last - 1).copy_(after).sub_(before).div_(2)
+    for start, left in ((0, 0), (last, last - 1)):
+        step = plane.narrow(dim, left + 1, 1) - plane.narrow(dim, left, 1)
+        slope.narrow(dim, start, 1).copy_(step)
+    return slope
 
 
 @of_one_picture()

@@ -137,6 +137,7 @@ def _entropy(counts: Tensor) -> Tensor:
 
 def _information(first: Tensor, second: Tensor) -> Tensor:
     joint = _histogram(first * LEVELS + second, LEVELS**2)
-    information = _entropy(_histogram(first)) + _entropy(_histogram(second)) - _entropy(joint)
+    table = joint.reshape(LEVELS, LEVELS)
+    information = _entropy(table.sum(1)) + _entropy(table.sum(0)) - _entropy(joint)
     # Independent pictures may fall below zero by rounding.
     return information.clamp(min=0)

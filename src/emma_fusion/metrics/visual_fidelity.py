@@ -40,14 +40,13 @@ def visual_information_fidelity(
         0 and more; 2 for three equal pictures (1 as a mean), more where the fused picture has
         more contrast than its sources. A constant source has nothing to lose: 1 for it.
     """
-    kept = [torch.zeros((), dtype=torch.float64, device=fused.device)] * 2
-    held = list(kept)
+    kept, held = fused.new_zeros(2, 2)
     for _, channels in _scales(fused, infrared, visible):
-        for source, (gain, left, power) in enumerate(channels):
-            kept[source] = kept[source] + torch.log1p(gain * gain * power / (left + 2.0)).sum()
-            held[source] = held[source] + torch.log1p(power / 2.0).sum()
-    values = [torch.where(h > 0, k / h, 1.0) for k, h in zip(kept, held, strict=True)]
-    total = values[0] + values[1]
+        for source, channel in enumerate(channels):
+            information = _information(*channel, noise=2.0)
+            kept[source] += information[0]
+            held[source] += information[1]
+    total = torch.where(held > 0, kept / held, 1.0).sum()
     return total / 2 if combine == "mean" else total
 
 
@@ -84,9 +83,11 @@ def visual_information_fidelity_for_fusion(
         of_a = gain_a < gain_b
         gain = torch.minimum(gain_a, gain_b)
         left, power = torch.where(of_a, left_a, left_b), torch.where(of_a, power_a, power_b)
-        kept[scale] += torch.log1p(gain * gain * power / (left + VIFF_NOISE)).sum()
-        held[scale] += torch.log1p(power / VIFF_NOISE).sum()
-    return (fused.new_tensor(VIFF_WEIGHTS) * kept / held).sum()
+        information = _information(gain, left, power, noise=VIFF_NOISE)
+        kept[scale] += information[0]
+        held[scale] += information[1]
+    weighted: Tensor = torch.dot(fused.new_tensor(VIFF_WEIGHTS), kept / held)
+    return weighted
 
 
 def _scales(
@@ -117,3 +118,11 @@ def _channel(
     gain *= (variance > 0) & (variance_f >= TINY)
     left = torch.addcmul(variance_f, gain, covariance, value=-1).clamp_(min=TINY)
     return gain, left, variance
+
+
+def _information(
+    gain: Tensor, left: Tensor, power: Tensor, *, noise: float
+) -> tuple[Tensor, Tensor]:
+    """Return what comes through a channel and what the source holds; the planes are used up."""
+    kept = gain.square_().mul_(power).div_(left.add_(noise)).log1p_().sum()
+    return kept, power.div_(noise).log1p_().sum()
