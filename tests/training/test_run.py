@@ -99,7 +99,7 @@ def test_two_processes_train_as_one(whole, tmp_path):
         rounding = 0 if part == "fuser" else 2**-10 * expected[key].abs().max()
         assert (expected[key].float() - got[key].float()).abs().max() <= 1e-4 + rounding, key
         if part == "fuser" and name.endswith("join.weight"):
-            assert (expected[key] - untrained[name]).abs().max() > 5e-4, "nothing was trained"
+            assert (expected[key] - untrained[name]).abs().max() > 2e-4, "nothing was trained"
 
 
 def test_frozen_networks_keep_every_byte(tiny, tmp_path, monkeypatch):
