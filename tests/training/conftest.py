@@ -33,12 +33,12 @@ def pairs(tmp_path_factory) -> Path:
 
 TINY = {
     "patches": {"size": 32, "stride": 16},
-    "sensing": {"width": 4, "low_pass": 1, "noise": 0.02, "batch": 4, "steps": 6, "lr": 1e-4},
-    "start": {"batch": 2, "steps": 4, "lr": 1e-4},
+    "sensing": {"width": 4, "low_pass": 1, "noise": 0.02, "batch": 4, "steps": 6, "lr": 3e-5},
+    "start": {"batch": 2, "steps": 4, "lr": 3e-5},
     "fusion": {
         "batch": 2,
         "steps": 6,
-        "lr": 1e-4,
+        "lr": 3e-5,
         "shifts": 1,
         "rotations": 1,
         "reflections": 0,

@@ -99,7 +99,10 @@ def test_two_processes_train_as_one(whole, tmp_path):
         rounding = 0 if part == "fuser" else 2**-10 * expected[key].abs().max()
         assert (expected[key].float() - got[key].float()).abs().max() <= 1e-4 + rounding, key
         if part == "fuser" and name.endswith("join.weight"):
-            assert (expected[key] - untrained[name]).abs().max() > 2e-4, "nothing was trained"
+            # Where a gradient is next to nothing, Adam makes a step of its rounding: single
+            # weights may differ by a step, but all in all they must have moved together.
+            moved = (expected[key] - untrained[name]).abs().mean()
+            assert (expected[key] - got[key]).abs().mean() < 0.05 * moved, key
 
 
 def test_frozen_networks_keep_every_byte(tiny, tmp_path, monkeypatch):
