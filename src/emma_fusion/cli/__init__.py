@@ -19,16 +19,31 @@ from emma_fusion.errors import UserError
 VERBS = [
     "demo",
     "fuse",
+    "info",
+    "models",
     "evaluate",
     "bench",
     "train",
     "import-checkpoint",
 ]
 
+EPILOG = "\n\n".join(
+    [
+        "Examples:",
+        "emma demo",
+        "emma info ir.png vis.jpg",
+        "emma fuse ir.png vis.jpg -o fused.png",
+        "emma fuse INFRARED VISIBLE -o FUSED",
+        "emma evaluate FUSED INFRARED VISIBLE",
+        "Exit codes: 0 done, 1 some of it failed, 2 bad input, 130 interrupted.",
+    ]
+)
+
 app = typer.Typer(
+    epilog=EPILOG,
     name="emma",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

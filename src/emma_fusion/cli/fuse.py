@@ -30,6 +30,7 @@ class Request:
     paper: bool
     format: str | None
     depth: str | None
+    palette: str | None = None
 
     def suffix(self, visible: Path) -> str:
         """The suffix of a fused picture."""
@@ -80,6 +81,10 @@ def fuse(
         Literal["8", "16"] | None,
         typer.Option(help="Bits of the fused picture; without it, the visible picture's."),
     ] = None,
+    palette: Annotated[
+        Literal["inferno", "magma", "plasma", "viridis", "turbo", "hot"] | None,
+        typer.Option(help="Colour the fused picture by the infrared values, instead of --colour."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     precision: Annotated[
@@ -100,13 +105,15 @@ def fuse(
 
     parse_range(infrared_range)
     if protocol == "paper":
+        if palette:
+            raise UserError("The paper protocol writes grey pictures: leave out --palette.")
         if format in ("jpg", "webp") or depth == "16" or colour not in ("auto", "none"):
             raise UserError(
                 "The paper protocol writes 8-bit grey pictures without loss: leave out --colour "
                 "and --depth, and write png, tif or bmp."
             )
         colour, contrast, depth = "none", "stretch", "8"
-    request = Request(colour, contrast, infrared_range, protocol == "paper", format, depth)
+    request = Request(colour, contrast, infrared_range, protocol == "paper", format, depth, palette)
     for path in (infrared, visible):
         if not path.exists():
             raise UserError(f"{path} does not exist.")
@@ -212,6 +219,12 @@ def read(infrared: Path, visible: Path, target: Path, request: Request) -> Pair:
         pair = replace(pair, alpha=None)
     if request.paper:
         pair = replace(pair, colour=None)
+    if request.palette:
+        from emma_fusion.media.palettes import apply_palette
+
+        record = {**pair.record, "colour": f"palette {request.palette}"}
+        coloured = apply_palette(pair.infrared, request.palette)
+        pair = replace(pair, colour=coloured, record=record)
     if request.depth:
         pair = replace(pair, dtype=np.dtype(f"uint{request.depth}"))
     check_format(target, pair.dtype, pair.alpha is not None)

@@ -1,0 +1,75 @@
+import json
+
+import numpy as np
+import pytest
+
+from emma_fusion.cli import main
+from emma_fusion.media.rasters import read_picture, write_picture
+from emma_fusion.pair import luminance
+
+
+def emma(capsys, *arguments):
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as end:
+        main([str(argument) for argument in arguments])
+    said = capsys.readouterr()
+    return end.value.code or 0, said.out, said.err
+
+
+@pytest.fixture
+def two(tmp_path):
+    i, v = tmp_path / "i.png", tmp_path / "v.png"
+    write_picture(i, np.tile(np.linspace(0, 255, 24).astype(np.uint8), (16, 1)))
+    write_picture(v, np.full((16, 24), 90, np.uint8))
+    return i, v
+
+
+def test_info_for_people_and_programs(two, capsys):
+    code, out, err = emma(capsys, "info", *two)
+    assert (code, err) == (0, "")
+    assert "24x16" in out
+    code, out, _ = emma(capsys, "info", *two, "--json")
+    facts = json.loads(out)
+    assert (facts["width"], facts["height"]) == (24, 16)
+    assert facts["fused"] == {"dtype": "uint8", "colour": "none", "alpha": False}
+
+
+def test_info_of_two_sizes(two, capsys, tmp_path):
+    write_picture(tmp_path / "other.png", np.zeros((9, 9), np.uint8))
+    code, out, err = emma(capsys, "info", two[0], tmp_path / "other.png")
+    assert (code, out) == (2, "")
+    assert "of one size" in err
+
+
+def test_models(capsys):
+    assert "base" in emma(capsys, "models")[1]
+    listed = json.loads(emma(capsys, "models", "--json")[1])
+    base = next(entry for entry in listed if entry["name"] == "base")
+    assert base["bytes"] > 1e6
+    assert base["card"].strip() == emma(capsys, "models", "base")[1].strip()
+    code, _, err = emma(capsys, "models", "nothing")
+    assert code == 2
+    assert "base" in err
+
+
+def test_palette_gives_colour_and_keeps_the_luminance(two, capsys, tmp_path):
+    plain, coloured = tmp_path / "plain.png", tmp_path / "coloured.png"
+    assert emma(capsys, "fuse", *two, "-o", plain)[0] == 0
+    assert emma(capsys, "fuse", *two, "-o", coloured, "--palette", "inferno")[0] == 0
+    grey, rgb = read_picture(plain), read_picture(coloured)
+    assert rgb.shape == (16, 24, 3)
+    assert np.ptp(rgb.astype(int), axis=2).max() > 40
+    assert np.abs(luminance(rgb.astype(np.float32)) - grey).max() <= 2
+
+
+def test_palette_is_refused_with_the_paper_protocol(two, capsys, tmp_path):
+    options = ["--palette", "inferno", "--protocol", "paper"]
+    code, _, err = emma(capsys, "fuse", *two, "-o", tmp_path / "f.png", *options)
+    assert code == 2
+    assert "--palette" in err
+
+
+def test_help_has_examples_and_exit_codes(capsys):
+    out = emma(capsys, "--help")[1]
+    assert "emma fuse ir.png vis.jpg -o fused.png" in out
+    assert "Exit codes" in out
