@@ -34,9 +34,8 @@ def dis_flow(start: Frame, end: Frame) -> Field:
     Returns:
         (H, W, 2) float32: how far to the right and down each pixel of `start` has gone, in pixels.
     """
-    flow: Field = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(
-        start, end, None
-    )
+    flow = np.zeros((*start.shape, 2), np.float32)
+    cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(start, end, flow)
     return flow
 
 
