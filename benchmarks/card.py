@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import statistics
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from emma_fusion.media.rasters import read_pair
 from emma_fusion.metrics import prepare, score
 from emma_fusion.metrics.hidden_pattern import hidden_pattern_ratio
 from emma_fusion.networks.weights import read_facts
+from marked import put
 
 DATA = Path(os.environ.get("EMMA_DATA") or Path(__file__).parents[2] / "shared" / "data")
 SIX = ("EN", "SD", "SF", "AG", "SCD", "VIF")
@@ -132,14 +132,9 @@ def main() -> None:
         "patterns": patterns(fuser, args.data),
     }
     card = weights.parent / "README.md"
-    text = card.read_text(encoding="utf-8")
     for name, block in blocks.items():
-        marked = re.compile(f"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        text, found = marked.subn(lambda m, block=block: f"{m[1]}{block}\n{m[2]}", text)
-        if not found:
-            raise SystemExit(f"{card} has no place for {name}: <!-- {name} --> ... <!-- end -->")
+        put(card, name, block)
         print(block, end="\n\n")
-    card.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
