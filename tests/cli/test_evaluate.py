@@ -1,6 +1,7 @@
 """emma evaluate: what it prints, and what it says of bad input."""
 
 import json
+import sys
 
 import cv2
 import numpy as np
@@ -186,3 +187,11 @@ def test_golden_pictures_by_the_command_line(emma, golden, data, capsys):
         "EN": pytest.approx(7.3836347, rel=1e-5),
         "SF": pytest.approx(14.065364, rel=1e-5),
     }
+
+
+def test_no_extra_is_needed(emma, monkeypatch):
+    for name in ("scipy", "scipy.stats", "matplotlib", "jinja2"):
+        monkeypatch.setitem(sys.modules, name, None)
+    code, out, _ = emma("--json", "--metrics", " SSIM ,EN,EN")
+    assert code == 0
+    assert list(json.loads(out)["mean"]) == ["SSIM", "EN"]

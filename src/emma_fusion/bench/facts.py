@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import platform
+from contextlib import suppress
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from emma_fusion.bench.runner import Run
@@ -48,11 +49,14 @@ def collect(outcome: Run, seed: int, device: str) -> dict[str, str]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what the scores depend on."""
+    """Versions of what the scores depend on; without SciPy's where it is not installed."""
     import cv2
 
-    packages = {name: version(name) for name in ("emma-fusion", "torch", "numpy", "scipy")}
-    return {**packages, "opencv": cv2.__version__, "python": platform.python_version()}
+    found = {}
+    for name in ("emma-fusion", "torch", "numpy", "scipy"):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return {**found, "opencv": cv2.__version__, "python": platform.python_version()}
 
 
 def hardware(device: str) -> str:

@@ -16,7 +16,7 @@ from emma_fusion.bench.scoring import (
     Rules,
     fuse_file,
     fuse_stamp,
-    score_file,
+    score_files,
     score_stamp,
     was_made_by,
 )
@@ -187,7 +187,7 @@ def _work(job: Job, fuse: Fuse | None) -> tuple[str, dict[str, float]]:
     """What another process does: fuse, where it is given how, and score."""
     if fuse is not None:
         fuse_file(job, fuse)
-    return score_stamp(job), score_file(job)
+    return score_stamp(job), score_files(job.fused, job.infrared, job.visible, job.rules)
 
 
 def _with_stamp(job: Job, method: Method) -> Job:

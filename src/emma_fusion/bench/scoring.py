@@ -98,26 +98,28 @@ def was_made_by(path: Path, stamp: str) -> bool:
     return record is not None and record.get("bench") == stamp
 
 
-def score_file(job: Job) -> dict[str, float]:
+def score_files(fused: Path, infrared: Path, visible: Path, rules: Rules) -> dict[str, float]:
     """Score a fused picture of any program against its sources, all read from their files.
+
+    Returns:
+        Metric -> value, in the order of the rules.
 
     Raises:
         UserError: A file is unreadable, sizes differ, or a metric cannot be computed.
     """
-    paths = (job.fused, job.infrared, job.visible)
-    fused, infrared, visible = (without_alpha(read_picture(path)) for path in paths)
-    if len({picture.shape[:2] for picture in (fused, infrared, visible)}) > 1:
+    paths = (fused, infrared, visible)
+    f, i, v = (without_alpha(read_picture(path)) for path in paths)
+    if len({picture.shape[:2] for picture in (f, i, v)}) > 1:
         sizes = ", ".join(
             f"{path} is {picture.shape[1]}x{picture.shape[0]}"
-            for path, picture in zip(paths, (fused, infrared, visible), strict=True)
+            for path, picture in zip(paths, (f, i, v), strict=True)
         )
         raise UserError(f"the sizes differ: {sizes}.")
-    if infrared.dtype == np.uint16:  # scaled as it was for fusing
-        infrared = Pair.from_arrays(infrared, visible).infrared
-    if job.rules.protocol == "paper":
-        fused = metrics.prepare(metrics.luminance(fused), "paper")
-    rules = job.rules
-    return metrics.score(fused, infrared, visible, rules.convention, rules.metrics)
+    if i.dtype == np.uint16:  # scaled as it was for fusing
+        i = Pair.from_arrays(i, v).infrared
+    if rules.protocol == "paper":
+        f = metrics.prepare(metrics.luminance(f), "paper")
+    return metrics.score(f, i, v, rules.convention, rules.metrics)
 
 
 def score_stamp(job: Job) -> str:

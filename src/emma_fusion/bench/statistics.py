@@ -141,19 +141,25 @@ def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
     return corrected
 
 
+def mean(values: list[float]) -> float:
+    """The mean, exactly summed; infinite or NaN where a value is.
+
+    >>> mean([0.1] * 10), mean([1.0, math.inf])
+    (0.1, inf)
+    """
+    return math.fsum(values) / len(values) if all(map(math.isfinite, values)) else sum(values)
+
+
 def _scored(scores: Scores, name: str) -> NDArray[np.bool_]:
     return np.array([stem in scores.values[name] for stem in scores.dataset.pairs], bool)
 
 
 def _mean(values: NDArray[np.float64]) -> list[float]:
-    """The mean of each column, exactly summed where all is finite."""
+    """The mean of each column; NaN where there is no row."""
     columns = values.T
     if values.shape[0] == 0:
         return [math.nan] * len(columns)
-    return [
-        math.fsum(column) / len(column) if np.isfinite(column).all() else float(np.sum(column))
-        for column in columns
-    ]
+    return [mean(column.tolist()) for column in columns]
 
 
 def _rank(

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from emma_fusion.cli.progress import bar
+from emma_fusion.cli.scoring import (
+    ConventionOption,
+    MetricsOption,
+    ProtocolOption,
+    choose_metrics,
+)
 
 if TYPE_CHECKING:
     from emma_fusion.bench import Run, Table
@@ -38,19 +46,9 @@ def bench(
         Path | None,
         typer.Option(envvar="EMMA_DATA", help="Folder that holds the known datasets."),
     ] = None,
-    convention: Annotated[
-        str, typer.Option(help="Whose formulas: ours, paper, vifb or tang.")
-    ] = "ours",
-    protocol: Annotated[
-        Literal["direct", "paper"],
-        typer.Option(
-            help="direct: pictures as they are. paper: luminance stretched to its minimum and "
-            "maximum and rounded to 8 bit, which raises EN, SD, SF and AG."
-        ),
-    ] = "direct",
-    metrics: Annotated[
-        str | None, typer.Option(help="Names with commas between, or all.", metavar="NAMES")
-    ] = None,
+    convention: ConventionOption = "ours",
+    protocol: ProtocolOption = "direct",
+    metrics: MetricsOption = None,
     reference: Annotated[
         str | None,
         typer.Option(help="Method to test the others against; without it, the first."),
@@ -104,7 +102,7 @@ def bench(
         raise UserError("Two datasets have one name: write NAME=INFRARED,VISIBLE for one of them.")
     if limit is not None:
         datasets = [found.first(limit) for found in datasets]
-    with _Progress() as progress:
+    with bar("Scoring") as show:
         try:
             outcome = room.run(
                 datasets,
@@ -113,7 +111,7 @@ def bench(
                 output,
                 processes=processes or usable_cores(),
                 common=common,
-                progress=progress.show,
+                progress=show,
             )
         except KeyboardInterrupt:
             print(
@@ -141,20 +139,9 @@ def _need_extra() -> None:
 
 
 def _metrics(convention: str, names: str | None) -> tuple[str, ...]:
-    """The metrics asked for; those of the field's tables where none are."""
-    from emma_fusion.errors import UserError
-    from emma_fusion.metrics.conventions import find_convention
-
-    found = find_convention(convention)
-    if names is None:  # `pattern` finds a defect; it says nothing of who fuses better
-        return tuple(name for name in found.default if name != "pattern")
-    chosen = tuple(found.metrics) if names == "all" else tuple(dict.fromkeys(names.split(",")))
-    if unknown := [name for name in chosen if name not in found.metrics]:
-        raise UserError(
-            f"The convention {convention} has no metric {unknown[0]!r}; "
-            f"it has {', '.join(found.metrics)}."
-        )
-    return chosen
+    """The metrics asked for; without `pattern`, which says nothing of who fuses better."""
+    chosen = choose_metrics(convention, names)
+    return chosen if names else tuple(name for name in chosen if name != "pattern")
 
 
 def _tables(outcome: Run, reference: str, seed: int, show_published: bool) -> list[Table]:
@@ -230,39 +217,3 @@ def _print(outcome: Run, tables: list[Table], output: Path) -> None:
         f"Scored {outcome.scored} pictures now. The report: {output / 'report.html'}",
         file=sys.stderr,
     )
-
-
-class _Progress:
-    """A bar with an estimate on stderr, where that is a terminal."""
-
-    def __enter__(self) -> _Progress:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-
-        console = Console(stderr=True)
-        self._bar = Progress(
-            TextColumn("Scoring"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            auto_refresh=False,  # a thread of its own would meet what the decoders say
-            disable=not console.is_terminal,
-        )
-        self._task = self._bar.add_task("", total=None)
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def show(self, done: int, total: int) -> None:
-        self._bar.update(self._task, completed=done, total=total, refresh=True)

@@ -6,33 +6,26 @@ import json
 import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from emma_fusion.cli.progress import bar
+from emma_fusion.cli.scoring import (
+    ConventionOption,
+    MetricsOption,
+    ProtocolOption,
+    choose_metrics,
+)
 
 
 def evaluate(
     fused: Annotated[Path, typer.Argument(help="Fused picture or folder, from any program.")],
     infrared: Annotated[Path, typer.Argument(help="Infrared picture or folder.")],
     visible: Annotated[Path, typer.Argument(help="Visible picture or folder.")],
-    convention: Annotated[
-        str, typer.Option(help="Whose formulas: ours, paper, vifb or tang.")
-    ] = "ours",
-    protocol: Annotated[
-        Literal["direct", "paper"],
-        typer.Option(
-            help="direct: as the pictures are. paper: luminance stretched to its minimum and "
-            "maximum and rounded to 8 bit first, which raises EN, SD, SF and AG."
-        ),
-    ] = "direct",
-    metrics: Annotated[
-        str | None,
-        typer.Option(help="Names with commas between, or all; the convention's own if left out."),
-    ] = None,
+    convention: ConventionOption = "ours",
+    protocol: ProtocolOption = "direct",
+    metrics: MetricsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Score a fused picture, or each one of a folder, against its sources of the same stem.
@@ -40,25 +33,24 @@ def evaluate(
     Fused pictures without both sources are named and not scored, and so are sources without a
     fused picture. If one is unreadable or of another size, nothing is averaged.
     """
+    from emma_fusion.bench.facts import versions
+    from emma_fusion.bench.scoring import Rules, score_files
+    from emma_fusion.bench.statistics import mean
     from emma_fusion.errors import UserError
+    from emma_fusion.metrics import METRICS
     from emma_fusion.metrics.conventions import find_convention
 
-    chosen = find_convention(convention)
-    names = chosen.default
-    if metrics is not None:
-        names = tuple(chosen.metrics if metrics == "all" else metrics.split(","))
-    if unknown := [name for name in names if name not in chosen.metrics]:
-        raise UserError(
-            f"The convention {convention} has no metric {unknown[0]!r}; "
-            f"it has {', '.join(chosen.metrics)}."
-        )
+    names = choose_metrics(convention, metrics)
+    rules = Rules(convention, protocol, names)
     triples, stale, missing = match(fused, infrared, visible)
     pictures, failures = {}, []
-    for stem, paths in triples.items():
-        try:
-            pictures[stem] = score_files(paths, convention, protocol, names)
-        except UserError as error:
-            failures.append(f"{stem}: {error}")
+    with bar("Scoring") as show:
+        for done, (stem, paths) in enumerate(triples.items(), 1):
+            try:
+                pictures[stem] = score_files(*paths, rules)
+            except UserError as error:
+                failures.append(f"{stem}: {error}")
+            show(done, len(triples))
     if failures:
         raise UserError(
             f"{len(failures)} of {len(triples)} fused pictures could not be scored, "
@@ -71,7 +63,7 @@ def evaluate(
         "count": len(pictures),
         "mean": {name: mean([values[name] for values in pictures.values()]) for name in names},
         "pictures": pictures,
-        "better": {name: better(name) for name in names},
+        "better": {name: METRICS[name].better for name in names},
         "stale": [str(path) for path in stale],
         "missing": missing,
         "versions": versions(),
@@ -79,7 +71,7 @@ def evaluate(
     if as_json:
         print(json.dumps(finite(report), indent=2, allow_nan=False))
     else:
-        print_table(report, chosen.title)
+        print_table(report, find_convention(convention).title)
 
 
 Triple = tuple[Path, Path, Path]
@@ -118,72 +110,6 @@ def match(
         )
     stale = [path for stem, path in outputs.items() if stem not in sources]
     return triples, stale, [stem for stem in sources if stem not in outputs]
-
-
-def score_files(
-    paths: Triple, convention: str, protocol: str, names: tuple[str, ...]
-) -> dict[str, float]:
-    """Score one fused picture."""
-    from emma_fusion.errors import UserError
-    from emma_fusion.media.rasters import read_picture
-    from emma_fusion.metrics import luminance, prepare, score
-
-    fused, infrared, visible = (without_alpha(read_picture(path)) for path in paths)
-    sizes = {picture.shape[:2] for picture in (fused, infrared, visible)}
-    if len(sizes) > 1:
-        height_widths = ", ".join(
-            f"{path} is {picture.shape[1]}x{picture.shape[0]}"
-            for path, picture in zip(paths, (fused, infrared, visible), strict=True)
-        )
-        raise UserError(f"the sizes differ: {height_widths}.")
-    if infrared.dtype == "uint16":
-        infrared = as_fused_by_emma(infrared, visible)
-    if protocol == "paper":
-        fused = prepare(luminance(fused), protocol)
-    return score(fused, infrared, visible, convention, names)
-
-
-def without_alpha(picture: NDArray[Any]) -> NDArray[Any]:
-    """Return the picture without its fourth channel, if it has one."""
-    return picture[..., :3] if picture.ndim == 3 else picture
-
-
-def as_fused_by_emma(infrared: NDArray[Any], visible: NDArray[Any]) -> NDArray[np.float32]:
-    """Scale a thermal 16-bit picture by the rule that `emma fuse` applies to it."""
-    from emma_fusion.pair import Pair
-
-    return Pair.from_arrays(infrared, visible).infrared
-
-
-def mean(values: list[float]) -> float:
-    """Return the mean, exactly summed."""
-    return math.fsum(values) / len(values) if all(map(math.isfinite, values)) else sum(values)
-
-
-def better(name: str) -> str:
-    """Say whether higher or lower values of a metric are better."""
-    from emma_fusion.metrics import METRICS
-
-    return METRICS[name].better
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what the scores depend on."""
-    import platform
-
-    import cv2
-    import numpy as np
-    import torch
-
-    import emma_fusion
-
-    return {
-        "emma-fusion": emma_fusion.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "opencv": cv2.__version__,
-    }
 
 
 def finite(value: Any) -> Any:
