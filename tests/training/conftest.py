@@ -61,7 +61,7 @@ def tiny(pairs):
         {
             "infrared": str(pairs / "ir"),
             "visible": str(pairs / "vi"),
-            "enhance": {},
+            "additive": {},
             "validation": 1,
         }
     ]

@@ -7,12 +7,12 @@ import torch
 
 from emma_fusion.errors import UserError
 from emma_fusion.metrics.hidden_pattern import hidden_pattern_ratio
-from emma_fusion.training.config import Enhance, Pairs, Patches, Schedule, load_config, presets
+from emma_fusion.training.config import Additive, Pairs, Patches, Schedule, load_config, presets
 from emma_fusion.training.journal import Journal
 from emma_fusion.training.patches import has_contrast, read_patches
 from emma_fusion.training.processes import SharedBatchNorm2d, share_statistics
 from emma_fusion.training.stages import group
-from emma_fusion.training.teachers import Teachers, enhanced
+from emma_fusion.training.teachers import Teachers, additive
 from emma_fusion.training.texture import texture_excess
 
 from .conftest import smooth_picture
@@ -129,20 +129,41 @@ def test_at_least_three_classical_teachers_where_no_folder_is_given(pairs):
     assert len({one.tobytes() for one in fused}) == len(fused)
 
 
-def test_enhanced_teacher_has_more_contrast_and_detail_and_clips_nothing():
+def test_additive_teacher_is_the_sum_where_it_fits_into_a_picture():
+    rng = np.random.default_rng(2)
+    infrared, visible = (smooth_picture(rng).astype(np.float32) / 1024 + 0.15 for _ in range(2))
+    plain = Additive(contrast=1, spread=1, centre=1, gains=[1, 1], noise=0)
+    fused = additive(infrared, np.zeros_like(infrared), plain)
+    assert np.abs(fused - infrared).max() < 1e-4  # nothing to add: the source itself
+    fused = additive(infrared, visible, plain)
+    assert np.corrcoef(fused.ravel(), (infrared + visible).ravel())[0, 1] > 0.99
+    assert abs(fused.mean() - (infrared + visible).mean()) < 0.01
+
+
+def test_additive_teacher_keeps_contrast_detail_and_range():
     rng = np.random.default_rng(2)
     infrared, visible = (smooth_picture(rng).astype(np.float32) / 255 for _ in range(2))
     mean = (infrared + visible) / 2
-    strong = enhanced([mean], infrared, visible, Enhance(contrast=1.5, centre=0.5))
+    strong = additive(infrared, visible, Additive())
     assert strong.dtype == np.float32
-    assert strong.min() > 0
-    assert strong.max() < 1
+    assert strong.min() >= 0
+    assert strong.max() <= 1
     assert strong.std() > 1.2 * mean.std()
-    gradient = np.abs(np.diff(strong)).mean() / np.abs(np.diff(mean)).mean()
-    assert gradient > 1.5
-    plain = enhanced([mean], mean, mean, Enhance(gains=[1, 1], contrast=1, centre=0))
-    inside = (mean > 0.1) & (mean < 0.9)
-    assert np.abs(plain - mean)[inside].max() < 1e-4
+    assert np.abs(np.diff(strong)).mean() > 1.5 * np.abs(np.diff(mean)).mean()
+    assert strong.mean() < mean.mean() * 2 * Additive().contrast  # brought towards the centre
+    black = np.zeros_like(infrared)
+    assert additive(black, black, Additive()).max() < 1.5 / 255
+
+
+def test_a_dimmed_or_hazy_visible_picture_is_what_training_sees(pairs):
+    def first(**settings):
+        sets = [Pairs(infrared=pairs / "ir", visible=pairs / "vi", **settings)]
+        return read_patches(sets, Patches(size=32, stride=32), with_teachers=False).stacks[0]
+
+    plain, other = first(), first(visible_gain=0.5, visible_offset=0.25)
+    assert torch.equal(plain[:, 0], other[:, 0])
+    expected = plain[:, 1].float() * 0.5 + 0.25 * 255
+    assert (other[:, 1] - expected).abs().max() <= 1
 
 
 @pytest.mark.parametrize("period", [2, 3, 4])

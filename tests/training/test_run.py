@@ -26,7 +26,7 @@ def whole(pairs, tmp_path_factory):
         {
             "infrared": str(pairs / "ir"),
             "visible": str(pairs / "vi"),
-            "enhance": {},
+            "additive": {},
             "validation": 1,
         }
     ]
@@ -136,7 +136,7 @@ def test_frozen_networks_keep_every_byte(tiny, tmp_path, monkeypatch):
 def test_tuning_needs_no_teacher_and_keeps_the_sensing_networks(whole, tiny, tmp_path):
     folder, _ = whole
     tiny["pairs"][0]["methods"] = []
-    tiny["pairs"][0].pop("enhance")
+    tiny["pairs"][0].pop("additive")
     tiny |= {"init": str(folder)}
     for stage in ("sensing", "start"):
         tiny[stage]["steps"] = 0

@@ -89,7 +89,11 @@ def train(
         if value is not None
     }
     if infrared is not None and visible is not None:
-        overrides["pairs"] = [{"infrared": infrared, "visible": visible, "teachers": teacher or []}]
+        pairs: dict[str, Any] = {"infrared": infrared, "visible": visible}
+        pairs["teachers"] = teacher or []
+        if preset != "paper":
+            pairs["additive"] = {}
+        overrides["pairs"] = [pairs]
     overrides |= _settings(set_ or [])
     weights = run.train(load_config(preset, config, overrides), output)
     typer.echo(f"The weights are in {weights.parent}. Try them:", err=True)

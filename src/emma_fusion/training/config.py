@@ -20,16 +20,17 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Enhance(Section):
-    """A teacher made of others: their mean, with the sources' own detail and more contrast.
+class Additive(Section):
+    """A teacher of our own: the sum of both sources, as bright as a picture can be.
 
-    See `emma_fusion.training.teachers.enhanced`.
+    See `emma_fusion.training.teachers.additive`.
     """
 
-    detail: float = Field(0.8, ge=0, le=1, description="share of detail taken from the sources")
-    gains: list[float] = Field([1.1, 1.15, 1.15, 1.15], description="of that detail, finest first")
-    contrast: float = Field(1.2, gt=0, description="factor on the distance to the mean")
-    centre: float = Field(0.5, ge=0, le=1, description="how far the mean moves to mid grey")
+    contrast: float = Field(1.1, gt=0, description="largest factor on the sum")
+    spread: float = Field(0.28, gt=0, description="standard deviation that the factor aims at")
+    centre: float = Field(0.4, ge=0, le=1, description="mean above which a picture is darkened")
+    gains: list[float] = Field([1.3, 1.3, 1.1], description="of the detail, finest first")
+    noise: float = Field(2.0, ge=0, description="RMS in 1/255 below which detail gets no gain")
 
 
 class Pairs(Section):
@@ -42,7 +43,9 @@ class Pairs(Section):
         ["laplacian", "wavelet", "guided"],
         description="baselines that make teachers where no folder is given",
     )
-    enhance: Enhance | None = None
+    additive: Additive | None = None
+    visible_gain: float = Field(1.0, ge=0, description="of the visible picture: below 1, dusk")
+    visible_offset: float = Field(0.0, ge=0, description="added to it: haze")
     scales: list[float] = Field([1.0], description="sizes at which patches are cut, 1 = as stored")
     validation: int = Field(0, ge=0, description="pairs kept out of training, spread evenly")
 

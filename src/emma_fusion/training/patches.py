@@ -51,7 +51,7 @@ class PatchSet:
             batch: How many.
             generator: On the CPU.
             teacher: Which of a patch's teachers comes with it: "last" the last one, which is
-                the enhanced one where there is one; "any" the last one half of the time, else
+                the additive one where there is one; "any" the last one half of the time, else
                 any; "none" none.
 
         Returns:
@@ -128,12 +128,13 @@ def read_patches(
         cut: list[npt.NDArray[np.uint8]] = []
         for index, (stem, infrared_path, visible_path) in enumerate(usable):
             pair = read_pair(infrared_path, visible_path, colour="none")
+            visible = pairs.visible_gain * pair.visible + pairs.visible_offset
+            planes = [pair.infrared, np.minimum(visible, 1).astype(np.float32)]
             if index in kept_out:
-                result.validation.append((stem, pair.infrared, pair.visible))
+                result.validation.append((stem, *planes))
             else:
-                planes = [pair.infrared, pair.visible]
                 if with_teachers:
-                    planes += teachers.fuse(stem, pair.infrared, pair.visible)
+                    planes += teachers.fuse(stem, *planes)
                 stack = np.stack(planes)
                 digest.update(stem.encode() + stack.tobytes())
                 for scale in pairs.scales:

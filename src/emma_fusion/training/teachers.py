@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -13,9 +12,14 @@ from emma_fusion import baselines
 from emma_fusion.errors import UserError
 from emma_fusion.media.folders import list_pictures
 from emma_fusion.media.rasters import read_pair
-from emma_fusion.training.config import Enhance, Pairs
+from emma_fusion.training.config import Additive, Pairs
 
 Plane = npt.NDArray[np.float32]
+
+KEPT_BRIGHTNESS = 0.15
+"""What remains of a sum's brightness above the centre."""
+PLAIN_SUM = 0.2
+"""The share of the plain sum in the bands of detail."""
 
 
 class Teachers:
@@ -32,7 +36,7 @@ class Teachers:
         self.folders = [list_pictures(folder) for folder in pairs.teachers]
         self.names = [str(folder) for folder in pairs.teachers]
         self.methods = [] if pairs.teachers else pairs.methods
-        self.enhance = pairs.enhance
+        self.additive = pairs.additive
 
     def missing(self, stem: str) -> list[str]:
         """The folders that have no picture of this stem."""
@@ -43,7 +47,7 @@ class Teachers:
         ]
 
     def fuse(self, stem: str, infrared: Plane, visible: Plane) -> list[Plane]:
-        """Every teacher's picture of a pair; the enhanced one, if asked for, is the last.
+        """Every teacher's picture of a pair; the additive one, if asked for, is the last.
 
         Args:
             stem: The pair's name.
@@ -55,21 +59,24 @@ class Teachers:
         """
         fused = [_read_plane(folder[stem], infrared.shape) for folder in self.folders]
         fused += [baselines.fuse(method, infrared, visible) for method in self.methods]
-        if self.enhance is not None:
-            fused.append(enhanced(fused, infrared, visible, self.enhance))
+        if self.additive is not None:
+            fused.append(additive(infrared, visible, self.additive))
         return fused
 
 
-def enhanced(fused: Sequence[Plane], infrared: Plane, visible: Plane, how: Enhance) -> Plane:
-    """A stronger teacher made of others.
+def additive(infrared: Plane, visible: Plane, how: Additive) -> Plane:
+    """A teacher of our own, the sum of both sources as far as it fits into a picture.
 
-    The mean of the teachers decides how bright each region is. In four bands of a Laplacian
-    pyramid a share ``how.detail`` of the mean's detail is replaced by the sources', each weighted
-    by its local energy, times ``how.gains``. Then contrast is raised about the mean and what
-    leaves [0.06, 0.94] is compressed smoothly instead of clipped.
+    Below the finest bands of a Laplacian pyramid the fused picture is k (i + v), k at most
+    ``how.contrast`` and so that the standard deviation of k (i + v) is at most ``how.spread``; a
+    sum brighter than ``how.centre`` on average is darkened as a whole. In the bands themselves
+    the source with more local energy counts more, by the energies to the power of 3/2, and a
+    fifth of the plain sum is mixed in. What leaves the range is compressed, not clipped.
+
+    The sum is what both sources can be read back from: it leads by the sum of the correlations
+    of differences (SCD), and sensing has the least to invent.
 
     Args:
-        fused: Other teachers' pictures, ``(H, W)`` in [0, 1].
         infrared: ``(H, W)`` in [0, 1].
         visible: The same.
         how: The settings.
@@ -77,21 +84,26 @@ def enhanced(fused: Sequence[Plane], infrared: Plane, visible: Plane, how: Enhan
     Returns:
         ``(H, W)`` float32 in [0, 1].
     """
-    mean = np.stack(fused).mean(axis=0, dtype=np.float32)
     levels = len(how.gains)
-    details, coarse = _bands(mean, levels)
-    infrared_details, _ = _bands(infrared, levels)
-    visible_details, _ = _bands(visible, levels)
-    result: Plane = coarse
+    infrared_details, infrared_coarse = _bands(infrared, levels)
+    visible_details, visible_coarse = _bands(visible, levels)
+    spread = float((infrared + visible).std())
+    factor = how.contrast if spread == 0 else min(how.contrast, how.spread / spread)
+    total = infrared_coarse + visible_coarse
+    middle = float(total.mean())
+    bright = max(0.0, factor * middle - how.centre)
+    result: Plane = np.asarray(factor * total - (1 - KEPT_BRIGHTNESS) * bright, np.float32)
     for level in reversed(range(levels)):
-        energy_i, energy_v = _energy(infrared_details[level]), _energy(visible_details[level])
-        share = energy_i / (energy_i + energy_v + 1e-8)
-        of_sources = share * infrared_details[level] + (1 - share) * visible_details[level]
-        detail = (1 - how.detail) * details[level] + how.detail * how.gains[level] * of_sources
-        result = (_larger(result, detail.shape) + detail).astype(np.float32)
-    middle = float(result.mean())
-    raised = (result - middle) * how.contrast + middle + how.centre * (0.5 - middle)
-    return _compress(raised.astype(np.float32))
+        i, v = infrared_details[level], visible_details[level]
+        energy_i, energy_v = _energy(i), _energy(v)
+        share = energy_i**1.5 / (energy_i**1.5 + energy_v**1.5 + 1e-15)
+        chosen = (1 - PLAIN_SUM) * (share * i + (1 - share) * v) + PLAIN_SUM * (i + v)
+        # Detail as weak as noise keeps its strength: a gain would only make the noise seen.
+        energy = np.maximum(energy_i, energy_v)
+        above_noise = energy / (energy + (how.noise / 255) ** 2 + 1e-12)
+        gain = (1 + (how.gains[level] - 1) * above_noise) * min(1.0, factor) ** 0.5
+        result = np.asarray(_larger(result, i.shape) + gain * chosen, np.float32)
+    return _compress(result)
 
 
 def _bands(plane: Plane, levels: int) -> tuple[list[Plane], Plane]:
@@ -106,18 +118,18 @@ def _bands(plane: Plane, levels: int) -> tuple[list[Plane], Plane]:
 
 def _energy(band: Plane) -> Plane:
     """The local energy of a band of detail."""
-    return np.asarray(cv2.GaussianBlur(band**2, (0, 0), 2.0), np.float32)
+    return np.asarray(cv2.GaussianBlur(band**2, (0, 0), 1.5), np.float32)
 
 
 def _larger(plane: Plane, shape: tuple[int, ...]) -> Plane:
     return np.asarray(cv2.pyrUp(plane, dstsize=(shape[1], shape[0])), np.float32)
 
 
-def _compress(x: Plane, knee: float = 0.06) -> Plane:
-    """Bends values within ``knee`` of 0 and 1, or beyond, so that none is clipped."""
-    low = knee - knee * np.tanh((knee - x) / knee)
-    high = 1 - knee + knee * np.tanh((x - 1 + knee) / knee)
-    return np.where(x < knee, low, np.where(x > 1 - knee, high, x)).astype(np.float32)
+def _compress(x: Plane, low: float = 0.02, high: float = 0.15) -> Plane:
+    """Bends values within ``low`` of 0 and ``high`` of 1, or beyond, so that none is clipped."""
+    dark = low - low * np.tanh((low - x) / low)
+    light = 1 - high + high * np.tanh((x - 1 + high) / high)
+    return np.where(x < low, dark, np.where(x > 1 - high, light, x)).astype(np.float32)
 
 
 def _read_plane(path: Path, shape: tuple[int, ...]) -> Plane:
