@@ -1,10 +1,10 @@
 """Datasets x methods x metrics -> tables and a report.
 
-`open_dataset` and `open_methods` find what is meant, `run` fuses and scores it and keeps every
+`open_datasets` and `open_methods` find what is meant, `run` fuses and scores it and keeps every
 value, `summarise` says what the values mean, `tables` and `report` write it down.
 """
 
-from emma_fusion.bench.datasets import Dataset, open_dataset
+from emma_fusion.bench.datasets import Dataset, open_dataset, open_datasets
 from emma_fusion.bench.layouts import LAYOUTS
 from emma_fusion.bench.methods import ENTRY_POINTS, Method, open_methods
 from emma_fusion.bench.runner import Run, Scores, run
@@ -24,6 +24,7 @@ __all__ = [
     "Scores",
     "Table",
     "open_dataset",
+    "open_datasets",
     "open_methods",
     "run",
     "summarise",

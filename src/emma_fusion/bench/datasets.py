@@ -42,6 +42,25 @@ class Dataset:
         )
 
 
+def open_datasets(
+    texts: list[str], root: Path | None = None, limit: int | None = None
+) -> list[Dataset]:
+    """Find the datasets that a user means, in the order given.
+
+    Args:
+        texts: Each as in `open_dataset`.
+        root: Where known layouts are looked for.
+        limit: Keep only the first so many pairs of each.
+
+    Raises:
+        UserError: One is not found, or two have one name.
+    """
+    datasets = [open_dataset(text, root) for text in texts]
+    if len({dataset.name for dataset in datasets}) < len(datasets):
+        raise UserError("Two datasets have one name: write NAME=INFRARED,VISIBLE for one of them.")
+    return datasets if limit is None else [dataset.first(limit) for dataset in datasets]
+
+
 def open_dataset(text: str, root: Path | None = None) -> Dataset:
     """Find the dataset that a user means.
 

@@ -1,4 +1,4 @@
-"""scores.csv: one row a scored picture, kept so that a run goes on where it stopped."""
+"""Tables of measured values: one row a picture, kept so that a run goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 from emma_fusion.errors import UserError
 
-#: What a row is about. The other columns are metrics.
+#: What a row of scores.csv is about. The other columns are metrics.
 KEYS = ("dataset", "method", "picture", "protocol", "convention")
-#: Hash of the three files and of the formulas behind the values.
+#: Hash of the files and of the formulas behind the values.
 STAMP = "stamp"
 
 
@@ -24,17 +24,19 @@ class Row:
 
 
 class Store:
-    """The rows of a scores.csv.
+    """The rows of a scores.csv, or of another table of this form.
 
     Args:
         path: The file; it need not exist.
+        keys: The columns that a row is found by.
 
     Raises:
-        UserError: The file is there and is no scores.csv.
+        UserError: The file is there and is no such table.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, keys: tuple[str, ...] = KEYS) -> None:
         self.path = path
+        self.keys = keys
         self.rows: dict[tuple[str, ...], Row] = {}
         if path.exists():
             self._read()
@@ -59,7 +61,7 @@ class Store:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow([*KEYS, STAMP, *metrics])
+            writer.writerow([*self.keys, STAMP, *metrics])
             for key, row in sorted(self.rows.items()):
                 values = [repr(row.values[name]) if name in row.values else "" for name in metrics]
                 writer.writerow([*key, row.stamp, *values])
@@ -69,14 +71,14 @@ class Store:
         try:
             with self.path.open(newline="", encoding="utf-8") as file:
                 reader = csv.DictReader(file)
-                if tuple(reader.fieldnames or ())[: len(KEYS) + 1] != (*KEYS, STAMP):
+                if tuple(reader.fieldnames or ())[: len(self.keys) + 1] != (*self.keys, STAMP):
                     raise ValueError("its columns are others")
                 for record in reader:
-                    key = tuple(record.pop(name) for name in KEYS)
+                    key = tuple(record.pop(name) for name in self.keys)
                     stamp = record.pop(STAMP)
                     self.rows[key] = Row(stamp, {k: float(v) for k, v in record.items() if v})
         except (ValueError, TypeError, AttributeError, csv.Error) as error:
             raise UserError(
-                f"{self.path} is not a table of scores that emma bench wrote ({error}): move it "
+                f"{self.path} is not a table that this command wrote ({error}): move it "
                 "away, or choose another output folder."
             ) from error

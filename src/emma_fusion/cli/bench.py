@@ -11,8 +11,15 @@ import typer
 from emma_fusion.cli.progress import bar
 from emma_fusion.cli.scoring import (
     ConventionOption,
+    DatasetsOption,
+    DeviceOption,
+    LimitOption,
     MetricsOption,
     ProtocolOption,
+    ResumedOption,
+    RootOption,
+    SeedOption,
+    begin,
     choose_metrics,
 )
 
@@ -30,22 +37,9 @@ def bench(
             metavar="METHOD...",
         ),
     ],
-    dataset: Annotated[
-        list[str],
-        typer.Option(
-            "--dataset",
-            "-d",
-            help="NAME=INFRARED,VISIBLE, two folders; or roadscene, msrs, m3fd, tno, llvip, fmb, "
-            "vifb, harvard-ct, harvard-pet, harvard-spect under --root. May be repeated.",
-        ),
-    ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder; a run in it goes on where it stopped.")
-    ],
-    root: Annotated[
-        Path | None,
-        typer.Option(envvar="EMMA_DATA", help="Folder that holds the known datasets."),
-    ] = None,
+    dataset: DatasetsOption,
+    output: ResumedOption,
+    root: RootOption = None,
     convention: ConventionOption = "ours",
     protocol: ProtocolOption = "direct",
     metrics: MetricsOption = None,
@@ -64,17 +58,15 @@ def bench(
     common: Annotated[
         bool, typer.Option("--common", help="Only pictures that every folder:PATH has.")
     ] = False,
-    limit: Annotated[
-        int | None, typer.Option(help="Only the first so many pairs of each dataset.", min=1)
-    ] = None,
+    limit: LimitOption = None,
     pictures: Annotated[
         int, typer.Option(help="How many pairs of each dataset the report shows.", min=0)
     ] = 8,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap intervals.", min=0)] = 0,
+    seed: SeedOption = 0,
     processes: Annotated[
         int | None, typer.Option(help="For scoring; without it, one for each core.", min=1)
     ] = None,
-    device: Annotated[str, typer.Option(help="For the models: auto, cpu, cuda, ...")] = "auto",
+    device: DeviceOption = "auto",
 ) -> None:
     """Score methods on datasets: tables, intervals, tests, and a report to open in a browser.
 
@@ -82,26 +74,18 @@ def bench(
     and fused/. Fused pictures that belong to no pair, and pairs without one, are named; a method
     that lacks pictures is not ranked.
     """
-    _need_extra()
+    begin("bench", output, "jinja2", "matplotlib", "scipy")
     from emma_fusion import bench as room
     from emma_fusion.bench.workers import usable_cores
     from emma_fusion.errors import UserError
 
-    if output.exists() and not output.is_dir():
-        raise UserError(f"{output} is a file: the results need a folder.")
-    if str(Path.cwd()) not in sys.path:  # so that module:function finds a file of the user's
-        sys.path.insert(0, str(Path.cwd()))
     rules = room.Rules(convention, protocol, _metrics(convention, metrics))
     opened = room.open_methods(methods, device)
     names = [method.name for method in opened]
     chosen = reference or names[0]
     if chosen not in names:
         raise UserError(f"The reference {chosen!r} is none of the methods: {', '.join(names)}.")
-    datasets = [room.open_dataset(text, root) for text in dataset]
-    if len({found.name for found in datasets}) < len(datasets):
-        raise UserError("Two datasets have one name: write NAME=INFRARED,VISIBLE for one of them.")
-    if limit is not None:
-        datasets = [found.first(limit) for found in datasets]
+    datasets = room.open_datasets(dataset, root, limit)
     with bar("Scoring") as show:
         try:
             outcome = room.run(
@@ -126,16 +110,6 @@ def bench(
     _print(outcome, tables, output)
     if outcome.failures:
         raise typer.Exit(1)
-
-
-def _need_extra() -> None:
-    """Say which extra is missing before hours of work and not after."""
-    from importlib.util import find_spec
-
-    from emma_fusion.errors import UserError
-
-    if missing := [name for name in ("jinja2", "matplotlib", "scipy") if find_spec(name) is None]:
-        raise UserError(f"emma bench needs {missing[0]}: pip install 'emma-fusion[bench]'.")
 
 
 def _metrics(convention: str, names: str | None) -> tuple[str, ...]:

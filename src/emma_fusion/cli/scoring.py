@@ -2,9 +2,33 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+DatasetsOption = Annotated[
+    list[str],
+    typer.Option(
+        "--dataset",
+        "-d",
+        help="NAME=INFRARED,VISIBLE, two folders; or roadscene, msrs, m3fd, tno, llvip, fmb, "
+        "vifb, harvard-ct, harvard-pet, harvard-spect under --root. May be repeated.",
+    ),
+]
+ResumedOption = Annotated[
+    Path, typer.Option("--output", "-o", help="Folder; a run in it goes on where it stopped.")
+]
+RootOption = Annotated[
+    Path | None,
+    typer.Option(envvar="EMMA_DATA", help="Folder that holds the known datasets."),
+]
+LimitOption = Annotated[
+    int | None, typer.Option(help="Only the first so many pairs of each dataset.", min=1)
+]
+SeedOption = Annotated[int, typer.Option(help="Of the bootstrap intervals.", min=0)]
+DeviceOption = Annotated[str, typer.Option(help="For the models: auto, cpu, cuda, ...")]
 
 ConventionOption = Annotated[str, typer.Option(help="Whose formulas: ours, paper, vifb or tang.")]
 ProtocolOption = Annotated[
@@ -21,6 +45,29 @@ MetricsOption = Annotated[
         metavar="NAMES",
     ),
 ]
+
+
+def begin(verb: str, output: Path, *modules: str) -> None:
+    """Check before hours of work and not after, and let module:function find the user's files.
+
+    Args:
+        verb: What was asked for.
+        output: The folder that results are to go to; it need not exist.
+        modules: What the verb needs of the extra `bench`.
+
+    Raises:
+        UserError: A module is missing, or the output is a file.
+    """
+    from importlib.util import find_spec
+
+    from emma_fusion.errors import UserError
+
+    if missing := [name for name in modules if find_spec(name) is None]:
+        raise UserError(f"emma {verb} needs {missing[0]}: pip install 'emma-fusion[bench]'.")
+    if output.exists() and not output.is_dir():
+        raise UserError(f"{output} is a file: the results need a folder.")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
 
 
 def choose_metrics(convention: str, names: str | None) -> tuple[str, ...]:
