@@ -1,6 +1,12 @@
 """The prior: the group of transforms a scene may undergo, and the loss it gives."""
 
-from emma_fusion.equivariance.loss import EmmaTerms, emma_terms, fidelity, sobel
+from emma_fusion.equivariance.loss import (
+    EmmaTerms,
+    direct_terms,
+    emma_terms,
+    fidelity,
+    sobel,
+)
 from emma_fusion.equivariance.transforms import (
     Params,
     Reflection,
@@ -17,6 +23,7 @@ __all__ = [
     "Rotation",
     "Shift",
     "Transform",
+    "direct_terms",
     "emma_terms",
     "fidelity",
     "sobel",

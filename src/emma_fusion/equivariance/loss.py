@@ -116,3 +116,28 @@ def emma_terms(
         sensed_i, sensed_v = all_i[:batch], all_v[:batch]
         equivariance = fidelity(turned, fuser(all_i[batch:], all_v[batch:]), mask)
     return EmmaTerms(fidelity(sensed_i, infrared), fidelity(sensed_v, visible), equivariance, fused)
+
+
+def direct_terms(
+    fuser: Network, infrared: Tensor, visible: Tensor, transform: Transform | None, params: Params
+) -> EmmaTerms:
+    """The same terms without sensing, for its ablation: the fused picture itself is compared.
+
+        L = ℓ(f, i) + ℓ(f, v) + α · ℓ(T_g f, F(T_g i, T_g v))
+
+    Where EMMA turns what A_i and A_v see, the sources themselves are turned.
+
+    Args:
+        fuser: As in `emma_terms`, like the other arguments.
+        infrared: i.
+        visible: v.
+        transform: T_g, or None.
+        params: What ``transform.draw`` gave.
+    """
+    fused = fuser(infrared, visible)
+    equivariance = fused.new_zeros(())
+    if transform is not None:
+        turned, mask = transform.apply(fused, params)
+        sources = (transform.apply(source, params)[0] for source in (infrared, visible))
+        equivariance = fidelity(turned, fuser(*sources), mask)
+    return EmmaTerms(fidelity(fused, infrared), fidelity(fused, visible), equivariance, fused)

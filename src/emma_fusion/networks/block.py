@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from emma_fusion.errors import UserError
+
 HEADS = 8
+Branches = Literal["both", "convolution", "attention"]
+"""Which branches a block has: the paper's two, or one of them to see what it does alone."""
 
 
 def conv3x3(
@@ -173,22 +179,37 @@ class RestormerCNNBlock(nn.Module):
     Args:
         inputs: Channels in.
         outputs: Channels out; a multiple of the 8 attention heads.
+        branches: "both", or only the "convolution" or the "attention" one; a branch that is left
+            out has no parameters, and what joins the two takes half the channels.
+
+    Raises:
+        UserError: There are no such branches.
     """
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, branches: Branches = "both") -> None:
         super().__init__()
+        if branches not in get_args(Branches):
+            known = ", ".join(get_args(Branches))
+            raise UserError(f"The branches are {branches!r}; they must be one of {known}.")
+        self.branches = branches
         self.embed = conv3x3(inputs, outputs, bias=False)
-        self.norm1 = ChannelLayerNorm(outputs)
-        self.attention: nn.Module = ChannelAttention(outputs)
-        self.norm2 = ChannelLayerNorm(outputs)
-        self.feed_forward = GatedFFN(outputs)
-        self.local_branch = nn.Sequential(ResidualConv(outputs), ResidualConv(outputs))
-        self.join = conv3x3(2 * outputs, outputs, bias=False)
+        if branches != "convolution":
+            self.norm1 = ChannelLayerNorm(outputs)
+            self.attention: nn.Module = ChannelAttention(outputs)
+            self.norm2 = ChannelLayerNorm(outputs)
+            self.feed_forward = GatedFFN(outputs)
+        if branches != "attention":
+            self.local_branch = nn.Sequential(ResidualConv(outputs), ResidualConv(outputs))
+        self.join = conv3x3(2 * outputs if branches == "both" else outputs, outputs, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, inputs, H, W)`` → ``(B, outputs, H, W)``."""
         x = self.embed(x)
-        global_features = x + self.attention(self.norm1(x))
-        global_features = global_features + self.feed_forward(self.norm2(global_features))
-        joined: Tensor = self.join(torch.cat((global_features, self.local_branch(x)), dim=1))
+        features = []
+        if self.branches != "convolution":
+            global_features = x + self.attention(self.norm1(x))
+            features.append(global_features + self.feed_forward(self.norm2(global_features)))
+        if self.branches != "attention":
+            features.append(self.local_branch(x))
+        joined: Tensor = self.join(torch.cat(features, dim=1))
         return joined

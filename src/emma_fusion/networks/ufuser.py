@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from emma_fusion.networks.block import (
+    Branches,
     ChannelAttention,
     FoldedAttention,
     RestormerCNNBlock,
@@ -21,11 +22,12 @@ CHANNELS = (8, 16, 32, 32)
 class Encoder(nn.Module):
     """The features of one modality at four scales."""
 
-    def __init__(self, channels: tuple[int, ...]) -> None:
+    def __init__(self, channels: tuple[int, ...], branches: Branches = "both") -> None:
         super().__init__()
         inputs = (1, *channels[:-1])
         self.levels = nn.ModuleList(
-            RestormerCNNBlock(before, after) for before, after in zip(inputs, channels, strict=True)
+            RestormerCNNBlock(before, after, branches)
+            for before, after in zip(inputs, channels, strict=True)
         )
         self.downs = nn.ModuleList(conv3x3(c, c, stride=2, bias=False) for c in channels[:-1])
 
@@ -45,6 +47,7 @@ class UFuser(nn.Module):
 
     Args:
         channels: Channels at the four scales, finest first; multiples of 8.
+        branches: Of every block; see `RestormerCNNBlock`. All but "both" are for ablations.
     """
 
     multiple_of = 8
@@ -52,14 +55,15 @@ class UFuser(nn.Module):
     minimum_size = 16
     """And at least this, so that the coarsest scale can still be reflected at its border."""
 
-    def __init__(self, channels: tuple[int, ...] = CHANNELS) -> None:
+    def __init__(self, channels: tuple[int, ...] = CHANNELS, branches: Branches = "both") -> None:
         super().__init__()
         self.channels = tuple(channels)
-        self.infrared_encoder = Encoder(self.channels)
-        self.visible_encoder = Encoder(self.channels)
-        self.fusions = nn.ModuleList(RestormerCNNBlock(2 * c, c) for c in channels)
+        self.branches = branches
+        self.infrared_encoder = Encoder(self.channels, branches)
+        self.visible_encoder = Encoder(self.channels, branches)
+        self.fusions = nn.ModuleList(RestormerCNNBlock(2 * c, c, branches) for c in channels)
         self.decoders = nn.ModuleList(
-            RestormerCNNBlock(c if c_index == len(channels) - 1 else 2 * c, c)
+            RestormerCNNBlock(c if c_index == len(channels) - 1 else 2 * c, c, branches)
             for c_index, c in enumerate(channels)
         )
         self.ups = nn.ModuleList(
@@ -115,9 +119,8 @@ class UFuser(nn.Module):
             A copy in eval mode without gradients, its attention convolutions merged for good.
         """
         folded = copy.deepcopy(self).eval().requires_grad_(False)
-        for module in folded.modules():
-            if isinstance(module, RestormerCNNBlock) and isinstance(
-                module.attention, ChannelAttention
-            ):
-                module.attention = FoldedAttention(module.attention)
+        for block in folded.modules():
+            attention = getattr(block, "attention", None)
+            if isinstance(block, RestormerCNNBlock) and isinstance(attention, ChannelAttention):
+                block.attention = FoldedAttention(attention)
         return folded

@@ -38,7 +38,11 @@ def save_weights(
         dtype: Of the stored floating-point tensors.
     """
     if isinstance(network, UFuser):
-        shape: dict[str, Any] = {"network": FUSER, "channels": list(network.channels)}
+        shape: dict[str, Any] = {
+            "network": FUSER,
+            "channels": list(network.channels),
+            "branches": network.branches,
+        }
     else:
         shape = {
             "network": SENSING,
@@ -70,7 +74,9 @@ def load_fuser(name_or_path: Path | str) -> UFuser:
     """
     path = models.find(name_or_path)
     tensors, shape = _read(path, FUSER)
-    return _filled(UFuser(tuple(shape["channels"])), tensors, path)
+    # Weights written before there was a choice have both branches.
+    network = UFuser(tuple(shape["channels"]), shape.get("branches", "both"))
+    return _filled(network, tensors, path)
 
 
 def load_sensing(path: Path | str) -> SensingUNet:

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from emma_fusion.errors import UserError
+from emma_fusion.networks.block import Branches
 
 Fraction = Field(ge=0, le=1)
 
@@ -48,6 +49,9 @@ class Pairs(Section):
     visible_offset: float = Field(0.0, ge=0, description="added to it: haze")
     scales: list[float] = Field([1.0], description="sizes at which patches are cut, 1 = as stored")
     validation: int = Field(0, ge=0, description="pairs kept out of training, spread evenly")
+    held_out: list[str] = Field(
+        [], description="stems kept out too, such as 41???: a patient's slices are too alike"
+    )
 
 
 class Patches(Section):
@@ -87,6 +91,12 @@ class Schedule(Section):
         return self.lr * 0.5 ** int(done * self.halvings)
 
 
+class Network(Section):
+    """The U-Fuser's form; the paper's unless an ablation asks for another."""
+
+    branches: Branches = Field("both", description="of its blocks: both, or one of them alone")
+
+
 class Sensing(Schedule):
     """Stage 1: A_i and A_v."""
 
@@ -94,6 +104,9 @@ class Sensing(Schedule):
     width: int = Field(64, ge=1)
     low_pass: int = Field(0, ge=0, description="binomial low-pass passes before A_i and A_v")
     noise: float = Field(0.0, ge=0, description="largest σ of the noise on the teachers' pictures")
+    init: str | None = Field(
+        None, description="A_i and A_v to go on from, where the U-Fuser is to be new; as init"
+    )
 
 
 class Start(Schedule):
@@ -116,6 +129,8 @@ class Fusion(Schedule):
     anchor: float = Field(0.0, ge=0, description="weight of ℓ(f, teacher); the paper has none")
     texture: float = Field(0.0, ge=0, description="weight of the texture guard; the paper has none")
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the running mean of the weights")
+    sense: bool = Field(True, description="A_i(f), A_v(f) against i, v; without: f itself")
+    frozen: bool = Field(True, description="A_i and A_v stay; without: they learn with F")
 
 
 class Run(Section):
@@ -139,6 +154,7 @@ class TrainingConfig(Section):
         None, description="weights to go on from: a shipped model or the folder of a run"
     )
     patches: Patches = Patches()
+    network: Network = Network()
     sensing: Sensing = Sensing(epochs=40)
     start: Start = Start()
     fusion: Fusion = Fusion(epochs=120, halvings=6)

@@ -119,7 +119,7 @@ class _Training:
         for stage in stages[names.index(at) :]:
             resumed = self.state if self.state and stage.name == at else None
             self._train(stage, resumed)
-            if stage.name == "sensing":
+            if "infrared" in stage.trained:
                 self._write("sensing_infrared", self.infrared_net)
                 self._write("sensing_visible", self.visible_net)
         self._write("fuser", self.fuser)
@@ -177,16 +177,25 @@ class _Training:
     def _networks(self) -> tuple[UFuser, SensingUNet, SensingUNet]:
         """New networks, or those to go on from; the same in every process."""
         config = self.config
-        if config.init:
-            fuser = load_fuser(config.init)
-            infrared_net = load_sensing(models.find(config.init, models.SENSING_INFRARED))
-            visible_net = load_sensing(models.find(config.init, models.SENSING_VISIBLE))
-        else:
-            with torch.random.fork_rng():
-                torch.manual_seed(config.run.seed)
-                fuser = UFuser()
-                infrared_net = SensingUNet(config.sensing.width, config.sensing.low_pass)
-                visible_net = SensingUNet(config.sensing.width, config.sensing.low_pass)
+        sensing, width = config.sensing.init or config.init, config.sensing.width
+        with torch.random.fork_rng():
+            torch.manual_seed(config.run.seed)
+            if config.init:
+                fuser = load_fuser(config.init)
+            else:
+                fuser = UFuser(branches=config.network.branches)
+            if sensing:
+                infrared_net = load_sensing(models.find(sensing, models.SENSING_INFRARED))
+                visible_net = load_sensing(models.find(sensing, models.SENSING_VISIBLE))
+            else:
+                infrared_net = SensingUNet(width, config.sensing.low_pass)
+                visible_net = SensingUNet(width, config.sensing.low_pass)
+        if fuser.branches != config.network.branches:
+            raise UserError(
+                f"The U-Fuser of {config.init} has the branches {fuser.branches!r} and "
+                f"network.branches is {config.network.branches!r}: make them equal, or begin anew "
+                "with sensing.init in place of init."
+            )
         for net in (fuser, infrared_net, visible_net):
             net.to(self.fabric.device)
             net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -300,9 +309,10 @@ class _Training:
                 "machine": f"{platform.machine()}, {os.cpu_count()} cores, {self.fabric.device}",
                 "torch": torch.__version__,
             }
-            if self.config.init:
-                facts["init"] = read_facts(models.find(self.config.init, f"{name}.safetensors"))
             half = isinstance(network, SensingUNet)
+            init = (half and self.config.sensing.init) or self.config.init
+            if init:
+                facts["init"] = read_facts(models.find(init, f"{name}.safetensors"))
             save_weights(
                 network,
                 self.folder / f"{name}.safetensors",
@@ -328,6 +338,8 @@ def _follow(mean: dict[str, nn.Module], trained: dict[str, nn.Module], decay: fl
         for name, net in trained.items():
             for old, new in zip(mean[name].parameters(), net.parameters(), strict=True):
                 old.lerp_(new, 1 - decay)
+            for kept, now in zip(mean[name].buffers(), net.buffers(), strict=True):
+                kept.copy_(now)  # batch statistics are running means already
 
 
 @contextmanager

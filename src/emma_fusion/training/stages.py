@@ -14,6 +14,7 @@ from emma_fusion.equivariance import (
     Rotation,
     Shift,
     Transform,
+    direct_terms,
     emma_terms,
     fidelity,
     take,
@@ -109,12 +110,20 @@ def fusion_stage(
     infrared_net: SensingUNet,
     visible_net: SensingUNet,
 ) -> Stage:
-    """Stage 2: the U-Fuser learns by EMMA's loss through the frozen A_i and A_v."""
+    """Stage 2: the U-Fuser learns by EMMA's loss through the frozen A_i and A_v.
+
+    Two settings are for ablations: without ``sense`` the loss is `direct_terms`, and without
+    ``frozen`` A_i and A_v go on learning by the same loss and at the same rate.
+    """
     schedule = config.fusion
     size = config.patches.size
     transform = group(schedule, size) if schedule.alpha > 0 else None
-    for frozen in (infrared_net, visible_net):
-        frozen.eval().requires_grad_(False)
+    trained: dict[str, nn.Module] = {"fuser": fuser}
+    if schedule.frozen:
+        for frozen in (infrared_net, visible_net):
+            frozen.eval().requires_grad_(False)
+    else:
+        trained |= {"infrared": infrared_net, "visible": visible_net}
 
     def loss(generator: torch.Generator) -> tuple[Tensor, Terms]:
         drawn = patches.draw(schedule.batch, generator, "last" if schedule.anchor else "none")
@@ -123,7 +132,12 @@ def fusion_stage(
         if transform is not None:
             params = transform.draw(schedule.batch, size, size, generator)
             params = take(params, torch.arange(schedule.batch)[share(schedule.batch, fabric)])
-        terms = emma_terms(fuser, infrared_net, visible_net, infrared, visible, transform, params)
+        sensing = (infrared_net, visible_net)
+        terms = (
+            emma_terms(fuser, *sensing, infrared, visible, transform, params)
+            if schedule.sense
+            else direct_terms(fuser, infrared, visible, transform, params)
+        )
         total = terms.total(schedule.alpha)
         logged = {
             "infrared": terms.infrared,
@@ -138,7 +152,7 @@ def fusion_stage(
             total = total + schedule.anchor * logged["teacher"]
         return total, logged
 
-    return Stage("fusion", {"fuser": fuser}, schedule, loss, schedule.ema)
+    return Stage("fusion", trained, schedule, loss, schedule.ema)
 
 
 def _place(planes: tuple[Tensor, ...], fabric: Fabric) -> tuple[Tensor, ...]:
