@@ -96,7 +96,10 @@ def test_arrays_come_back_as_they_came(small, dtype, channels):
 
 @pytest.mark.parametrize(
     "dtype",
-    [torch.uint8, torch.uint16, torch.float16, torch.bfloat16, torch.float32, torch.float64],
+    [
+        *(torch.uint8, torch.uint16, torch.float16, torch.bfloat16, torch.float32, torch.float64),
+        torch.float8_e5m2,
+    ],
 )
 def test_tensors_come_back_as_they_came(small, dtype):
     top = 1 if dtype.is_floating_point else torch.iinfo(dtype).max
@@ -121,6 +124,30 @@ def test_integers_are_the_rounded_floats(small):
     plane = visible[..., 0]
     floats = small(infrared, plane.astype(np.float32) / np.float32(255))
     np.testing.assert_array_equal(small(infrared, plane), np.rint(floats * 255))
+
+
+def test_how_the_values_lie_in_memory_makes_no_difference(small):
+    infrared, visible = pictures(9, 12)
+    turned, mirrored = infrared.T.copy().T, visible[:, ::-1].copy()[:, ::-1]
+    infrared.setflags(write=False)
+    visible.setflags(write=False)
+    np.testing.assert_array_equal(small(turned, mirrored), small(infrared, visible))
+
+
+def test_tensors_that_are_no_pictures(small):
+    with pytest.raises(UserError, match=r"sparse_coo.* use a dense one"):
+        small(torch.eye(9).to_sparse(), torch.eye(9))
+    with pytest.raises(UserError, match="on meta is no picture"):
+        small(torch.rand(9, 9, device="meta"), torch.eye(9))
+
+
+def test_values_that_are_no_numbers_are_said(small):
+    network = small_network()
+    network.last.bias.data.fill_(float("nan"))
+    with pytest.raises(UserError, match=r"'broken' gave values that are no numbers.*damaged"):
+        Fuser(network, "broken")(*pictures(9, 9))
+    with pytest.raises(UserError, match="fp16: use fp32"):
+        Fuser(network, precision="fp16")(*pictures(9, 9))
 
 
 def test_an_input_is_not_changed(small):
@@ -189,6 +216,7 @@ def test_the_network_given_stays_trainable():
     [
         ({"device": "abacus"}, "abacus"),
         ({"device": "cuda:77"}, "cuda:77"),
+        ({"device": "meta"}, "meta"),
         ({"precision": "fp8"}, "precision"),
         ({"threads": 0}, "threads"),
     ],
@@ -215,8 +243,9 @@ def test_from_pretrained_takes_a_path(weights, small):
 
 
 def test_from_pretrained_names_what_is_missing(tmp_path):
-    with pytest.raises(UserError, match="nowhere"):
-        Fuser.from_pretrained(tmp_path / "nowhere.safetensors")
+    for name in (tmp_path / "nowhere.safetensors", "", ".", "../models/base", "a" * 5000):
+        with pytest.raises(UserError, match="There is no model"):
+            Fuser.from_pretrained(name)
 
 
 def test_fuse_takes_paths_and_arrays(tmp_path, weights, small):

@@ -280,3 +280,27 @@ def test_unknown_contrast():
     pair = Pair.from_arrays(GREY, GREY)
     with pytest.raises(UserError, match="contrast"):
         pair.compose(pair.visible, "more")
+
+
+@pytest.mark.parametrize("dtype", [">u2", "<u2", ">f4", "<f8"])
+def test_the_byte_order_makes_no_difference(dtype):
+    top = 60000 if "u" in dtype else 1
+    picture = (np.random.default_rng(0).random((5, 6, 3)) * top).astype(dtype)
+    native = picture.astype(picture.dtype.newbyteorder("="))
+    pair, expected = Pair.from_arrays(picture, picture), Pair.from_arrays(native, native)
+    np.testing.assert_array_equal(pair.visible, expected.visible)
+    assert pair.dtype == native.dtype
+    assert pair.compose(pair.visible).dtype.isnative
+
+
+@pytest.mark.parametrize(
+    ("values", "rule", "expected"),
+    [
+        ([0.0, 1e200], "0:2e200", [0, 0.5]),  # beyond float32
+        ([1.0, 1 + 5e-11], "1:1.0000000001", [0, 0.5]),  # closer together than float32 tells apart
+        ([-1.0, 1.0], "-1e300:1e300", [0.5, 0.5]),
+    ],
+)
+def test_fixed_ranges_of_any_size(values, rule, expected):
+    pair = Pair.from_arrays(np.array([values]), np.zeros((1, 2)), infrared_range=rule)
+    np.testing.assert_allclose(pair.infrared[0], expected, atol=1e-6)

@@ -22,6 +22,7 @@ from emma_fusion.pair import Colour, Contrast, FloatArray, Pair
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 Picture = TypeVar("Picture", npt.NDArray[Any], Tensor)
+_NUMPY_FLOATS = (torch.float16, torch.float32, torch.float64)
 
 
 class Fuser:
@@ -131,7 +132,8 @@ class Fuser:
             (H, W) float32 in [0, 1].
 
         Raises:
-            UserError: the device has not the memory for a picture of this size.
+            UserError: the device has not the memory for a picture of this size, or the network
+                gave values that are no numbers.
         """
         height, width = pair.visible.shape
         planes = torch.from_numpy(np.stack([pair.infrared, pair.visible])).unsqueeze(1)
@@ -148,6 +150,12 @@ class Fuser:
                 f"A picture of {width}x{height} pixels needs more memory than {self.device} has "
                 "free; try a smaller picture or the precision bf16."
             ) from error
+        if not fused.isfinite().all():
+            raise UserError(
+                f"The model {self.name!r} gave values that are no numbers, in the precision "
+                f"{self.precision}: "
+                + ("its weights are damaged." if self.precision == "fp32" else "use fp32.")
+            )
         array: FloatArray = fused.numpy()
         return array
 
@@ -218,13 +226,19 @@ def _read(picture: str | Path | npt.NDArray[Any]) -> tuple[npt.NDArray[Any], str
 
 
 def _to_array(picture: npt.NDArray[Any] | Tensor) -> npt.NDArray[Any]:
-    """A tensor as an array; bfloat16, which NumPy has not, as float32."""
+    """A tensor as an array; a float type that NumPy has not, such as bfloat16, as float32."""
     if not isinstance(picture, Tensor):
         return picture
-    picture = picture.detach().cpu()
-    array: npt.NDArray[Any] = (
-        picture.float() if picture.dtype == torch.bfloat16 else picture
-    ).numpy()
+    try:
+        picture = picture.detach().cpu()
+        if picture.is_floating_point() and picture.dtype not in _NUMPY_FLOATS:
+            picture = picture.float()
+        array: npt.NDArray[Any] = picture.numpy()
+    except (RuntimeError, TypeError) as error:  # sparse, quantised, without data, ...
+        raise UserError(
+            f"A tensor of layout {picture.layout}, dtype {picture.dtype} on {picture.device} is no "
+            "picture: use a dense one."
+        ) from error
     return array
 
 
@@ -234,7 +248,7 @@ def _find_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
+        torch.zeros(1, device=device).cpu()  # "meta" makes tensors, but holds nothing
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UserError(
             f"The device {name!r} is not there or not usable: use auto, cpu, or what PyTorch finds "

@@ -251,8 +251,9 @@ def parse_range(rule: str) -> tuple[str, tuple[float, float]]:
 
 
 def _as_picture(array: npt.NDArray[Any], label: str) -> npt.NDArray[Any]:
-    """Check shape and dtype; (H, W, 1) becomes (H, W)."""
+    """Check shape and dtype; (H, W, 1) becomes (H, W), and another byte order the machine's."""
     array = np.asarray(array)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
     if array.ndim != 2 and not (array.ndim == 3 and array.shape[2] in (3, 4)):
@@ -300,8 +301,9 @@ def _scale(picture: npt.NDArray[Any], low: float, high: float) -> FloatArray:
     """Map low to 0 and high to 1, clipped; of integers, every value once."""
     whole = picture.dtype.kind == "u"
     values = np.arange(np.iinfo(picture.dtype).max + 1) if whole else picture
-    scaled = (values.astype(np.float32) - np.float32(low)) / np.float32(high - low)
-    clipped: FloatArray = np.clip(scaled, 0, 1)
+    # in float64: fixed values may lie close together, or beyond what float32 holds
+    scaled = (values.astype(np.float64) - low) / (high - low)
+    clipped: FloatArray = np.clip(scaled, 0, 1).astype(np.float32)
     return clipped[picture] if whole else clipped
 
 

@@ -1,5 +1,7 @@
+import errno
 import json
 import os
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -211,6 +213,17 @@ def test_an_input_is_never_replaced(refused, two):
     assert two[1].read_bytes() == before
 
 
+def test_the_record_of_a_tiff_replaces_no_other_file(emma, refused, two, tmp_path):
+    target, beside = tmp_path / "f.tif", tmp_path / "f.tif.json"
+    beside.write_text('{"mine": 1}')
+    assert "f.tif.json exists" in refused(*two, "-o", target)
+    assert beside.read_text() == '{"mine": 1}'
+    assert not target.exists()
+    assert emma(*two, "-o", target, "--overwrite")[0] == 0
+    target.unlink()  # what a kill between record and picture leaves
+    assert emma(*two, "-o", target)[0] == 0
+
+
 # --- mistakes ------------------------------------------------------------------------------------
 def flat_png(height, width):
     return cv2.imencode(".png", np.zeros((height, width), np.uint8))[1].tobytes()
@@ -254,6 +267,7 @@ def test_a_bad_file_is_one_sentence_and_leaves_nothing(refused, two, tmp_path, n
 def test_missing_files_and_mixed_kinds(refused, two, folders, tmp_path):
     assert "no.png does not exist" in refused(tmp_path / "no.png", two[1], "-o", "f.png")
     assert "no.png does not exist" in refused(two[0], tmp_path / "no.png", "-o", "f.png")
+    assert "does not exist" in refused(two[0], "a" * 300 + ".png", "-o", "f.png")
     assert "is a folder" in refused(two[0], folders[1], "-o", "f.png")
     (tmp_path / "x.png").mkdir()
     assert "is a folder" in refused(two[0], tmp_path / "x.png", "-o", "f.png")
@@ -262,7 +276,9 @@ def test_missing_files_and_mixed_kinds(refused, two, folders, tmp_path):
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
+        (("-o", ""), "no name"),
         (("-o", "f"), "suffix"),
+        (("-o", "a" * 300 + ".png"), "too long"),
         (("-o", "f.gif"), "suffix"),
         (("-o", "f.png", "--format", "jpg"), r"f.jpg"),
         (("-o", "f.png", "--infrared-range", "hot"), "infrared range"),
@@ -362,6 +378,24 @@ def test_what_a_killed_run_left_is_no_input(emma, folders, tmp_path):
     (folders[1] / ".1.jpg.0a1b2c3d.tmp").write_bytes(b"half")
     (folders[0] / ".4.png").write_bytes(b"half")
     assert emma(*folders, "-o", tmp_path / "out")[0] == 0
+
+
+def test_a_full_disk_fails_what_does_not_fit(emma, folders, tmp_path, monkeypatch):
+    """One picture fits; of the others nothing is left, and each is listed."""
+    write_bytes = Path.write_bytes
+
+    def full(path, data):
+        write_bytes(path, data[: len(data) // 2])  # a full disk holds a part
+        if path.parent.name == "out" and len(names(path.parent)) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write_bytes(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    code, said = emma(*folders, "-o", tmp_path / "out", "--format", "png")
+    assert code == 1
+    assert said.count("No space left on device") == 2
+    assert "Failed 2: " in said
+    assert names(tmp_path / "out") == ["1.png"]
 
 
 def test_ctrl_c_leaves_whole_pictures_only(folders, tmp_path, model, monkeypatch):

@@ -35,13 +35,25 @@ def test_an_imported_checkpoint_fuses_as_the_network_it_holds(checkpoint, tmp_pa
 
 
 def test_bad_input_leaves_nothing_behind(checkpoint, tmp_path, capsys):
-    file, _ = checkpoint
+    file, network = checkpoint
     output = tmp_path / "out.safetensors"
     assert code_of("import-checkpoint", tmp_path / "none.pth", "-o", output) == 2
     assert "no checkpoint" in capsys.readouterr().err
     file.write_bytes(file.read_bytes()[:1000])
     assert code_of("import-checkpoint", file, "-o", output) == 2
-    assert "cannot be read" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "cannot be read" in said
+    assert "weights_only" not in said  # PyTorch's advice to run the file's code is not passed on
+    for state, complaint in [
+        ({1: torch.zeros(3)}, "no flat state dict"),
+        (to_authors(network) | {"last.0.bias": torch.full((1,), torch.nan)}, "no numbers"),
+    ]:
+        torch.save(state, file)
+        assert code_of("import-checkpoint", file, "-o", output) == 2
+        assert complaint in capsys.readouterr().err
+    torch.save(to_authors(network), file)
+    assert code_of("import-checkpoint", file, "-o", file / "out.safetensors") == 2
+    assert "EMMA.pth" in capsys.readouterr().err
     assert code_of("import-checkpoint", file, "-o", tmp_path / "out.pth") == 2
     assert ".safetensors" in capsys.readouterr().err
     output.write_text("mine")

@@ -123,8 +123,39 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(
 
 def test_a_folder_that_is_a_file(tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(UserError, match="could not be written"):
+    with pytest.raises(UserError, match="file is a file, so nothing can be written into it"):
         write_picture(tmp_path / "file" / "x.png", smooth())
+    with pytest.raises(UserError, match="cannot be made"):
+        write_picture(tmp_path / "file" / "deeper" / "x.png", smooth())
+
+
+def test_a_record_that_cannot_be_written_leaves_no_picture(tmp_path):
+    with pytest.raises(UserError, match="could not be written"):
+        write_picture(tmp_path / f"{'a' * 248}.tif", smooth(), RECORD)  # too long with .json
+    (tmp_path / "folder.tif").mkdir()
+    with pytest.raises(UserError, match="Is a directory"):
+        write_picture(tmp_path / "folder.tif", smooth(), RECORD)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.tif"]
+
+
+def test_a_picture_is_never_there_without_its_record(tmp_path, monkeypatch):
+    """A kill between the two renamings: what is there is not the picture, so it is made anew."""
+    renamed = []
+
+    def killed(temporary, target):
+        if renamed:
+            raise KeyboardInterrupt
+        renamed.append(target)
+
+    monkeypatch.setattr("emma_fusion.media.rasters.os.replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_picture(tmp_path / "x.tif", smooth(), RECORD)
+    assert renamed == [tmp_path / "x.tif.json"]
+
+
+def test_a_name_that_no_disk_holds(tmp_path):
+    with pytest.raises(UserError, match="does not exist"):
+        read_picture(tmp_path / ("a" * 300 + ".png"))
 
 
 def encode(image, kind, **options):

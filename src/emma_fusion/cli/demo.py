@@ -38,10 +38,6 @@ def demo(
     fused = fuser(infrared, visible)
     sheet = make_sheet({"infrared": infrared, "visible": visible, "fused": fused})
 
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"The folder {output} cannot be made: {error.strerror}.") from error
     drawn = {"software": f"emma-fusion {__version__}", "scene": f"drawn, seed {seed}"}
     write_picture(infrared_file, infrared, drawn)
     write_picture(visible_file, visible, drawn)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.progress import Progress
+from emma_fusion.cli.progress import bar
 
+if TYPE_CHECKING:
     from emma_fusion.fuser import Fuser
     from emma_fusion.pair import Pair
 
@@ -30,7 +30,8 @@ class Request:
     paper: bool
     format: str | None
     depth: str | None
-    palette: str | None = None
+    palette: str | None
+    overwrite: bool
 
     def suffix(self, visible: Path) -> str:
         """The suffix of a fused picture."""
@@ -113,9 +114,20 @@ def fuse(
                 "and --depth, and write png, tif or bmp."
             )
         colour, contrast, depth = "none", "stretch", "8"
-    request = Request(colour, contrast, infrared_range, protocol == "paper", format, depth, palette)
+    request = Request(
+        colour,
+        contrast,
+        infrared_range,
+        protocol == "paper",
+        format,
+        depth,
+        palette,
+        overwrite,
+    )
+    if not output:
+        raise UserError("The output has no name: -o FILE or -o FOLDER.")
     for path in (infrared, visible):
-        if not path.exists():
+        if not os.path.exists(path):
             raise UserError(f"{path} does not exist.")
     if infrared.is_dir() != visible.is_dir():
         folder, file = (infrared, visible) if infrared.is_dir() else (visible, infrared)
@@ -129,19 +141,17 @@ def fuse(
         return Fuser.from_pretrained(model, device=device, precision=precision, threads=threads)
 
     if infrared.is_dir():
-        jobs = plan_folder(infrared, visible, Path(output), request, overwrite)
+        jobs = plan_folder(infrared, visible, Path(output), request)
         if jobs and not fuse_folder(jobs, open_fuser(), request):
             raise typer.Exit(1)
         return
-    target = plan_file(infrared, visible, output, request, overwrite)
+    target = plan_file(infrared, visible, output, request)
     pair = read(infrared, visible, target, request)  # what is wrong with it is said at once
     write(open_fuser(), pair, target, request)
     print(f"Wrote {target}", file=sys.stderr)
 
 
-def plan_file(
-    infrared: Path, visible: Path, output: str, request: Request, overwrite: bool
-) -> Path:
+def plan_file(infrared: Path, visible: Path, output: str, request: Request) -> Path:
     """Where the fused picture of two files goes."""
     from emma_fusion.errors import UserError
 
@@ -160,13 +170,13 @@ def plan_file(
     if target.exists():
         if any(target.samefile(source) for source in (infrared, visible)):
             raise UserError(f"{target} is one of the two inputs: write to another file.")
-        if not overwrite:
+        if not request.overwrite:
             raise UserError(f"{target} exists: write to another file, or replace it: --overwrite.")
     return target
 
 
 def plan_folder(
-    infrared: Path, visible: Path, output: Path, request: Request, overwrite: bool
+    infrared: Path, visible: Path, output: Path, request: Request
 ) -> list[tuple[Path, Path, Path]]:
     """What is to be done: infrared, visible and fused file of each pair. The rest is listed."""
     from emma_fusion.errors import UserError
@@ -178,7 +188,7 @@ def plan_folder(
         raise UserError(f"{output} is one of the two inputs: write to another folder.")
     pairs, unmatched = match_pairs(infrared, visible)
     jobs = [(i, v, output / (stem + request.suffix(v))) for stem, i, v in pairs]
-    todo = jobs if overwrite else [job for job in jobs if not job[2].exists()]
+    todo = jobs if request.overwrite else [job for job in jobs if not job[2].exists()]
     for path in unmatched:
         print(f"No partner for {path}", file=sys.stderr)
     if len(todo) < len(jobs):
@@ -190,14 +200,13 @@ def plan_folder(
 def fuse_folder(jobs: list[tuple[Path, Path, Path]], fuser: Fuser, request: Request) -> bool:
     """Fuse all pairs, whatever becomes of single ones; whether all went well."""
     failures = []
-    with _progress() as progress:
-        task = progress.add_task("Fusing", total=len(jobs))
-        for infrared, visible, target in jobs:
+    with bar("Fusing") as show:
+        for number, (infrared, visible, target) in enumerate(jobs, 1):
             try:
                 write(fuser, read(infrared, visible, target, request), target, request)
             except Exception as error:  # one bad pair must not cost the others their night
-                failures.append(f"{visible.stem}: {error or type(error).__name__}")
-            progress.update(task, advance=1, refresh=True)
+                failures.append(f"{visible.stem}: {str(error) or type(error).__name__}")
+            show(number, len(jobs))
     done = len(jobs) - len(failures)
     print(f"Fused {done} of {len(jobs)} pairs into {jobs[0][2].parent}", file=sys.stderr)
     for failure in failures:
@@ -210,6 +219,7 @@ def read(infrared: Path, visible: Path, target: Path, request: Request) -> Pair:
     import numpy as np
 
     from emma_fusion.media.rasters import ALPHA_SUFFIXES, check_format, read_pair
+    from emma_fusion.media.records import check_beside
 
     pair = read_pair(
         infrared, visible, colour=request.colour, infrared_range=request.infrared_range
@@ -228,6 +238,8 @@ def read(infrared: Path, visible: Path, target: Path, request: Request) -> Pair:
     if request.depth:
         pair = replace(pair, dtype=np.dtype(f"uint{request.depth}"))
     check_format(target, pair.dtype, pair.alpha is not None)
+    if not request.overwrite:
+        check_beside(target)
     return pair
 
 
@@ -251,32 +263,3 @@ def _format(path: Path) -> str:
     """The format that a file's suffix stands for."""
     suffix = path.suffix.lower().removeprefix(".")
     return _SPELLINGS.get(suffix, suffix)
-
-
-def _progress() -> Progress:
-    """A bar with an estimate on stderr, where that is a terminal.
-
-    It is drawn when a picture is done and not by a thread of its own, whose output would meet what
-    `media.rasters` collects from the decoders.
-    """
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        auto_refresh=False,
-        disable=not console.is_terminal,
-    )

@@ -58,3 +58,17 @@ def match_pairs(
     unmatched = [path for stem, path in a.items() if stem not in b]
     unmatched += [path for stem, path in b.items() if stem not in a]
     return pairs, unmatched
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those that it is in, where it does not exist.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise UserError(f"{folder} is a file, so nothing can be written into it.") from error
+    except OSError as error:
+        raise UserError(f"The folder {folder} cannot be made: {error.strerror}.") from error

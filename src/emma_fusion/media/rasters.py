@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -18,7 +19,7 @@ import numpy.typing as npt
 
 from emma_fusion.errors import UserError
 from emma_fusion.media import records
-from emma_fusion.media.folders import SUFFIXES
+from emma_fusion.media.folders import SUFFIXES, make_folder
 from emma_fusion.media.headers import Damaged, Header, read_header
 from emma_fusion.pair import Colour, Pair
 
@@ -53,7 +54,7 @@ def read_picture(path: Path | str) -> npt.NDArray[Any]:
             `MAX_PIXELS`, or of a depth other than 8 or 16 bit.
     """
     path = Path(path)
-    if not path.exists():
+    if not os.path.exists(path):  # False, not an error, for a name that no disk could hold
         raise UserError(f"The file {path} does not exist.")
     if not path.is_file():
         raise UserError(f"{path} is not a file.")
@@ -117,7 +118,9 @@ def write_picture(
     check_format(path, picture.dtype, picture.ndim == 3 and picture.shape[2] == 4)
     files = {path: _encode(path, picture, record)}
     if record is not None and path.suffix.lower() not in records.INSIDE:
-        files[records.beside(path)] = records.to_json(record)
+        # The record takes its place first: a picture that is there, and would be skipped by
+        # another run, is never without it.
+        files = {records.beside(path): records.to_json(record)} | files
     _write_whole(files)
 
 
@@ -174,10 +177,12 @@ def _write_whole(files: dict[Path, bytes]) -> None:
     """Write all beside their targets, then rename them; nothing is left behind on failure."""
     temporaries = {path: path.with_name(f".{secrets.token_hex(8)}.tmp") for path in files}
     target = next(iter(files))
+    make_folder(target.parent)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
         try:
             for target, data in files.items():
+                if target.is_dir():
+                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
                 temporaries[target].write_bytes(data)
             for target in files:
                 os.replace(temporaries[target], target)

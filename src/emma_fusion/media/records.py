@@ -14,6 +14,8 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from emma_fusion.errors import UserError
+
 INSIDE = (".png", ".jpg", ".jpeg", ".webp")
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
@@ -54,6 +56,26 @@ def read_record(path: Path | str) -> dict[str, Any] | None:
         text = beside(path).read_text("utf-8") if beside(path).is_file() else None
     record: dict[str, Any] | None = json.loads(text) if text else None
     return record
+
+
+def check_beside(path: Path) -> None:
+    """Check that the record of a picture would take the place of nothing but another record.
+
+    Raises:
+        UserError: a file of another kind is where the record of a TIFF or BMP goes.
+    """
+    file = beside(path)
+    if path.suffix.lower() in INSIDE or not file.exists():
+        return
+    try:
+        held = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError):
+        held = None
+    if not (isinstance(held, dict) and str(held.get("software")).startswith("emma-fusion")):
+        raise UserError(
+            f"{file} exists and is no record of a fused picture: write to another file, or "
+            "replace it: --overwrite."
+        )
 
 
 def insert_xmp(encoded: bytes, xmp: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from emma_fusion.errors import UserError
@@ -29,10 +30,11 @@ def find(name_or_path: str | Path, file: str = FUSER) -> Path:
         UserError: There is no such thing.
     """
     path = Path(name_or_path)
-    if path.is_file():
+    if os.path.isfile(path):  # False, not an error, for a name that no disk could hold
         return path if file == FUSER else path.parent / file
-    for folder in (path, _HERE / str(name_or_path)):
-        if (folder / file).is_file():
+    folders = [path, _HERE / path] if str(name_or_path) in shipped() else [path]
+    for folder in folders:
+        if os.path.isfile(folder / file):
             return folder / file
     raise UserError(
         f"There is no model {str(name_or_path)!r}: give one that ships "

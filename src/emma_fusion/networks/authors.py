@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from pathlib import Path
 
 import torch
@@ -69,7 +70,7 @@ def from_authors(state: dict[str, Tensor]) -> UFuser:
         state: Their state dict; a common prefix ``module.`` of every key is dropped.
 
     Raises:
-        UserError: A tensor is missing, left over, or of another shape.
+        UserError: A tensor is missing, left over, of another shape, or not finite.
     """
     if state and all(key.startswith("module.") for key in state):
         state = {key.removeprefix("module."): tensor for key, tensor in state.items()}
@@ -91,6 +92,8 @@ def from_authors(state: dict[str, Tensor]) -> UFuser:
                 f"The tensor {theirs} has the shape {tuple(state[theirs].shape)}; the U-Fuser "
                 f"needs {tuple(ours[key].shape)}."
             )
+        if not state[theirs].isfinite().all():
+            raise UserError(f"The tensor {theirs} holds values that are no numbers.")
     network.load_state_dict({key: state[theirs] for theirs, key in keys.items()})
     return network
 
@@ -110,13 +113,18 @@ def read_authors(path: Path) -> UFuser:
     if not path.is_file():
         raise UserError(f"There is no checkpoint at {path}.")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Detected pickle protocol")  # the error says it
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, KeyError, ValueError, pickle.UnpicklingError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else "it is damaged"
+        # PyTorch's own text advises to load without the restriction, which would run its code.
         raise UserError(
-            f"{path} cannot be read as a PyTorch checkpoint of plain tensors: {reason}"
+            f"{path} cannot be read: it is damaged, no PyTorch checkpoint, or holds more than "
+            "plain tensors, which could run code of its own and is not opened."
         ) from error
-    if not isinstance(state, dict) or not all(isinstance(t, Tensor) for t in state.values()):
+    if not isinstance(state, dict) or not all(
+        isinstance(key, str) and isinstance(tensor, Tensor) for key, tensor in state.items()
+    ):
         raise UserError(f"{path} holds no flat state dict of tensors.")
     return from_authors(state)
 
