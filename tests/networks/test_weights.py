@@ -2,6 +2,7 @@ import pickle
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from emma_fusion.errors import UserError
 from emma_fusion.networks import SensingUNet, UFuser
@@ -127,3 +128,25 @@ def test_bad_weights_are_one_sentence(tmp_path):
     save_weights(SensingUNet(4), path)
     with pytest.raises(UserError, match="holds SensingUNet, not UFuser"):
         load_fuser(path)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        '{"network": "UFuser"}',
+        '{"network": "UFuser", "channels": 8}',
+        '{"network": "UFuser", "channels": [7, 3]}',
+        '{"network": "UFuser", "channels": [8, 8, 8, 8]}',
+        '{"network": "UFuser", "channels": [8, 8, 8, 8], "branches": "roots"}',
+        "[1]",
+        "{",
+    ],
+)
+def test_descriptions_that_fit_no_network_are_one_sentence(tmp_path, shape):
+    path = tmp_path / "x.safetensors"
+    save_file({"a": torch.ones(3)}, path, {"shape": shape})
+    with pytest.raises(
+        UserError, match=r"do not fit|no network of this package|cannot be read"
+    ) as e:
+        load_fuser(path)
+    assert "\n" not in str(e.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -74,9 +75,12 @@ def load_fuser(name_or_path: Path | str) -> UFuser:
     """
     path = models.find(name_or_path)
     tensors, shape = _read(path, FUSER)
-    # Weights written before there was a choice have both branches.
-    network = UFuser(tuple(shape["channels"]), shape.get("branches", "both"))
-    return _filled(network, tensors, path)
+
+    def build() -> UFuser:
+        # Weights written before there was a choice have both branches.
+        return UFuser(tuple(shape["channels"]), shape.get("branches", "both"))
+
+    return _filled(build, tensors, path)
 
 
 def load_sensing(path: Path | str) -> SensingUNet:
@@ -86,8 +90,7 @@ def load_sensing(path: Path | str) -> SensingUNet:
         UserError: The file does not exist, is damaged, or holds another network.
     """
     tensors, shape = _read(Path(path), SENSING)
-    network = SensingUNet(shape["width"], shape["low_pass"])
-    return _filled(network, tensors, Path(path))
+    return _filled(lambda: SensingUNet(shape["width"], shape["low_pass"]), tensors, Path(path))
 
 
 def read_facts(path: Path | str) -> dict[str, Any]:
@@ -112,16 +115,20 @@ def _read(path: Path, network: str) -> tuple[dict[str, torch.Tensor], dict[str, 
             f"{path} cannot be read as safetensors: {error}. A checkpoint in PyTorch's own "
             "format is converted by `emma import-checkpoint`."
         ) from error
-    if shape.get("network") != network:
-        raise UserError(
-            f"{path} holds {shape.get('network', 'no network of this package')}, not {network}."
-        )
+    held = shape.get("network") if isinstance(shape, dict) else None
+    if held != network:
+        raise UserError(f"{path} holds {held or 'no network of this package'}, not {network}.")
     return tensors, shape
 
 
-def _filled(network: Network, tensors: dict[str, torch.Tensor], path: Path) -> Network:
+def _filled(build: Callable[[], Network], tensors: dict[str, torch.Tensor], path: Path) -> Network:
+    """The network that the file describes, with the file's tensors in it."""
     try:
+        network = build()
         network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise UserError(f"The weights in {path} do not fit the network: {error}") from error
+    except (RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"The weights in {path} do not fit the network that the file says they are of: it is "
+            "damaged, or of another version of this package."
+        ) from error
     return network
