@@ -166,6 +166,16 @@ def test_a_dimmed_or_hazy_visible_picture_is_what_training_sees(pairs):
     assert (other[:, 1] - expected).abs().max() <= 1
 
 
+def test_pairs_are_held_out_by_name(pairs):
+    def read(**settings):
+        sets = [Pairs(infrared=pairs / "ir", visible=pairs / "vi", **settings)]
+        return read_patches(sets, Patches(size=32, stride=32), with_teachers=False)
+
+    result = read(held_out=["[ad]"], validation=1)
+    assert [stem for stem, *_ in result.validation] == ["a", "c", "d"]
+    assert result.counts == [2]
+
+
 @pytest.mark.parametrize("period", [2, 3, 4])
 def test_texture_guard_sees_hidden_patterns(period):
     rng = np.random.default_rng(3)

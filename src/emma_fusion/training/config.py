@@ -52,6 +52,9 @@ class Pairs(Section):
     held_out: list[str] = Field(
         [], description="stems kept out too, such as 41???: a patient's slices are too alike"
     )
+    held_out: list[str] = Field(
+        [], description="stems kept out too, such as 41???: a patient's slices are too alike"
+    )
 
 
 class Patches(Section):

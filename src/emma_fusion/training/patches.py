@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Literal
 
 import cv2
@@ -125,6 +126,11 @@ def read_patches(
     total, done = sum(len(usable) for *_, usable in listed), 0
     for pairs, teachers, usable in listed:
         kept_out = _spread(len(usable), pairs.validation)
+        kept_out |= {
+            index
+            for index, (stem, *_) in enumerate(usable)
+            if any(fnmatchcase(stem, pattern) for pattern in pairs.held_out)
+        }
         cut: list[npt.NDArray[np.uint8]] = []
         for index, (stem, infrared_path, visible_path) in enumerate(usable):
             pair = read_pair(infrared_path, visible_path, colour="none")
