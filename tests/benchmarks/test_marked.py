@@ -1,22 +1,11 @@
 """The parts of a page that commands replace."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "marked.py"
+from marked import put
 
 
-@pytest.fixture(scope="module")
-def put():
-    spec = importlib.util.spec_from_file_location("marked", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.put
-
-
-def test_a_part_is_replaced_and_the_rest_stays(put, tmp_path):
+def test_a_part_is_replaced_and_the_rest_stays(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("# T\n\n<!-- a -->\nold\n<!-- end -->\nmine\n<!-- b -->\n<!-- end -->\n")
     put(page, "a", r"new \1 text")
@@ -28,7 +17,7 @@ def test_a_part_is_replaced_and_the_rest_stays(put, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["page.md"]
 
 
-def test_parts_of_several_commands_make_one_page(put, tmp_path):
+def test_parts_of_several_commands_make_one_page(tmp_path):
     page = tmp_path / "page.md"
     put(page, "a", "first", title="Results")
     put(page, "b", "second", title="Results")
@@ -38,7 +27,7 @@ def test_parts_of_several_commands_make_one_page(put, tmp_path):
     )
 
 
-def test_a_page_without_the_place_is_not_touched(put, tmp_path):
+def test_a_page_without_the_place_is_not_touched(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("text\n")
     with pytest.raises(SystemExit, match="no place for a"):

@@ -1,50 +1,32 @@
 """The `paper` convention against values that the authors' evaluator printed."""
 
-import csv
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 from emma_fusion import metrics
-
-COLUMNS = ("EN", "SD", "SF", "AG", "MI", "SCD", "VIF", "Qabf")
+from golden import Golden, paper_values
 
 
 @pytest.fixture(scope="module")
-def rows(golden: Path) -> list[dict[str, str]]:
-    with (golden / "metrics-paper.csv").open() as table:
-        return list(csv.DictReader(table))
+def rows(golden: Path, data: Path) -> list[Golden]:
+    return paper_values(golden, data)
 
 
-def read(path: Path) -> np.ndarray:
-    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    return picture if picture.ndim == 2 else np.ascontiguousarray(picture[..., ::-1])
-
-
-def test_every_value_is_met(rows, golden, data):
+def test_every_value_is_met(rows):
     assert len(rows) == 20
     for row in rows:
-        name, test = row["picture"], data / "roadscene" / "test"
-        pictures = (
-            golden / "fused" / row["method"] / f"{name}.png",
-            test / "ir" / f"{name}.jpg",
-            test / "vi" / f"{name}.jpg",
-        )
-        values = metrics.score(*map(read, pictures), convention="paper", metrics=COLUMNS)
-        published = {column: float(row[column]) for column in COLUMNS}
-        assert values == pytest.approx(published, rel=1e-5, abs=0)
+        values = metrics.score(*row.read(), convention="paper", metrics=row.values)
+        assert values == pytest.approx(row.values, rel=1e-5, abs=0)
 
 
-def test_public_methods_have_no_hidden_pattern(rows, golden, data):
+def test_public_methods_have_no_hidden_pattern(rows):
     """The measure is about 1 for real fusions."""
     for method in ("auif", "didfuse"):
-        ratios = []
-        for path in sorted((golden / "fused" / method).glob("*.png")):
-            sources = (
-                metrics.luminance(read(data / "roadscene" / "test" / side / f"{path.stem}.jpg"))
-                for side in ("ir", "vi")
-            )
-            ratios.append(metrics.hidden_pattern_ratio(read(path), *sources))
+        ratios = [
+            metrics.hidden_pattern_ratio(*map(metrics.luminance, row.read()))
+            for row in rows
+            if row.method == method
+        ]
         assert 0.97 < np.mean(ratios) < 1.23
