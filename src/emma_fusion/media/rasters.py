@@ -121,7 +121,7 @@ def write_picture(
         # The record takes its place first: a picture that is there, and would be skipped by
         # another run, is never without it.
         files = {records.beside(path): records.to_json(record)} | files
-    _write_whole(files)
+    write_whole(files)
 
 
 def check_format(path: Path, dtype: npt.DTypeLike, has_alpha: bool = False) -> None:
@@ -173,8 +173,12 @@ def _encode(path: Path, picture: npt.NDArray[Any], record: dict[str, Any] | None
     return data if xmp is None else records.insert_xmp(data, xmp)
 
 
-def _write_whole(files: dict[Path, bytes]) -> None:
-    """Write all beside their targets, then rename them; nothing is left behind on failure."""
+def write_whole(files: dict[Path, bytes]) -> None:
+    """Write files beside their names, then rename them; nothing is left behind on failure.
+
+    Raises:
+        UserError: one of them could not be written.
+    """
     temporaries = {path: path.with_name(f".{secrets.token_hex(8)}.tmp") for path in files}
     target = next(iter(files))
     make_folder(target.parent)
