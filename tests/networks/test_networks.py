@@ -154,3 +154,24 @@ def test_low_pass_removes_every_period_2_pattern_and_keeps_the_mean():
     for pattern in patterns:
         passed = low_pass(0.5 + 0.4 * pattern[None, None], 1)
         assert torch.allclose(passed, torch.full_like(passed, 0.5), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [UFuser, SensingUNet])
+def test_half_precision_ends_in_full_precision(kind):
+    network = seeded(kind, *([4] if kind is SensingUNet else [])).eval()
+    planes = pair(64, 64, 1)
+    inputs = planes if kind is UFuser else planes[:1]
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        half = network(*inputs)
+    with torch.no_grad():
+        full = network(*inputs)
+    assert half.dtype == torch.float32
+    assert len(half.unique()) > 500  # bfloat16 has 128 values between 0.5 and 1
+    assert torch.allclose(half, full, atol=0.02)
+
+
+def test_double_precision_works_too():
+    infrared, visible = pair(16, 16, 1)
+    double = seeded(UFuser).double()(infrared.double(), visible.double())
+    assert double.dtype == torch.float64
+    assert torch.allclose(double.float(), seeded(UFuser)(infrared, visible), atol=1e-5)

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from emma_fusion.networks.output import to_plane
+
 
 class DoubleConv(nn.Sequential):
     """Two 3×3 convolutions, each with batch normalisation and ReLU."""
@@ -95,4 +97,4 @@ class SensingUNet(nn.Module):
         for level in reversed(range(len(self.ups))):
             x = torch.cat((skips[level], self.ups[level](x).relu()), dim=1)
             x = self.decoders[level](x)
-        return torch.sigmoid(self.last(x))
+        return to_plane(self.last, x)

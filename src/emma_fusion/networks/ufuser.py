@@ -15,6 +15,7 @@ from emma_fusion.networks.block import (
     RestormerCNNBlock,
     conv3x3,
 )
+from emma_fusion.networks.output import to_plane
 
 CHANNELS = (8, 16, 32, 32)
 
@@ -95,11 +96,7 @@ class UFuser(nn.Module):
         for level in reversed(range(len(self.ups))):
             x = torch.cat((fused[level], self.ups[level](x).relu()), dim=1)
             x = self.decoders[level](x)
-        if x.dtype != torch.float32:
-            # Half precision has 8 or 11 significant bits: too few for what the eye will see.
-            with torch.autocast(x.device.type, enabled=False):
-                return torch.sigmoid(self.last(x.float()))
-        return torch.sigmoid(self.last(x))
+        return to_plane(self.last, x)
 
     def merge_attention(self) -> UFuser:
         """Makes `forward` do the cheaper, equal form of every attention, still trainable.
