@@ -176,6 +176,22 @@ def test_pairs_are_held_out_by_name(pairs):
     assert result.counts == [2]
 
 
+def test_a_stage_draws_only_from_its_pairs(pairs):
+    folders = {"infrared": pairs / "ir", "visible": pairs / "vi"}
+    sets = [Pairs(**folders), Pairs(**folders, visible_gain=0.1, stages=["start"])]
+    patches = read_patches(sets, Patches(size=32, stride=32, min_contrast=0), with_teachers=False)
+    generator = torch.Generator().manual_seed(0)
+    _, visible = patches.of("sensing").draw(64, generator, "none")
+    assert (visible.amax((1, 2, 3)) > 0.1).all()
+    _, visible = patches.of("start").draw(64, generator, "none")
+    dark = (visible.amax((1, 2, 3)) <= 0.11).float().mean().item()
+    assert 0.2 < dark < 0.8
+    assert len(patches) == len(patches.of("start")) == 2 * len(patches.of("fusion"))
+    only_start = read_patches(sets[1:], Patches(size=32, min_contrast=0), with_teachers=False)
+    with pytest.raises(UserError, match="stages"):
+        only_start.of("fusion").draw(1, generator, "none")
+
+
 @pytest.mark.parametrize("period", [2, 3, 4])
 def test_texture_guard_sees_hidden_patterns(period):
     rng = np.random.default_rng(3)

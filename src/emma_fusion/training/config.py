@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from emma_fusion.errors import UserError
 from emma_fusion.networks.block import Branches
 
-Fraction = Field(ge=0, le=1)
+StageName = Literal["sensing", "start", "fusion"]
 
 
 class Section(BaseModel):
@@ -48,6 +48,9 @@ class Pairs(Section):
     visible_gain: float = Field(1.0, ge=0, description="of the visible picture: below 1, dusk")
     visible_offset: float = Field(0.0, ge=0, description="added to it: haze")
     scales: list[float] = Field([1.0], description="sizes at which patches are cut, 1 = as stored")
+    stages: list[StageName] = Field(
+        ["sensing", "start", "fusion"], description="the stages that learn from these pairs"
+    )
     validation: int = Field(0, ge=0, description="pairs kept out of training, spread evenly")
     held_out: list[str] = Field(
         [], description="stems kept out too, such as 41???: a patient's slices are too alike"

@@ -17,7 +17,7 @@ from torch import Tensor
 from emma_fusion.errors import UserError
 from emma_fusion.media.folders import match_pairs
 from emma_fusion.media.rasters import read_pair
-from emma_fusion.training.config import Pairs, Patches
+from emma_fusion.training.config import Pairs, Patches, StageName
 from emma_fusion.training.teachers import Plane, Teachers
 
 
@@ -28,6 +28,7 @@ class PatchSet:
     Attributes:
         stacks: One uint8 tensor ``(N, 2 + teachers, S, S)`` a set of pairs: infrared, visible,
             then its teachers.
+        stages: For each stack, the stages that learn from it.
         validation: Whole pairs ``(stem, infrared, visible)``, float32 in [0, 1].
         unmatched: Files without a partner or a teacher.
         fingerprint: Of all planes read, so that a result can say what it was trained on.
@@ -35,6 +36,7 @@ class PatchSet:
     """
 
     stacks: list[Tensor] = field(default_factory=list)
+    stages: list[list[StageName]] = field(default_factory=list)
     validation: list[tuple[str, Plane, Plane]] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
     fingerprint: str = ""
@@ -42,6 +44,11 @@ class PatchSet:
 
     def __len__(self) -> int:
         return sum(len(stack) for stack in self.stacks)
+
+    def of(self, stage: StageName) -> PatchSet:
+        """The patches that one stage learns from; of the rest of this object, nothing."""
+        kept = [stack for stack, to in zip(self.stacks, self.stages, strict=True) if stage in to]
+        return PatchSet(kept, [[stage]] * len(kept))
 
     def draw(
         self, batch: int, generator: torch.Generator, teacher: Literal["any", "last", "none"]
@@ -58,7 +65,12 @@ class PatchSet:
         Returns:
             Infrared, visible and, unless there is none, the teacher's fused patches, each
             ``(batch, 1, S, S)`` float32 in [0, 1].
+
+        Raises:
+            UserError: There are no patches.
         """
+        if not len(self):
+            raise UserError("A stage has no pairs to learn from: name it in the stages of some.")
         places = torch.randint(len(self), (batch,), generator=generator).tolist()
         choices = torch.rand(batch, 2, generator=generator).tolist()
         turns = torch.randint(8, (batch,), generator=generator).tolist()
@@ -150,6 +162,7 @@ def read_patches(
                 progress(done, total)
         if cut:
             result.stacks.append(torch.from_numpy(np.stack(cut)))
+            result.stages.append(pairs.stages)
         result.counts.append(len(usable) - len(kept_out))
     if not len(result):
         raise UserError(

@@ -127,7 +127,7 @@ class _Training:
 
     def _train(self, stage: Stage, resumed: dict[str, Any] | None) -> None:
         """Runs one stage from its first step, or from where it was left."""
-        total = stage.schedule.total(len(self.patches))
+        total = stage.schedule.total(len(self.patches.of(stage.name)))
         parameters = [p for net in stage.trained.values() for p in net.parameters()]
         for net in stage.trained.values():
             net.train().requires_grad_(True)

@@ -20,7 +20,7 @@ from emma_fusion.equivariance import (
     take,
 )
 from emma_fusion.networks import SensingUNet, UFuser
-from emma_fusion.training.config import Fusion, Schedule, TrainingConfig
+from emma_fusion.training.config import Fusion, Schedule, StageName, TrainingConfig
 from emma_fusion.training.patches import PatchSet
 from emma_fusion.training.processes import share
 from emma_fusion.training.texture import texture_excess
@@ -40,7 +40,7 @@ class Stage:
         ema: Decay of the running mean of the weights, 0 for none.
     """
 
-    name: str
+    name: StageName
     trained: dict[str, nn.Module]
     schedule: Schedule
     loss: Callable[[torch.Generator], tuple[Tensor, Terms]]
@@ -74,6 +74,7 @@ def sensing_stage(
 ) -> Stage:
     """Stage 1: A_i and A_v learn to undo the teachers, by mean squared error."""
     schedule = config.sensing
+    patches = patches.of("sensing")
 
     def loss(generator: torch.Generator) -> tuple[Tensor, Terms]:
         infrared, visible, fused = patches.draw(schedule.batch, generator, "any")
@@ -92,6 +93,7 @@ def sensing_stage(
 def start_stage(config: TrainingConfig, fabric: Fabric, patches: PatchSet, fuser: UFuser) -> Stage:
     """The start: the U-Fuser learns to fuse as the last teacher does, by ℓ of the loss."""
     schedule = config.start
+    patches = patches.of("start")
 
     def loss(generator: torch.Generator) -> tuple[Tensor, Terms]:
         drawn = patches.draw(schedule.batch, generator, "last")
@@ -116,6 +118,7 @@ def fusion_stage(
     ``frozen`` A_i and A_v go on learning by the same loss and at the same rate.
     """
     schedule = config.fusion
+    patches = patches.of("fusion")
     size = config.patches.size
     transform = group(schedule, size) if schedule.alpha > 0 else None
     trained: dict[str, nn.Module] = {"fuser": fuser}
