@@ -86,6 +86,30 @@ def fuse(
         Literal["inferno", "magma", "plasma", "viridis", "turbo", "hot"] | None,
         typer.Option(help="Colour the fused picture by the infrared values, instead of --colour."),
     ] = None,
+    plane: Annotated[
+        Literal["auto", "axial", "coronal", "sagittal"],
+        typer.Option(
+            help="Of the slices that are fused; auto: across the widest voxels.",
+            rich_help_panel="Scans (NIfTI, DICOM)",
+        ),
+    ] = "auto",
+    window: Annotated[
+        str | None,
+        typer.Option(
+            help="Of the anatomical scan; without it the file's own, else percentiles 0.1 to 99.9. "
+            "The first scan's is --infrared-range.",
+            metavar="LEVEL:WIDTH",
+            rich_help_panel="Scans (NIfTI, DICOM)",
+        ),
+    ] = None,
+    register: Annotated[
+        Literal["headers", "rigid"],
+        typer.Option(
+            help="How the first scan comes onto the second's grid: as the headers say, or also by "
+            "mutual information.",
+            rich_help_panel="Scans (NIfTI, DICOM)",
+        ),
+    ] = "headers",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     precision: Annotated[
@@ -129,17 +153,27 @@ def fuse(
     for path in (infrared, visible):
         if not os.path.exists(path):
             raise UserError(f"{path} does not exist.")
-    if infrared.is_dir() != visible.is_dir():
-        folder, file = (infrared, visible) if infrared.is_dir() else (visible, infrared)
-        raise UserError(
-            f"{folder} is a folder and {file} is a file: give two files or two folders."
-        )
 
     def open_fuser() -> Fuser:
         from emma_fusion.fuser import Fuser
 
         return Fuser.from_pretrained(model, device=device, precision=precision, threads=threads)
 
+    from emma_fusion.media.volumes import is_volume
+
+    if is_volume(infrared) or is_volume(visible):
+        from emma_fusion.cli.volumes import Scan, fuse_volumes
+
+        scan = Scan(plane, window, register)
+        fuse_volumes(infrared, visible, output, request, scan, open_fuser)
+        return
+    if (plane, window, register) != ("auto", None, "headers"):
+        raise UserError("--plane, --window and --register are for scans: leave them out.")
+    if infrared.is_dir() != visible.is_dir():
+        folder, file = (infrared, visible) if infrared.is_dir() else (visible, infrared)
+        raise UserError(
+            f"{folder} is a folder and {file} is a file: give two files or two folders."
+        )
     if infrared.is_dir():
         jobs = plan_folder(infrared, visible, Path(output), request)
         if jobs and not fuse_folder(jobs, open_fuser(), request):

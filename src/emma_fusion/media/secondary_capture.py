@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ FILED_BY = (
     *("StudyInstanceUID", "StudyDate", "StudyTime", "StudyID", "AccessionNumber"),
     *("FrameOfReferenceUID", "PositionReferenceIndicator"),
 )
+MARK = "emma-fusion "  # begins the Derivation Description
 # type 2 of the modules: must be there, and may be empty
 _MAY_BE_EMPTY = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "ReferringPhysicianName"),
@@ -43,7 +45,7 @@ def encode_series(
         voxels: (X, Y, Z) uint8 or uint16, or (X, Y, Z, 3) uint8 RGB, on the anatomical grid.
         frames: the anatomical frame of each slice along Z.
         functional: the frames of the functional scan, empty where that was no DICOM.
-        note: how it was made, up to 1024 characters.
+        note: how it was made; what goes beyond 1024 characters is cut off.
 
     Returns:
         The bytes of each file, in the order of the slices.
@@ -57,6 +59,17 @@ def encode_series(
         _encode(voxels[:, :, k], frame, k, series, now, gap, references, note)
         for k, frame in enumerate(frames)
     ]
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file is a picture of a series that was written here."""
+    import pydicom
+
+    try:
+        header = pydicom.dcmread(path, stop_before_pixels=True)
+        return str(header.DerivationDescription).startswith(MARK)
+    except Exception:  # whatever it is, it is not ours
+        return False
 
 
 def _encode(
@@ -94,7 +107,7 @@ def _encode(
     dataset.Manufacturer = ""
     dataset.SeriesDescription = "Fused"
     dataset.ImageType = ["DERIVED", "SECONDARY", "FUSED"]
-    dataset.DerivationDescription = note[:1024]
+    dataset.DerivationDescription = (MARK + note)[:1024]
     dataset.InstanceCreationDate = now.strftime("%Y%m%d")
     dataset.InstanceCreationTime = now.strftime("%H%M%S")
     dataset.BurnedInAnnotation = "NO"
