@@ -41,6 +41,13 @@ def collect(outcome: Run, seed: int, device: str) -> dict[str, str]:
         "Colour": colour,
         "Quantisation": _QUANTISATION[rules.protocol],
         "Pictures": pictures,
+        **surroundings(seed, device),
+    }
+
+
+def surroundings(seed: int, device: str) -> dict[str, str]:
+    """With what any number here was made: versions, hardware, seed and time."""
+    return {
         "Versions": ", ".join(f"{name} {number}" for name, number in versions().items()),
         "Hardware": hardware(device),
         "Bootstrap seed": str(seed),

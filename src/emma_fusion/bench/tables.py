@@ -70,7 +70,7 @@ def markdown(tables: list[Table]) -> str:
         parts.append(_markdown_means(table))
         parts.append("Bootstrap 95% intervals of the means:\n")
         parts.append(
-            _markdown_grid(
+            markdown_grid(
                 ["Method", *table.metrics],
                 [[label(table, line), *_cells(table, line, interval)] for line in table.lines],
             )
@@ -83,7 +83,7 @@ def markdown(tables: list[Table]) -> str:
             rows = [
                 [label(table, line), *_cells(table, line, difference)] for line in table.compared()
             ]
-            parts.append(_markdown_grid(["Method", *table.metrics], rows))
+            parts.append(markdown_grid(["Method", *table.metrics], rows))
     return "\n".join(parts)
 
 
@@ -181,7 +181,7 @@ def _markdown_means(table: Table) -> str:
         [f"{method} †", *(figures.get(metric, "") for metric in table.metrics), ""]
         for method, figures in table.published.items()
     ]
-    grid = _markdown_grid(header, rows)
+    grid = markdown_grid(header, rows)
     notes = "Best **bold**, second <ins>underlined</ins>; rank is the mean over the metrics."
     if any(line.pictures != table.pictures for line in table.lines):
         notes += " Methods without all pictures are not ranked."
@@ -190,7 +190,8 @@ def _markdown_means(table: Table) -> str:
     return f"{grid}\n{notes}\n"
 
 
-def _markdown_grid(header: list[str], rows: list[list[str]]) -> str:
+def markdown_grid(header: list[str], rows: list[list[str]]) -> str:
+    """A table in Markdown, its first column to the left and the others to the right."""
     lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 

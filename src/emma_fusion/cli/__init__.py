@@ -23,6 +23,7 @@ VERBS = [
     "models",
     "evaluate",
     "bench",
+    "equivariance",
     "train",
     "import-checkpoint",
 ]

@@ -1,0 +1,183 @@
+"""emma equivariance METHOD... --dataset NAME -o OUT: how far methods are from equivariance."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+
+import typer
+
+from emma_fusion.cli.progress import bar
+from emma_fusion.cli.scoring import (
+    DatasetsOption,
+    DeviceOption,
+    LimitOption,
+    ResumedOption,
+    RootOption,
+    SeedOption,
+    begin,
+)
+
+if TYPE_CHECKING:
+    from emma_fusion.bench.equivariance import Outcome
+    from emma_fusion.bench.equivariance_report import Line
+
+Number = TypeVar("Number", bound=float)
+
+
+def equivariance(
+    methods: Annotated[
+        list[str],
+        typer.Argument(
+            help="Shipped models, weights, folders of training runs, baselines, module:function. "
+            "NAME= before one names its row. The others are compared with the first.",
+            metavar="METHOD...",
+        ),
+    ],
+    dataset: DatasetsOption,
+    output: ResumedOption,
+    root: RootOption = None,
+    shifts: Annotated[
+        str | None,
+        typer.Option(
+            help="Pixels, down and to the right, with commas between; '' for none. Without it, "
+            "ten from 1 to 64, odd, even and multiples of 8.",
+            metavar="PIXELS",
+        ),
+    ] = None,
+    angles: Annotated[
+        str | None,
+        typer.Option(
+            help="Degrees, with commas between; '' for none. Without it, every 20 from 10 to 350, "
+            "and 180.",
+            metavar="DEGREES",
+        ),
+    ] = None,
+    padding: Annotated[
+        Literal["reflection", "border", "zeros"],
+        typer.Option(help="What fills the corners of turned pictures; they are not counted."),
+    ] = "reflection",
+    margin: Annotated[
+        int, typer.Option(help="Pixels from the frame that the second value leaves out.", min=0)
+    ] = 32,
+    limit: LimitOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = "auto",
+) -> None:
+    """Measure how far fusing a transformed pair is from transforming the fused picture.
+
+    The error of a method F under T is ‖F(T i, T v) - T F(i, v)‖ / ‖T F(i, v)‖ over valid pixels,
+    for shifts, rotations and the three reflections. Into OUT go errors.csv (every picture and
+    transform), tables.md, summary.json and a plot for each dataset.
+    """
+    begin("equivariance", output, "matplotlib", "scipy")
+    from emma_fusion.bench import open_datasets, open_methods
+    from emma_fusion.bench.equivariance import ANGLES, SHIFTS, Settings, grid, run
+
+    cases = grid(
+        SHIFTS if shifts is None else parse_numbers("--shifts", shifts, int),
+        ANGLES if angles is None else parse_numbers("--angles", angles, float),
+    )
+    settings = Settings(cases, padding, margin)
+    opened = open_methods(methods, device)
+    datasets = open_datasets(dataset, root, limit)
+    with bar("Measuring") as show:
+        try:
+            outcome = run(datasets, opened, settings, output, show)
+        except KeyboardInterrupt:
+            print(
+                "Stopped. What was measured is kept; the same command goes on from there.",
+                file=sys.stderr,
+            )
+            raise typer.Exit(130) from None
+    write(outcome, output, seed, device)
+    if outcome.failures:
+        raise typer.Exit(1)
+
+
+def parse_numbers(option: str, text: str, kind: Callable[[str], Number]) -> list[Number]:
+    """Numbers above 0 with commas between.
+
+    Raises:
+        UserError: One is no number of that kind, or not above 0.
+
+    >>> parse_numbers("--shifts", "1, 8", int)
+    [1, 8]
+    """
+    from math import isfinite
+
+    from emma_fusion.errors import UserError
+
+    try:
+        numbers = [kind(part) for part in text.split(",") if part.strip()]
+        if not all(isfinite(number) and number > 0 for number in numbers):
+            raise ValueError
+    except ValueError:
+        raise UserError(
+            f"{option} {text!r} is not understood: write numbers above 0 with commas between, "
+            f"{'whole ones such as 1,2,8' if kind is int else 'such as 10,90,180'}."
+        ) from None
+    return numbers
+
+
+def write(outcome: Outcome, output: Path, seed: int, device: str) -> None:
+    """Write the results into the folder, and print the means."""
+    from emma_fusion.bench import equivariance_report as report
+
+    lines = report.summarise(outcome, seed)
+    facts = report.collect(outcome, seed, device)
+    warnings = [text for dataset in outcome.datasets for text in dataset.warnings]
+    head = [f"- {name}: {text}" for name, text in facts.items()]
+    head += [f"- Warning: {text}" for text in warnings + outcome.failures]
+    summary = json.dumps(report.as_json(outcome, lines, facts), indent=2, ensure_ascii=False)
+    files = {
+        "tables.md": "\n".join(head) + "\n\n" + report.markdown(outcome, lines),
+        "summary.json": summary + "\n",
+    }
+    for name, text in files.items():
+        replace_file(output / name, text.encode())
+    for dataset in outcome.datasets:
+        mine = [line for line in lines if line.dataset == dataset.name]
+        replace_file(output / f"{dataset.name}.png", report.plot(mine, outcome.settings.margin))
+        show_table(mine, dataset.title, outcome.settings.margin)
+    for text in warnings:
+        print(f"Warning: {text}", file=sys.stderr)
+    for text in outcome.failures:
+        print(f"Failed {text}", file=sys.stderr)
+    print(
+        f"Measured {outcome.measured} transforms now. The tables: {output / 'tables.md'}",
+        file=sys.stderr,
+    )
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file beside its place, then put it there."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_bytes(data)
+    os.replace(temporary, path)
+
+
+def show_table(lines: list[Line], title: str, margin: int) -> None:
+    """The mean errors on stdout, in percent."""
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from emma_fusion.bench.equivariance_report import TITLES, percent
+
+    for value, about in TITLES.items():
+        heading = f"{escape(title)}: error in percent. {about.format(margin=margin)}"
+        grid = Table(title=heading, box=box.SIMPLE)
+        grid.add_column("method")
+        for group in lines[0].groups[value]:
+            grid.add_column(group, justify="right")
+        for line in lines:
+            grid.add_row(escape(line.method), *map(percent, line.groups[value].values()))
+        # wider than a narrow terminal rather than without some of the numbers
+        width = max(Console().width, 24 + 24 * len(lines[0].groups[value]))
+        Console(width=width).print(grid)
