@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from emma_fusion.metrics.filters import extend, sobel, strips
+from emma_fusion.metrics.filters import arctan_, extend, sobel, strips
 from emma_fusion.metrics.levels import of_three_pictures
 
 NOTHING = 1e-30
@@ -57,7 +57,7 @@ def _edges(plane: Tensor) -> tuple[Tensor, Tensor]:
     gx, gy = sobel(plane)
     # The sign decides which of two nearly upright edges counts as close to pi / 2.
     slope = torch.div(gy, gx).neg_().masked_fill_(gx == 0, torch.inf)
-    return gx.square_().addcmul_(gy, gy).sqrt_(), slope.atan_()
+    return gx.square_().addcmul_(gy, gy).sqrt_(), arctan_(slope)
 
 
 def _preserved(source: tuple[Tensor, Tensor], fused: tuple[Tensor, Tensor], equal: str) -> Tensor:

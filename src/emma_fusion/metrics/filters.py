@@ -115,6 +115,14 @@ def sobel(plane: Tensor) -> tuple[Tensor, Tensor]:
     return correlate(plane, smooth, difference), correlate(plane, difference, smooth)
 
 
+def arctan_(plane: Tensor) -> Tensor:
+    """Take the arctangent in place: on a CPU NumPy's, which is several times as fast."""
+    if plane.device.type != "cpu":
+        return plane.atan_()
+    np.arctan(plane.numpy(), out=plane.numpy())
+    return plane
+
+
 def extend(plane: Tensor, margin: int, border: str) -> Tensor:
     """Return the plane with a margin on all four sides, of "zeros" or "replicate"."""
     if border == "zeros":
