@@ -9,6 +9,23 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from pydicom.encaps import encapsulate
+from pydicom.uid import MPEG2MPML, JPEG2000Lossless, RLELossless, generate_uid
+
+from emma_fusion.errors import UserError
+from emma_fusion.media.dicom import read_series
+from emma_fusion.media.grids import register_rigid, resample
+from emma_fusion.media.nifti import encode_nifti, read_nifti
+from emma_fusion.media.volumes import (
+    Volume,
+    apply_affine,
+    display_view,
+    find_window,
+    is_volume,
+    parse_window,
+    read_volume,
+    slice_axis,
+)
 from phantoms import (
     BIRTH,
     BLOBS,
@@ -24,23 +41,6 @@ from phantoms import (
     write_nifti,
     write_series,
     write_spect,
-)
-from pydicom.encaps import encapsulate
-from pydicom.uid import JPEG2000Lossless, MPEG2MPML, RLELossless, generate_uid
-
-from emma_fusion.errors import UserError
-from emma_fusion.media.dicom import read_series
-from emma_fusion.media.grids import register_rigid, resample
-from emma_fusion.media.nifti import encode_nifti, read_nifti
-from emma_fusion.media.volumes import (
-    Volume,
-    apply_affine,
-    display_view,
-    find_window,
-    is_volume,
-    parse_window,
-    read_volume,
-    slice_axis,
 )
 
 ANATOMICAL = (40, 48, 34)
@@ -177,7 +177,11 @@ def test_windows():
     assert find_window(seen, "full", "a") == ("full", -1, 99)
     assert find_window(seen, "-160:240", "a") == ("fixed", -160, 240)
     bare = Volume(np.arange(1001, dtype=np.float32).reshape(7, 11, 13), np.eye(4))
-    assert find_window(bare, "auto", "a") == ("percentile:0.1:99.9", pytest.approx(1), pytest.approx(999))
+    assert find_window(bare, "auto", "a") == (
+        "percentile:0.1:99.9",
+        pytest.approx(1),
+        pytest.approx(999),
+    )
     with pytest.raises(UserError, match="MRI is empty"):
         find_window(Volume(np.ones((2, 2, 2), np.float32), np.eye(4)), "auto", "MRI")
     assert parse_window("40:80") == (0, 80)

@@ -53,7 +53,9 @@ def encode_series(
     from pydicom.uid import generate_uid
 
     series, now = generate_uid(), datetime.now()
-    gap = np.linalg.norm(frames[1].position - frames[0].position) if len(frames) > 1 else None
+    gap = frames[0].thickness
+    if len(frames) > 1:
+        gap = float(np.linalg.norm(frames[1].position - frames[0].position))
     references = _references([*frames, *functional], str(frames[0].header.StudyInstanceUID))
     return [
         _encode(voxels[:, :, k], frame, k, series, now, gap, references, note)
@@ -78,7 +80,7 @@ def _encode(
     k: int,
     series: str,
     now: datetime,
-    gap: float | None,
+    gap: float,
     references: dict[str, Any],
     note: str,
 ) -> bytes:
@@ -115,7 +117,7 @@ def _encode(
     dataset.ImageOrientationPatient = [f"{value:.10g}" for value in frame.axes.ravel()]
     dataset.ImagePositionPatient = [f"{value:.10g}" for value in frame.position]
     dataset.PixelSpacing = [f"{value:.10g}" for value in frame.spacing]
-    dataset.SliceThickness = f"{gap:.10g}" if gap is not None else f"{frame.thickness:.10g}"
+    dataset.SliceThickness = f"{gap:.10g}"
     dataset.SourceImageSequence = [_reference(frame)]
     for keyword, sequence in references.items():
         setattr(dataset, keyword, sequence)

@@ -90,6 +90,8 @@ def read_volume(path: Path | str) -> Volume:
         from emma_fusion.media.nifti import read_nifti
 
         return read_nifti(path)
+    if path.suffix.lower() in SUFFIXES:
+        raise UserError(f"{path} is a picture: a scan is fused with another scan.")
     from emma_fusion.media.dicom import read_series
 
     return read_series(path)
