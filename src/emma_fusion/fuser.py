@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +13,7 @@ from torch import Tensor
 
 from emma_fusion import models
 from emma_fusion.errors import UserError
+from emma_fusion.networks.device import check_threads, find_device, inference
 from emma_fusion.networks.padding import pad_to_multiple
 from emma_fusion.networks.ufuser import UFuser
 from emma_fusion.networks.weights import load_fuser
@@ -51,12 +50,10 @@ class Fuser:
         if precision not in PRECISIONS:
             options = ", ".join(PRECISIONS)
             raise UserError(f"The precision is {precision!r}; it must be one of {options}.")
-        if threads is not None and threads < 1:
-            raise UserError(f"The number of threads is {threads}; it must be at least 1.")
         self.name = name
-        self.device = _find_device(device)
+        self.device = find_device(device)
         self.precision = precision
-        self.threads = threads
+        self.threads = check_threads(threads)
         self._multiple_of, self._minimum_size = network.multiple_of, network.minimum_size
         self._network = network.fold().to(self.device)
 
@@ -137,19 +134,12 @@ class Fuser:
         """
         height, width = pair.visible.shape
         planes = torch.from_numpy(np.stack([pair.infrared, pair.visible])).unsqueeze(1)
-        try:
-            with torch.inference_mode(), _threads(self.threads), self._autocast():
-                planes = planes.to(self.device)
-                planes = pad_to_multiple(planes, self._multiple_of, self._minimum_size)
-                fused: Tensor = self._network(planes[:1], planes[1:])
-                fused = fused[0, 0, :height, :width].float().cpu()
-        except RuntimeError as error:
-            if "memory" not in str(error):
-                raise
-            raise UserError(
-                f"A picture of {width}x{height} pixels needs more memory than {self.device} has "
-                "free; try a smaller picture or the precision bf16."
-            ) from error
+        advice = "a smaller picture or the precision bf16"
+        with inference(self.device, self.threads, (height, width), advice), self._autocast():
+            planes = planes.to(self.device)
+            planes = pad_to_multiple(planes, self._multiple_of, self._minimum_size)
+            fused: Tensor = self._network(planes[:1], planes[1:])
+            fused = fused[0, 0, :height, :width].float().cpu()
         if not fused.isfinite().all():
             raise UserError(
                 f"The model {self.name!r} gave values that are no numbers, in the precision "
@@ -240,31 +230,3 @@ def _to_array(picture: npt.NDArray[Any] | Tensor) -> npt.NDArray[Any]:
             "picture: use a dense one."
         ) from error
     return array
-
-
-def _find_device(name: str) -> torch.device:
-    """The device of that name, after trying it."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).cpu()  # "meta" makes tensors, but holds nothing
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UserError(
-            f"The device {name!r} is not there or not usable: use auto, cpu, or what PyTorch finds "
-            "on this machine, such as cuda or cuda:1."
-        ) from error
-    return device
-
-
-@contextmanager
-def _threads(number: int | None) -> Iterator[None]:
-    """PyTorch's number of threads for a while; it belongs to the whole process."""
-    before = torch.get_num_threads()
-    if number is not None:
-        torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        if number is not None:
-            torch.set_num_threads(before)
