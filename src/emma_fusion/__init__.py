@@ -2,7 +2,7 @@
 
 >>> import emma_fusion
 >>> sorted(emma_fusion.__all__)
-['Fuser', 'Pair', 'fuse']
+['Fuser', 'Pair', 'Sensor', 'fuse']
 """
 
 from typing import TYPE_CHECKING, Any
@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from emma_fusion.fuser import Fuser, fuse
     from emma_fusion.pair import Pair
+    from emma_fusion.sensor import Sensor
 
 __version__ = "0.1.0"
-__all__ = ["Fuser", "Pair", "fuse"]
+__all__ = ["Fuser", "Pair", "Sensor", "fuse"]
 
-_HOMES = {"Fuser": "fuser", "fuse": "fuser", "Pair": "pair"}
+_HOMES = {"Fuser": "fuser", "fuse": "fuser", "Pair": "pair", "Sensor": "sensor"}
 
 
 def __getattr__(name: str) -> Any:

@@ -138,7 +138,7 @@ def fingerprint(pairs: Mapping[str, Iterable[Any]]) -> str:
 
 
 def as_json(outcome: Outcome, lines: list[Line], facts: dict[str, str]) -> dict[str, Any]:
-    """All of it, for programs; numbers that JSON does not have are None."""
+    """All of it, for programs."""
     return {
         "facts": facts,
         "configuration": {
@@ -152,12 +152,12 @@ def as_json(outcome: Outcome, lines: list[Line], facts: dict[str, str]) -> dict[
                 "dataset": line.dataset,
                 "method": line.method,
                 "groups": {
-                    value: {group: _finite(asdict(found)) for group, found in groups.items()}
+                    value: {group: asdict(found) for group, found in groups.items()}
                     for value, groups in line.groups.items()
                 },
                 "transforms": {
                     value: [
-                        {"transform": c.transform, "amount": c.amount, **_finite(asdict(found))}
+                        {"transform": c.transform, "amount": c.amount, **asdict(found)}
                         for c, found in cases.items()
                     ]
                     for value, cases in line.cases.items()
@@ -267,7 +267,3 @@ def _places(kind: str, cases: list[Case]) -> list[float]:
     if kind == "rotation":
         return [float(case.amount) for case in cases]
     return [float(place) for place in range(len(cases))]
-
-
-def _finite(found: dict[str, float]) -> dict[str, float | None]:
-    return {name: value if math.isfinite(value) else None for name, value in found.items()}

@@ -19,6 +19,7 @@ from emma_fusion.errors import UserError
 VERBS = [
     "demo",
     "fuse",
+    "sense",
     "info",
     "models",
     "evaluate",

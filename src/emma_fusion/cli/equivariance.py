@@ -20,6 +20,7 @@ from emma_fusion.cli.scoring import (
     RootOption,
     SeedOption,
     begin,
+    finite,
 )
 
 if TYPE_CHECKING:
@@ -133,7 +134,8 @@ def write(outcome: Outcome, output: Path, seed: int, device: str) -> None:
     warnings = [text for dataset in outcome.datasets for text in dataset.warnings]
     head = [f"- {name}: {text}" for name, text in facts.items()]
     head += [f"- Warning: {text}" for text in warnings + outcome.failures]
-    summary = json.dumps(report.as_json(outcome, lines, facts), indent=2, ensure_ascii=False)
+    everything = finite(report.as_json(outcome, lines, facts))
+    summary = json.dumps(everything, indent=2, ensure_ascii=False)
     files = {
         "tables.md": "\n".join(head) + "\n\n" + report.markdown(outcome, lines),
         "summary.json": summary + "\n",

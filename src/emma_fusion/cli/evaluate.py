@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +15,7 @@ from emma_fusion.cli.scoring import (
     MetricsOption,
     ProtocolOption,
     choose_metrics,
+    finite,
 )
 
 
@@ -110,13 +110,6 @@ def match(
         )
     stale = [path for stem, path in outputs.items() if stem not in sources]
     return triples, stale, [stem for stem in sources if stem not in outputs]
-
-
-def finite(value: Any) -> Any:
-    """Put null in the place of numbers that JSON does not have: infinities and NaN."""
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def warn(stale: list[Path], missing: list[str]) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -95,3 +96,12 @@ def choose_metrics(convention: str, names: str | None) -> tuple[str, ...]:
             f"it has {', '.join(found.metrics)}."
         )
     return chosen
+
+
+def finite(value: Any) -> Any:
+    """Put null in the place of numbers that JSON does not have: infinities and NaN."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,215 @@
+"""emma sense FUSED -o OUT: what an infrared and a visible camera would see in a fused picture."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from emma_fusion.cli.progress import bar
+from emma_fusion.cli.scoring import finite
+
+if TYPE_CHECKING:
+    from emma_fusion.bench.sensing import Scores
+    from emma_fusion.sensor import Sensor
+
+
+class Job(NamedTuple):
+    """A fused picture, where the two sensed ones go, and its two sources where they are known."""
+
+    fused: Path
+    infrared: Path
+    visible: Path
+    sources: tuple[Path, Path] | None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether both sensed pictures are there."""
+        return self.infrared.exists() and self.visible.exists()
+
+
+def sense(
+    fused: Annotated[Path, typer.Argument(help="Fused picture or folder, from any program.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder: NAME.png goes into its folders infrared and visible.",
+            metavar="OUT",
+        ),
+    ],
+    model: Annotated[
+        str, typer.Option(help="Shipped model, by name, or the folder of a training run.")
+    ] = "base",
+    sources: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            help="The two pictures that were fused, or their folders: PSNR and SSIM are printed.",
+            metavar="INFRARED VISIBLE",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON instead of a table; needs --sources.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(help="On a CPU; without it, one for each usable core.", min=1)
+    ] = None,
+) -> None:
+    """Write what the model's sensing networks A_i and A_v see in fused pictures.
+
+    Of coloured pictures the luminance is sensed. The sensed pictures are grey PNG files of the
+    fused picture's size and depth.
+
+    Nothing that exists is replaced without --overwrite; what is there is skipped.
+    """
+    from emma_fusion.errors import UserError
+
+    if as_json and sources is None:
+        raise UserError("--json prints scores, for which --sources INFRARED VISIBLE is needed.")
+    jobs = plan(fused, output, sources)
+    todo = jobs if overwrite else [job for job in jobs if not job.is_done]
+    if len(todo) < len(jobs):
+        skipped = len(jobs) - len(todo)
+        print(f"Skipped {skipped} that exist; --overwrite makes them anew.", file=sys.stderr)
+    failures: dict[Path, str] = {}
+    if todo:
+        from emma_fusion.sensor import Sensor
+
+        sensor = Sensor.from_pretrained(model, device=device, threads=threads)
+        with bar("Sensing") as show:
+            for number, job in enumerate(todo, 1):
+                try:
+                    write(sensor, job)
+                except Exception as error:  # one bad picture must not cost the others their night
+                    failures[job.fused] = str(error) or type(error).__name__
+                show(number, len(todo))
+        done = len(todo) - len(failures)
+        print(f"Sensed {done} of {len(todo)} pictures into {output}", file=sys.stderr)
+    if sources is not None:
+        report([job for job in jobs if job.fused not in failures], model, as_json, failures)
+    for path, said in failures.items():
+        print(f"Failed {path.stem}: {said}", file=sys.stderr)
+    if failures:
+        raise typer.Exit(1)
+
+
+def plan(fused: Path, output: Path, sources: tuple[Path, Path] | None) -> list[Job]:
+    """What is to be done with each fused picture; sources are found by stem in folders.
+
+    Raises:
+        UserError: something does not exist, folders and files are mixed, no source fits, or a
+            sensed picture would take the place of an input.
+    """
+    from emma_fusion.errors import UserError
+    from emma_fusion.media.folders import list_pictures, match_pairs
+
+    for path in (fused, *(sources or ())):
+        if not path.exists():
+            raise UserError(f"{path} does not exist.")
+        if path.is_dir() != fused.is_dir():
+            kinds = [f"{p} is a {'folder' if p.is_dir() else 'file'}" for p in (fused, path)]
+            raise UserError(f"{' and '.join(kinds)}: give files only or folders only.")
+    if output.exists() and not output.is_dir():
+        raise UserError(f"{output} is a file: the sensed pictures need a folder.")
+    pictures = list_pictures(fused) if fused.is_dir() else {fused.stem: fused}
+    if not pictures:
+        raise UserError(f"The folder {fused} holds no pictures.")
+    known = {}
+    if sources is not None:
+        pairs = match_pairs(*sources)[0] if fused.is_dir() else [(fused.stem, *sources)]
+        known = {stem: (infrared, visible) for stem, infrared, visible in pairs}
+        if not pictures.keys() & known.keys():
+            raise UserError(
+                f"No name in {fused} is that of a pair in {sources[0]} and {sources[1]}: "
+                "they are matched by file name without its suffix."
+            )
+        for stem in sorted(pictures.keys() - known.keys()):
+            print(f"Not scored, it has no pair of sources: {pictures[stem]}", file=sys.stderr)
+    jobs = [
+        Job(
+            path,
+            output / "infrared" / f"{stem}.png",
+            output / "visible" / f"{stem}.png",
+            known.get(stem),
+        )
+        for stem, path in pictures.items()
+    ]
+    for job in jobs:
+        for target in (job.infrared, job.visible):
+            inputs = (job.fused, *(job.sources or ()))
+            if target.exists() and any(target.samefile(path) for path in inputs):
+                raise UserError(f"{target} is one of the inputs: write to another folder.")
+    return jobs
+
+
+def write(sensor: Sensor, job: Job) -> None:
+    """Sense a fused picture, and write both pictures with the record of how they were made."""
+    from emma_fusion import __version__
+    from emma_fusion.media.rasters import read_picture, write_picture
+
+    infrared, visible = sensor(read_picture(job.fused))
+    made = {"software": f"emma-fusion {__version__}", "model": sensor.name, "of": job.fused.name}
+    write_picture(job.infrared, infrared, {**made, "sensed": "infrared"})
+    write_picture(job.visible, visible, {**made, "sensed": "visible"})
+
+
+def report(jobs: list[Job], model: str, as_json: bool, failures: dict[Path, str]) -> None:
+    """Score the sensed pictures, as they are written, against the sources, and print the means.
+
+    Pictures that cannot be scored are added to the failures.
+    """
+    from emma_fusion import __version__
+    from emma_fusion.bench.sensing import mean_scores
+
+    scores: dict[str, Scores] = {}
+    for job in jobs:
+        if job.sources is not None:
+            try:
+                scores[job.fused.stem] = score(job.fused, job.infrared, job.visible, job.sources)
+            except Exception as error:
+                failures[job.fused] = str(error) or type(error).__name__
+    if not scores:
+        return
+    means = mean_scores(list(scores.values()))
+    if as_json:
+        found = {"software": f"emma-fusion {__version__}", "model": model, "count": len(scores)}
+        print(json.dumps(finite({**found, "mean": means, "pictures": scores}), indent=2))
+    else:
+        print_table(means, len(scores))
+
+
+def score(fused: Path, infrared: Path, visible: Path, sources: tuple[Path, Path]) -> Scores:
+    """Score one fused picture and what was sensed in it."""
+    from emma_fusion.bench.scoring import without_alpha
+    from emma_fusion.bench.sensing import score_sensing
+    from emma_fusion.media.rasters import read_pair, read_picture
+    from emma_fusion.metrics import luminance
+
+    pair = read_pair(*sources, colour="none")
+    plane = luminance(without_alpha(read_picture(fused)))
+    sensed = (read_picture(infrared), read_picture(visible))
+    return score_sensing(sensed, plane, (pair.infrared, pair.visible))
+
+
+def print_table(means: Scores, count: int) -> None:
+    """Print each mean against both sources."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from emma_fusion.bench.sensing import METRICS, SENSED, SOURCES
+
+    table = Table(caption=f"means of {count} pictures; i infrared, v visible, f fused")
+    table.add_column("")
+    for source in SOURCES.values():
+        for metric in METRICS:
+            table.add_column(f"{metric} to {source}", justify="right")
+    for name, title in SENSED.items():
+        values = [means[name][source][metric] for source in SOURCES for metric in METRICS]
+        table.add_row(title, *(f"{value:.3f}" for value in values))
+    Console().print(table)
