@@ -1,9 +1,10 @@
-"""Make docs/results.md: run `emma bench` on RoadScene's test pictures and put its tables together.
+"""Put the scores into docs/results.md: `emma bench` on RoadScene's test pictures.
 
     python benchmarks/results.py [--root ../shared/data] [--output runs/results]
 
 A run that was stopped goes on where it was. With $EMMA_TEACHERS, or ../golden/fused beside the
 root, the fused pictures of the paper's two teachers are compared too, on the pictures they have.
+Only the part of the page between its markers is replaced; see marked.py.
 """
 
 import argparse
@@ -14,23 +15,22 @@ import sys
 from pathlib import Path
 
 from emma_fusion import models
+from marked import put
 
 HERE = Path(__file__).resolve().parents[1]
 TEACHERS = ("auif", "didfuse")
 
-INTRODUCTION = """# Results
+INTRODUCTION = """## Scores
 
-<!-- Made by `make results`; do not edit. -->
-
-Means on the usual 50 test pictures of RoadScene (H. Xu et al., AAAI 2020), which no method here
-was trained or chosen on: the model that ships and classical methods. `emma bench` made the tables;
-one command makes them again on your machine, with a report of box plots and pictures:
-
-    make results
+Made by `make results`; do not edit. Means on the usual 50 test pictures of RoadScene (H. Xu et
+al., AAAI 2020), which no method here was trained or chosen on: the model that ships and classical
+methods. The same command makes them again on your machine, with a report of box plots and pictures
+in `runs/results`.
 
 How to read them: no one metric decides. EN, SD, SF and AG look at the fused picture alone, so noise
 and contrast raise them; MI and VIF reward copying one source, which the maximum does; SCD, Qabf and
-SSIM ask for both. The published rows are from other pictures than these fifty in part, and orient.
+SSIM ask for both. The published rows are in part from other pictures than these fifty, and orient.
+What each name stands for is on [the page of the metrics](metrics.md).
 """
 
 
@@ -39,20 +39,27 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=os.environ.get("EMMA_DATA"))
     parser.add_argument("--output", type=Path, default=HERE / "runs" / "results")
     parser.add_argument("--document", type=Path, default=HERE / "docs" / "results.md")
+    parser.add_argument("--limit", type=int, help="of pairs, to try it out")
     arguments = parser.parse_args()
     root = Path(arguments.root or HERE.parent / "shared" / "data")
+    output, limit = arguments.output, []
+    if arguments.limit:
+        limit = ["--limit", str(arguments.limit)]
+        if arguments.document.resolve() == HERE / "docs" / "results.md":
+            parser.error("With --limit, name another page: --document FILE.")
     methods = [*models.shipped(), "baselines"]
+    paper = ["--protocol", "paper", *limit]
     text = [INTRODUCTION]
     text += section(
         "In the paper's protocol",
         "Every fused picture is stretched to its own minimum and maximum, as the paper's authors "
         "do. This is the table to read beside published ones.",
-        bench(methods, root, arguments.output / "paper", "--protocol", "paper"),
+        bench(methods, root, output / "paper", *paper),
     )
     text += section(
         "As the pictures are",
         "The same methods and pictures without a stretch: what a user of the pictures gets.",
-        bench(methods, root, arguments.output / "direct"),
+        bench(methods, root, output / "direct", *limit),
     )
     teachers = Path(os.environ.get("EMMA_TEACHERS") or root.parent / "golden" / "fused")
     folders = [f"folder:{teachers / name}" for name in TEACHERS if (teachers / name).is_dir()]
@@ -62,14 +69,12 @@ def main() -> None:
             "AUIF and DIDFuse, whose outputs the sensing functions are learnt from, by their "
             "authors' weights; only on the pictures that are there from both. Paper protocol.",
             bench(
-                [*methods, *folders],
-                root,
-                arguments.output / "paper",
-                *("--protocol", "paper", "--common", "--no-published"),
+                [*methods, *folders], root, output / "teachers", *paper, "--common",
+                "--no-published",
             ),
-        )
-    arguments.document.write_text("\n".join(text), encoding="utf-8")
-    print(f"Wrote {arguments.document}", file=sys.stderr)
+        )  # fmt: skip
+    put(arguments.document, "scores", "\n".join(text), title="Results")
+    print(f"Wrote {arguments.document}; the reports are in {output}", file=sys.stderr)
 
 
 def bench(methods: list[str], root: Path, output: Path, *options: str) -> str:
@@ -81,10 +86,21 @@ def bench(methods: list[str], root: Path, output: Path, *options: str) -> str:
 
 
 def section(title: str, about: str, tables: str) -> list[str]:
-    """A part of the page: its tables one heading lower, and what they depend on at the end."""
+    """A part of the page: the means, and folded away what stands behind them."""
     facts, _, rest = tables.partition("\n\n")
-    rest = re.sub(r"^## ", "### ", rest, flags=re.MULTILINE)
-    return [f"## {title}\n", f"{about}\n", rest, f"Made with:\n\n{facts}\n"]
+    rest = re.sub(r"^## ", "#### ", rest, flags=re.MULTILINE)
+    means, mark, behind = rest.partition("Bootstrap 95% intervals")
+    return [
+        f"### {title}\n",
+        f"{about}\n",
+        means,
+        folded("Intervals and paired tests", mark + behind),
+        folded("What these numbers depend on", facts),
+    ]
+
+
+def folded(summary: str, text: str) -> str:
+    return f"<details><summary>{summary}</summary>\n\n{text.strip()}\n\n</details>\n"
 
 
 if __name__ == "__main__":
