@@ -3,6 +3,7 @@
 import csv
 import io
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 import pytest
 
@@ -39,6 +40,17 @@ def test_markdown_marks_best_and_second_and_what_is_published(table):
     assert "arXiv 2305.11443" in text
     assert "| plain_average | +0.05\\* |" in text
     assert "7.40–7.60" in text
+
+
+def test_too_few_pictures_for_any_test_are_told(table):
+    text = "which no difference can reach with so few pictures"
+    assert not table.too_few()
+    assert text not in tables.markdown([table])
+    few = replace(table, pictures=7)  # 6 comparisons, 6 * 2**-6 > 0.05
+    assert few.too_few()
+    assert text in tables.markdown([few])
+    assert not replace(table, pictures=8).too_few()  # 6 * 2**-7 = 0.047
+    assert not replace(few, reference=None).too_few()
 
 
 def test_latex_is_escaped_and_balanced(table):

@@ -75,7 +75,8 @@ def hardware(device: str) -> str:
     if cpuinfo.is_file():
         names = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
         name = names[0].partition(":")[2].strip() if names else name
-    text = f"{name}, {usable_cores()} cores used"
+    cores = usable_cores()
+    text = f"{name}, {cores} core{'s' if cores > 1 else ''} used"
     if device != "cpu" and torch.cuda.is_available():
         text += f", {torch.cuda.get_device_name()}"
     return text

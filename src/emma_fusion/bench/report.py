@@ -18,7 +18,7 @@ from emma_fusion.bench.published import CAVEAT, CITATION
 from emma_fusion.bench.runner import Run, Scores
 from emma_fusion.bench.scoring import without_alpha
 from emma_fusion.bench.statistics import Cell
-from emma_fusion.bench.tables import SIGNIFICANT, Table
+from emma_fusion.bench.tables import SIGNIFICANT, TOO_FEW, Table
 from emma_fusion.errors import UserError
 from emma_fusion.media.rasters import read_pair, read_picture
 from emma_fusion.metrics import METRICS
@@ -75,6 +75,7 @@ def render(outcome: Run, tables: list[Table], facts: dict[str, str], pictures: i
         caveat=CAVEAT,
         citation=CITATION,
         significant=SIGNIFICANT,
+        too_few=TOO_FEW,
         arrow=writers.arrow,
         label=writers.label,
         rank=writers.rank,

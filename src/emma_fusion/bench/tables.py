@@ -13,6 +13,7 @@ from emma_fusion.bench.statistics import Cell, Line
 from emma_fusion.metrics import METRICS
 
 SIGNIFICANT = 0.05
+TOO_FEW = "which no difference can reach with so few pictures for so many comparisons"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,16 @@ class Table:
         others = [line for line in self.lines if line.method != self.reference]
         return others if self.reference is not None else []
 
+    def too_few(self) -> bool:
+        """Whether so few pictures cannot make any difference significant.
+
+        If all n pictures agree, Wilcoxon's p is 2^(1 - n), and Holm's method multiplies the
+        smallest p by the number of comparisons.
+        """
+        cells = [cell for line in self.compared() for cell in line.cells.values()]
+        comparisons = sum(not math.isnan(cell.p) for cell in cells)
+        return comparisons > 0 and comparisons * 2.0 ** (1 - self.pictures) >= SIGNIFICANT
+
 
 def arrow(metric: str) -> str:
     """Which way is better."""
@@ -78,7 +89,8 @@ def markdown(tables: list[Table]) -> str:
         if table.compared():
             parts.append(
                 f"Difference from {table.reference}, mean over pictures; \\* where Wilcoxon's "
-                f"signed-rank test, corrected by Holm's method, gives p < {SIGNIFICANT}:\n"
+                f"signed-rank test, corrected by Holm's method, gives p < {SIGNIFICANT}"
+                f"{', ' + TOO_FEW if table.too_few() else ''}:\n"
             )
             rows = [
                 [label(table, line), *_cells(table, line, difference)] for line in table.compared()
