@@ -34,6 +34,8 @@ def folders(tmp_path):
         (["IR", "VI", "-o", "RUN", "--preset", "best"], "no preset 'best'"),
         (["IR", "VI", "-o", "RUN", "--set", "fusion.alpha"], "not NAME=VALUE"),
         (["IR", "VI", "-o", "RUN", "--set", "fusion.alpha=high"], "fusion.alpha"),
+        (["IR", "VI", "-o", "RUN", "--set", "fusion.alpha=[1"], "not valid YAML"),
+        (["-o", "RUN", "--teacher", "VI"], "belongs to two folders"),
         (["IR", "VI", "-o", "RUN", "--set", "fusion.alfa=1"], "fusion.alfa"),
         (["IR", "VI", "-o", "RUN", "--init", "nothing"], "no model 'nothing'"),
         (["IR", "VI", "-o", "RUN", "--teacher", "NOWHERE"], "does not exist"),
@@ -48,6 +50,23 @@ def test_bad_input_is_one_sentence_and_code_2(capsys, tmp_path, folders, argumen
     assert code == 2
     assert sentence in " ".join(said.split())
     assert "Traceback" not in said
+
+
+def test_resume_goes_on_with_the_saved_settings_only(capsys, tmp_path, folders):
+    """Giving the same settings again is fine; others are refused, not ignored."""
+    steps = ("sensing.steps=0", "start.steps=0", "fusion.steps=1", "fusion.batch=1")
+    small = ("patches.size=32", *steps, "init=base", "run.device=cpu")
+    run_folder = tmp_path / "run"
+    begun = [*folders, "-o", run_folder, *(word for s in small for word in ("--set", s))]
+    assert run(capsys, "train", *begun)[0] == 0
+    assert run(capsys, "train", "-o", run_folder, "--resume")[0] == 0
+    assert run(capsys, "train", *begun, "--resume")[0] == 0
+    before = (run_folder / "config.yaml").read_text()
+    for other in (["--seed", "7"], ["--preset", "paper"], ["--set", "fusion.alpha=0.3"]):
+        code, said = run(capsys, "train", *begun, *other, "--resume")
+        assert code == 2
+        assert "--resume and -o" in said
+    assert (run_folder / "config.yaml").read_text() == before
 
 
 def test_a_missing_extra_is_named(capsys, monkeypatch, tmp_path, folders):

@@ -19,8 +19,12 @@ def train(
         Path | None, typer.Option("-o", "--output", help="Folder of the run.")
     ] = None,
     preset: Annotated[
-        str, typer.Option(help="paper: the paper's settings; cpu: two cores, two hours; tune.")
-    ] = "cpu",
+        str | None,
+        typer.Option(
+            help="paper: the paper's settings; cpu: two cores, two hours; tune.",
+            show_default="cpu",
+        ),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="YAML file of settings, over the preset's.")
     ] = None,
@@ -62,6 +66,8 @@ def train(
         raise UserError(
             "Give two folders, INFRARED and VISIBLE, or none and a --config with pairs."
         )
+    if teacher and infrared is None:
+        raise UserError("--teacher belongs to two folders; a --config names its teachers itself.")
     try:
         from emma_fusion.training import run
         from emma_fusion.training.config import load_config
@@ -69,12 +75,6 @@ def train(
         raise UserError(
             f"Training needs {error.name}: pip install 'emma-fusion[train]'."
         ) from error
-    if resume:
-        saved = output / run.CONFIG
-        if not saved.is_file():
-            raise UserError(f"There is no run to resume in {output}: it has no {run.CONFIG}.")
-        run.train(load_config(file=saved), output, resume=True)
-        return
     overrides: dict[str, Any] = {
         name: value
         for name, value in {
@@ -95,7 +95,20 @@ def train(
             pairs["additive"] = {}
         overrides["pairs"] = [pairs]
     overrides |= _settings(set_ or [])
-    weights = run.train(load_config(preset, config, overrides), output)
+    if resume:
+        saved = output / run.CONFIG
+        if not saved.is_file():
+            raise UserError(f"There is no run to resume in {output}: it has no {run.CONFIG}.")
+        settings = load_config(file=saved)
+        asked = preset or config or overrides
+        if asked and load_config(preset or "cpu", config, overrides) != settings:
+            raise UserError(
+                f"The settings given are not those that the run in {output} began with, and it "
+                f"goes on with those: give --resume and -o {output} alone."
+            )
+    else:
+        settings = load_config(preset or "cpu", config, overrides)
+    weights = run.train(settings, output, resume=resume)
     typer.echo(f"The weights are in {weights.parent}. Try them:", err=True)
     typer.echo(f"  emma fuse INFRARED VISIBLE -o FUSED --model {weights.parent}", err=True)
 
@@ -111,5 +124,8 @@ def _settings(texts: list[str]) -> dict[str, Any]:
         name, equals, value = text.partition("=")
         if not equals:
             raise UserError(f"--set {text} is not NAME=VALUE, such as --set fusion.alpha=0.3.")
-        settings[name] = yaml.safe_load(value)
+        try:
+            settings[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise UserError(f"The value of --set {text} is not valid YAML.") from error
     return settings
