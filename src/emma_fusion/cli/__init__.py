@@ -76,6 +76,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; a user's mistake becomes one sentence on stderr and exit code 2."""
     try:
         app(args=arguments)
-    except UserError as error:
+    except (UserError, OSError) as error:  # such as a file that may not be read, or a full disk
         print(f"emma: {error}", file=sys.stderr)
         raise SystemExit(2) from None
