@@ -1,3 +1,4 @@
+import shutil
 import sys
 
 import cv2
@@ -67,6 +68,20 @@ def test_resume_goes_on_with_the_saved_settings_only(capsys, tmp_path, folders):
         assert code == 2
         assert "--resume and -o" in said
     assert (run_folder / "config.yaml").read_text() == before
+
+
+def test_two_folders_of_many_pairs_keep_one_in_ten_for_previews(capsys, tmp_path, folders):
+    for folder in folders:
+        for number in range(10):
+            shutil.copy(folder / "a.png", folder / f"{number}.png")
+    steps = ("sensing.steps=0", "start.steps=0", "fusion.steps=1", "fusion.batch=1")
+    small = ("patches.size=32", *steps, "init=base", "run.device=cpu")
+    settings = [word for setting in small for word in ("--set", setting)]
+    code, said = run(capsys, "train", *folders, "-o", tmp_path / "run", *settings)
+    assert code == 0
+    assert "10 pairs, " in said
+    assert "hidden-pattern ratio" in said
+    assert (tmp_path / "run" / "previews" / "fusion-000001.png").is_file()
 
 
 def test_a_missing_extra_is_named(capsys, monkeypatch, tmp_path, folders):

@@ -89,7 +89,11 @@ def train(
         if value is not None
     }
     if infrared is not None and visible is not None:
+        from emma_fusion.media.folders import match_pairs
+
         pairs: dict[str, Any] = {"infrared": infrared, "visible": visible}
+        # A few pairs to look at while the others train; of a handful none can be spared.
+        pairs["validation"] = min(4, len(match_pairs(infrared, visible)[0]) // 10)
         pairs["teachers"] = teacher or []
         if preset != "paper":
             pairs["additive"] = {}
