@@ -69,6 +69,38 @@ def read_header(data: bytes) -> Header:
     raise Damaged("is not a PNG, JPEG, BMP, TIFF or WebP picture")
 
 
+def split_pages(data: bytes) -> list[bytes]:
+    """The pages of a TIFF file, each as a file whose first page it is; other files whole.
+
+    Pages of another size than the first are previews, and left out.
+
+    Raises:
+        Damaged: a page is cut short, contradicts itself, or follows itself.
+    """
+    if data[:4] not in _TIFF:
+        return [data]
+    order, big = _TIFF[data[:4]], b"+" in data[:4]
+    link, pointer = ("Q", 8) if big else ("I", 4)
+    pages, seen, first = [], set(), read_header(data)
+    try:
+        (at,) = struct.unpack_from(order + link, data, pointer)
+        while at:
+            if at in seen:
+                raise Damaged("is damaged: its pages go round in a circle")
+            seen.add(at)
+            place = struct.pack(order + link, at)
+            page = data[:pointer] + place + data[pointer + len(place) :]
+            header = read_header(page)
+            if (header.width, header.height) == (first.width, first.height):
+                pages.append(page)
+            (entries,) = struct.unpack_from(order + ("Q" if big else "H"), data, at)
+            at += (8 + 20 * entries) if big else (2 + 12 * entries)
+            (at,) = struct.unpack_from(order + link, data, at)
+    except struct.error:
+        raise Damaged("is cut short") from None
+    return pages
+
+
 def _read_png(data: bytes) -> Header:
     """PNG specification, 5 and 11: chunks of length, type, data and CRC from IHDR to IEND."""
     width = height = 0

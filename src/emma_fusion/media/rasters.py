@@ -20,7 +20,8 @@ import numpy.typing as npt
 from emma_fusion.errors import UserError
 from emma_fusion.media import records
 from emma_fusion.media.folders import SUFFIXES, make_folder
-from emma_fusion.media.headers import Damaged, Header, read_header
+from emma_fusion.media.headers import Damaged, Header, read_header, split_pages
+from emma_fusion.media.thermal import Mend, mend
 from emma_fusion.pair import Colour, Pair
 
 # 16384 x 16384. A header that claims more is refused before anything is allocated.
@@ -54,19 +55,38 @@ def read_picture(path: Path | str) -> npt.NDArray[Any]:
             `MAX_PIXELS`, or of a depth other than 8 or 16 bit.
     """
     path = Path(path)
-    if not os.path.exists(path):  # False, not an error, for a name that no disk could hold
-        raise UserError(f"The file {path} does not exist.")
-    if not path.is_file():
-        raise UserError(f"{path} is not a file.")
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"The file {path} could not be read: {error.strerror}.") from error
-    try:
-        header = read_header(data)
-        return _decode(data, header)
+        data = _read_bytes(path)
+        return _decode(data, read_header(data))
     except Damaged as damage:
         raise UserError(f"The file {path} {damage}.") from None
+
+
+def read_pages(path: Path | str) -> list[npt.NDArray[Any]]:
+    """Read all pages of a TIFF file that have the first page's size; of another file its picture.
+
+    Raises:
+        UserError: see `read_picture`.
+    """
+    path = Path(path)
+    try:
+        return [_decode(page, read_header(page)) for page in split_pages(_read_bytes(path))]
+    except Damaged as damage:
+        raise UserError(f"The file {path} {damage}.") from None
+
+
+def count_pages(path: Path | str) -> int:
+    """How many pictures `read_pages` would give; 1 for what is no TIFF, or none that is readable.
+
+    The page itself is not decoded, and its errors are left to who reads it.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        return 1
+    try:
+        return len(split_pages(_read_bytes(path)))
+    except (Damaged, UserError):
+        return 1
 
 
 def read_pair(
@@ -75,6 +95,7 @@ def read_pair(
     *,
     colour: Colour = "auto",
     infrared_range: str = "auto",
+    mending: Mend = "none",
 ) -> Pair:
     """Read two registered pictures as a pair, which has the stem of the visible picture's name.
 
@@ -83,19 +104,23 @@ def read_pair(
         visible: path.
         colour: see `Pair.from_arrays`.
         infrared_range: see `Pair.from_arrays`.
+        mending: of the infrared picture before anything else; see `thermal.mend`.
 
     Raises:
         UserError: a file is not readable (see `read_picture`) or the two do not fit.
     """
     infrared, visible = Path(infrared), Path(visible)
-    return Pair.from_arrays(
-        read_picture(infrared),
+    thermal, mended = mend(read_picture(infrared), mending)
+    pair = Pair.from_arrays(
+        thermal,
         read_picture(visible),
         colour=colour,
         infrared_range=infrared_range,
         name=visible.stem,
         labels=(infrared.name, visible.name),
     )
+    pair.record["infrared"] |= mended
+    return pair
 
 
 def write_picture(
@@ -146,6 +171,30 @@ def check_format(path: Path, dtype: npt.DTypeLike, has_alpha: bool = False) -> N
             f"{path.name} is to have an alpha channel, which {suffix[1:]} cannot hold: write png, "
             "tif or webp."
         )
+
+
+def _read_bytes(path: Path) -> bytes:
+    """The bytes of a file, or a `UserError`."""
+    if not os.path.exists(path):  # False, not an error, for a name that no disk could hold
+        raise UserError(f"The file {path} does not exist.")
+    if not path.is_file():
+        raise UserError(f"{path} is not a file.")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"The file {path} could not be read: {error.strerror}.") from error
+
+
+def encode_pages(pictures: list[npt.NDArray[Any]]) -> bytes:
+    """The bytes of a TIFF file of many pages, each as `write_picture` takes it."""
+    with _captured_stderr():
+        try:
+            done, encoded = cv2.imencodemulti(".tif", [_swap_channels(page) for page in pictures])
+        except cv2.error:
+            done = False
+    if not done:
+        raise UserError(f"{len(pictures)} pages could not be put into one TIFF file.")
+    return encoded.tobytes()
 
 
 def _encode(path: Path, picture: npt.NDArray[Any], record: dict[str, Any] | None) -> bytes:

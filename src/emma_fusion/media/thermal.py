@@ -1,0 +1,177 @@
+"""What thermal cameras need: dead pixels and stripes mended, and one range over many pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from emma_fusion.errors import UserError
+from emma_fusion.pair import FloatArray, luminance
+
+Mend = Literal["none", "dead-pixels", "stripes", "both"]
+
+# A dead pixel stands out by this many standard deviations of the noise, a stripe by less than this.
+_SIGMAS = 6
+# The width over which a column is compared with its neighbours, and how often.
+_STRIPE_WIDTH, _STRIPE_ROUNDS = 9, 3
+
+
+def mend(picture: npt.NDArray[Any], what: Mend) -> tuple[npt.NDArray[Any], dict[str, Any]]:
+    """Mend a thermal picture: dead pixels first, then stripes.
+
+    Args:
+        picture: (H, W), or (H, W, 3 or 4) whose colours are mended one by one and whose alpha is
+            left alone; uint8 or uint16.
+        what: "none", "dead-pixels", "stripes" or "both".
+
+    Returns:
+        The picture, and the record: how many values were replaced, and the largest offset taken
+        off a row or column.
+    """
+    if what == "none":
+        return picture, {}
+    planes = picture[..., None] if picture.ndim == 2 else picture
+    mended, dead, largest = planes.copy(), 0, 0.0
+    for channel in range(min(planes.shape[2], 3)):
+        plane = planes[..., channel].astype(np.float32)
+        if what in ("dead-pixels", "both"):
+            plane, found = replace_dead_pixels(plane)
+            dead += int(found.sum())
+        if what in ("stripes", "both"):
+            plane, offset = remove_stripes(plane)
+            largest = max(largest, offset)
+        top = np.iinfo(picture.dtype).max
+        mended[..., channel] = np.rint(np.clip(plane, 0, top))
+    record = {"mended": what, "dead_pixels": dead, "largest_stripe": round(largest, 2)}
+    return mended.reshape(picture.shape), record
+
+
+def replace_dead_pixels(plane: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Replace single pixels that stand out of all their neighbours by the neighbours' median.
+
+    A pixel is dead where it lies above the largest or below the smallest of its 8 neighbours by
+    more than these differ among each other, and by more than 6 standard deviations of the noise
+    (1.4826 times the median distance of a pixel from its neighbours' median) and 1. So edges,
+    lines, and targets of two pixels and more stay; dead pixels side by side stay too, and a real
+    target of one pixel goes.
+
+    Args:
+        plane: (H, W) counts; smaller than 3x3 it is left as it is.
+
+    Returns:
+        (H, W), and (H, W) which pixels were replaced.
+
+    >>> plane = np.full((5, 5), 100, np.float32); plane[2, 2] = 0
+    >>> float(replace_dead_pixels(plane)[0].min())
+    100.0
+    """
+    height, width = plane.shape
+    if min(height, width) < 3:
+        return plane, np.zeros(plane.shape, bool)
+    around = cv2.copyMakeBorder(plane, 1, 1, 1, 1, cv2.BORDER_REFLECT_101)
+    steps = [(y, x) for y in range(3) for x in range(3) if (y, x) != (1, 1)]
+    neighbours = np.stack([around[y : y + height, x : x + width] for y, x in steps])
+    neighbours.sort(axis=0)
+    low, high = neighbours[0], neighbours[-1]
+    median = (neighbours[3] + neighbours[4]) / 2
+    noise = 1.4826 * float(np.median(np.abs(plane - median)))
+    margin = np.maximum(high - low, max(_SIGMAS * noise, 1.0))
+    dead: npt.NDArray[np.bool_] = (plane > high + margin) | (plane < low - margin)
+    return np.where(dead, median, plane), dead
+
+
+def remove_stripes(plane: FloatArray) -> tuple[FloatArray, float]:
+    """Take off the offsets that single rows and columns of a sensor have.
+
+    A column's offset is the median over its pixels of what they differ from the mean of the 9
+    around them in their row; likewise rows. It is taken off in three rounds. Offsets of more than
+    6 robust standard deviations of all offsets are the scene's upright or level edges and stay. A
+    scene of many thin uprights over its whole height looks like stripes and suffers.
+
+    Args:
+        plane: (H, W) counts.
+
+    Returns:
+        (H, W), and the largest offset that was taken off.
+    """
+    before = plane
+    totals = [np.zeros(plane.shape[1], np.float32), np.zeros(plane.shape[0], np.float32)]
+    for _ in range(_STRIPE_ROUNDS):
+        for axis in (0, 1):  # columns, then rows
+            size = (_STRIPE_WIDTH, 1) if axis == 0 else (1, _STRIPE_WIDTH)
+            apart = plane - cv2.blur(plane, size, borderType=cv2.BORDER_REFLECT)
+            offset = np.median(apart, axis=axis)
+            spread = 1.4826 * np.median(np.abs(offset - np.median(offset)))
+            offset[np.abs(offset) > _SIGMAS * spread] = 0
+            plane = plane - np.expand_dims(offset, axis)
+            totals[axis] += offset
+    if plane is before:
+        return plane, 0.0
+    return plane, float(max(np.abs(total).max() for total in totals))
+
+
+def parse_shares(rule: str) -> tuple[float, float] | None:
+    """The percentiles of a range over a folder, "folder" or "folder:LOW:HIGH"; None for others.
+
+    Raises:
+        UserError: what follows the colon is no pair of percentiles.
+
+    >>> parse_shares("folder"), parse_shares("folder:1:99"), parse_shares("auto")
+    ((0.1, 99.9), (1.0, 99.0), None)
+    """
+    from emma_fusion.pair import parse_range
+
+    if rule.split(":")[0] != "folder":
+        return None
+    if rule == "folder":
+        return 0.1, 99.9
+    return parse_range("percentile" + rule.removeprefix("folder"))[1]
+
+
+def common_range(
+    pictures: Iterable[npt.NDArray[Any]], shares: tuple[float, float]
+) -> tuple[float, float]:
+    """Percentiles of the values of many pictures together, exactly, one picture in memory.
+
+    Args:
+        pictures: (H, W), or (H, W, 3 or 4) of which the luminance counts; all uint8 or all uint16.
+        shares: two percentiles, 0 to 100.
+
+    Raises:
+        UserError: there is no picture, depths differ, or the two percentiles are the same value.
+
+    >>> common_range([np.array([[0, 10]], np.uint8), np.array([[20]], np.uint8)], (0, 75))
+    (0.0, 15.0)
+    """
+    counts, dtype = np.zeros(2**16, np.int64), None
+    for picture in pictures:
+        if dtype not in (None, picture.dtype):
+            raise UserError("Pictures of 8 and of 16 bit have no common range of values.")
+        dtype = picture.dtype
+        if picture.ndim == 3:
+            picture = np.rint(luminance(picture[..., :3].astype(np.float32))).astype(dtype)
+        counts += np.bincount(picture.ravel(), minlength=2**16)
+    if dtype is None:
+        raise UserError("There is no readable infrared picture to take a range from.")
+    ends = np.cumsum(counts)
+    low, high = (_percentile(ends, share) for share in shares)
+    if low == high:
+        raise UserError(
+            f"The infrared pictures have no range: their percentiles {shares[0]:g} and "
+            f"{shares[1]:g} are both {low:g}. Give the values: --infrared-range LOW:HIGH."
+        )
+    return low, high
+
+
+def _percentile(ends: npt.NDArray[np.int64], share: float) -> float:
+    """NumPy's linear percentile, from cumulated counts."""
+    place = share / 100 * (ends[-1] - 1)
+    below, above = (
+        int(np.searchsorted(ends, index, side="right"))
+        for index in (np.floor(place), np.ceil(place))
+    )
+    return float(below + (above - below) * (place - np.floor(place)))
