@@ -26,6 +26,7 @@ VERBS = [
     "bench",
     "equivariance",
     "train",
+    "ablate",
     "import-checkpoint",
 ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -13,6 +13,7 @@ from emma_fusion.errors import UserError
 from emma_fusion.networks.block import Branches
 
 StageName = Literal["sensing", "start", "fusion"]
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class Section(BaseModel):
@@ -52,9 +53,6 @@ class Pairs(Section):
         ["sensing", "start", "fusion"], description="the stages that learn from these pairs"
     )
     validation: int = Field(0, ge=0, description="pairs kept out of training, spread evenly")
-    held_out: list[str] = Field(
-        [], description="stems kept out too, such as 41???: a patient's slices are too alike"
-    )
     held_out: list[str] = Field(
         [], description="stems kept out too, such as 41???: a patient's slices are too alike"
     )
@@ -200,9 +198,9 @@ def load_config(
     if preset is not None:
         if preset not in presets():
             raise UserError(f"There is no preset {preset!r}; choose one of {', '.join(presets())}.")
-        _merge(values, _read(presets()[preset]))
+        _merge(values, read_settings(presets()[preset]))
     if file is not None:
-        _merge(values, _read(file))
+        _merge(values, read_settings(file))
     for name, value in (overrides or {}).items():
         *parents, last = name.split(".")
         place = values
@@ -211,17 +209,36 @@ def load_config(
             if not isinstance(place, dict):
                 raise UserError(f"{name} is not a setting: {parent} has no parts.")
         place[last] = value
+    return validated(TrainingConfig, values, "training configuration")
+
+
+def validated(kind: type[Model], values: dict[str, Any], what: str) -> Model:
+    """Values as a model of settings.
+
+    Args:
+        kind: The model.
+        values: Nested names to values.
+        what: What the error message calls it.
+
+    Raises:
+        UserError: A value is not valid or a name is not known; each is named.
+    """
     try:
-        return TrainingConfig.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
         lines = [
             f"  {'.'.join(str(part) for part in e['loc']) or 'settings'}: {e['msg']}"
             for e in error.errors()
         ]
-        raise UserError("The training configuration is not valid:\n" + "\n".join(lines)) from None
+        raise UserError(f"The {what} is not valid:\n" + "\n".join(lines)) from None
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_settings(file: Path) -> dict[str, Any]:
+    """The mapping in a YAML file.
+
+    Raises:
+        UserError: The file cannot be read, or holds something else.
+    """
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
