@@ -32,6 +32,9 @@ class Request:
     depth: str | None
     palette: str | None
     overwrite: bool
+    mending: Literal["none", "dead-pixels", "stripes", "both"] = "none"
+    unit: str = ""
+    range_rule: str | None = None  # what the infrared range was found by, where not by Pair
 
     def suffix(self, visible: Path) -> str:
         """The suffix of a fused picture."""
@@ -64,9 +67,10 @@ def fuse(
     infrared_range: Annotated[
         str,
         typer.Option(
-            help="Which infrared values become black and white: auto, full, LOW:HIGH (values) or "
-            "percentile:LOW:HIGH. auto: percentile:0.1:99.9 for 16-bit pictures that use less "
-            "than half their range, else full.",
+            help="Which infrared values become black and white: auto, full, LOW:HIGH (values), "
+            "percentile:LOW:HIGH, or folder (percentiles 0.1 to 99.9 over the whole folder, so "
+            "that its pictures compare) or folder:LOW:HIGH. auto: percentile:0.1:99.9 for 16-bit "
+            "pictures that use less than half their range, else full.",
             metavar="RULE",
         ),
     ] = "auto",
@@ -86,6 +90,22 @@ def fuse(
         Literal["inferno", "magma", "plasma", "viridis", "turbo", "hot"] | None,
         typer.Option(help="Colour the fused picture by the infrared values, instead of --colour."),
     ] = None,
+    mending: Annotated[
+        Literal["none", "dead-pixels", "stripes", "both"],
+        typer.Option(
+            "--mend",
+            help="Of the infrared picture: single pixels unlike all their neighbours, offsets of "
+            "rows and columns.",
+            rich_help_panel="Thermal cameras",
+        ),
+    ] = "none",
+    unit: Annotated[
+        str,
+        typer.Option(
+            help="Of the infrared values, for the record: K, degC, counts.",
+            rich_help_panel="Thermal cameras",
+        ),
+    ] = "",
     plane: Annotated[
         Literal["auto", "axial", "coronal", "sagittal"],
         typer.Option(
@@ -128,7 +148,8 @@ def fuse(
     from emma_fusion.errors import UserError
     from emma_fusion.pair import parse_range
 
-    parse_range(infrared_range)
+    if infrared_range.split(":")[0] != "folder":
+        parse_range(infrared_range)
     if protocol == "paper":
         if palette:
             raise UserError("The paper protocol writes grey pictures: leave out --palette.")
@@ -147,6 +168,8 @@ def fuse(
         depth,
         palette,
         overwrite,
+        mending,
+        unit,
     )
     if not output:
         raise UserError("The output has no name: -o FILE or -o FOLDER.")
@@ -174,12 +197,22 @@ def fuse(
         raise UserError(
             f"{folder} is a folder and {file} is a file: give two files or two folders."
         )
+    from emma_fusion.cli.thermal import fuse_pages, settle_range
+    from emma_fusion.media.rasters import count_pages
+
     if infrared.is_dir():
         jobs = plan_folder(infrared, visible, Path(output), request)
+        request = settle_range(infrared, request) if jobs else request
         if jobs and not fuse_folder(jobs, open_fuser(), request):
             raise typer.Exit(1)
         return
     target = plan_file(infrared, visible, output, request)
+    if max(count_pages(infrared), count_pages(visible)) > 1:
+        fuse_pages(open_fuser(), infrared, visible, target, request)
+        print(f"Wrote {target}", file=sys.stderr)
+        return
+    if infrared_range.startswith("folder"):
+        raise UserError("--infrared-range folder is for two folders, or TIFF files of many pages.")
     pair = read(infrared, visible, target, request)  # what is wrong with it is said at once
     write(open_fuser(), pair, target, request)
     print(f"Wrote {target}", file=sys.stderr)
@@ -233,11 +266,17 @@ def plan_folder(
 
 def fuse_folder(jobs: list[tuple[Path, Path, Path]], fuser: Fuser, request: Request) -> bool:
     """Fuse all pairs, whatever becomes of single ones; whether all went well."""
+    from emma_fusion.cli.thermal import fuse_pages
+    from emma_fusion.media.rasters import count_pages
+
     failures = []
     with bar("Fusing") as show:
         for number, (infrared, visible, target) in enumerate(jobs, 1):
             try:
-                write(fuser, read(infrared, visible, target, request), target, request)
+                if max(count_pages(infrared), count_pages(visible)) > 1:
+                    fuse_pages(fuser, infrared, visible, target, request)
+                else:
+                    write(fuser, read(infrared, visible, target, request), target, request)
             except Exception as error:  # one bad pair must not cost the others their night
                 failures.append(f"{visible.stem}: {str(error) or type(error).__name__}")
             show(number, len(jobs))
@@ -250,14 +289,38 @@ def fuse_folder(jobs: list[tuple[Path, Path, Path]], fuser: Fuser, request: Requ
 
 def read(infrared: Path, visible: Path, target: Path, request: Request) -> Pair:
     """Read a pair, in the form in which its fused picture is to be written to `target`."""
-    import numpy as np
-
-    from emma_fusion.media.rasters import ALPHA_SUFFIXES, check_format, read_pair
-    from emma_fusion.media.records import check_beside
+    from emma_fusion.media.rasters import read_pair
 
     pair = read_pair(
-        infrared, visible, colour=request.colour, infrared_range=request.infrared_range
+        infrared,
+        visible,
+        colour=request.colour,
+        infrared_range=request.infrared_range,
+        mending=request.mending,
     )
+    pair = prepare(pair, target, request)
+    check_target(target, request)
+    return pair
+
+
+def check_target(target: Path, request: Request) -> None:
+    """Check that the record beside a picture takes the place of nothing else."""
+    from emma_fusion.media.records import check_beside
+
+    if not request.overwrite:
+        check_beside(target)
+
+
+def prepare(pair: Pair, target: Path, request: Request) -> Pair:
+    """A pair in the form in which its fused picture is to be written to `target`."""
+    import numpy as np
+
+    from emma_fusion.media.rasters import ALPHA_SUFFIXES, check_format
+
+    if request.range_rule:
+        pair.record["infrared"]["rule"] = request.range_rule
+    if request.unit:
+        pair.record["infrared"]["unit"] = request.unit
     opaque = pair.alpha is not None and pair.alpha.min() == 1
     if request.paper or (opaque and target.suffix.lower() not in ALPHA_SUFFIXES):
         pair = replace(pair, alpha=None)
@@ -272,8 +335,6 @@ def read(infrared: Path, visible: Path, target: Path, request: Request) -> Pair:
     if request.depth:
         pair = replace(pair, dtype=np.dtype(f"uint{request.depth}"))
     check_format(target, pair.dtype, pair.alpha is not None)
-    if not request.overwrite:
-        check_beside(target)
     return pair
 
 

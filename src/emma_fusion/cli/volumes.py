@@ -9,7 +9,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -85,6 +85,7 @@ def fuse_volumes(
 
     on_grid, motion = _bring_together(moving, fixed, scan, functional, anatomical)
     rule = "auto" if low_high is None else f"{low_high[0]!r}:{low_high[1]!r}"
+    moving = replace(moving, unit=request.unit or moving.unit)
     infrared, first = _scale(moving, on_grid, request.infrared_range, functional)
     visible, second = _scale(fixed, fixed.voxels, rule, anatomical)
 
@@ -143,6 +144,8 @@ def _check(request: Request) -> None:
         raise UserError(
             "The anatomical scan has no colour: leave out --colour, or choose a --palette."
         )
+    if request.mending != "none" or request.infrared_range.startswith("folder"):
+        raise UserError("--mend and --infrared-range folder are for pictures: leave them out.")
     if request.format:
         raise UserError("Scans are written as NIfTI or DICOM: leave out --format.")
 

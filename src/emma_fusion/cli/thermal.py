@@ -1,0 +1,102 @@
+"""emma fuse for thermal cameras: one range over a folder, and TIFF files of many pages."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emma_fusion import __version__
+from emma_fusion.errors import UserError
+from emma_fusion.media.folders import list_pictures
+from emma_fusion.media.rasters import encode_pages, read_pages, write_whole
+from emma_fusion.media.records import beside, to_json
+from emma_fusion.media.thermal import common_range, mend, parse_shares
+from emma_fusion.pair import Pair
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from emma_fusion.cli.fuse import Request
+    from emma_fusion.fuser import Fuser
+
+
+def settle_range(infrared: Path, request: Request) -> Request:
+    """Turn the range "folder" into values, over all infrared pictures that can be read.
+
+    Raises:
+        UserError: see `thermal.common_range`.
+    """
+    shares = parse_shares(request.infrared_range)
+    if shares is None:
+        return request
+
+    def pictures() -> Iterator[npt.NDArray[np.generic]]:
+        for path in list_pictures(infrared).values():
+            try:
+                pages = read_pages(path)
+            except UserError:
+                continue  # it fails, and is listed, when its turn comes
+            yield from (mend(page, request.mending)[0] for page in pages)
+
+    low, high = common_range(pictures(), shares)
+    print(f"Infrared range over the folder: {low:g} to {high:g}", file=sys.stderr)
+    rule = f"folder:{shares[0]:g}:{shares[1]:g}"
+    return replace(request, infrared_range=f"{low!r}:{high!r}", range_rule=rule)
+
+
+def fuse_pages(fuser: Fuser, infrared: Path, visible: Path, target: Path, request: Request) -> None:
+    """Fuse two TIFF files page by page, with one range over all pages.
+
+    The range "auto" is the percentiles 0.1 to 99.9 of all pages together; "folder" and
+    "percentile" are percentiles of all pages too.
+
+    Raises:
+        UserError: the numbers of pages differ, or the target is no TIFF.
+    """
+    from emma_fusion.cli.fuse import check_target, prepare
+
+    check_target(target, request)
+    first, second = read_pages(infrared), read_pages(visible)
+    if len(first) != len(second):
+        raise UserError(
+            f"{infrared} has {len(first)} pages and {visible} has {len(second)}: a page is fused "
+            "with the page of its number."
+        )
+    if target.suffix.lower() not in (".tif", ".tiff"):
+        raise UserError(f"{target.name} cannot hold {len(first)} pages: write a .tif file.")
+    mended = [mend(page, request.mending) for page in first]
+    shares = parse_shares(request.infrared_range.replace("percentile", "folder"))
+    if request.infrared_range == "auto" and first[0].dtype == "uint16":
+        shares = 0.1, 99.9
+    if shares is not None:
+        low, high = common_range((page for page, _ in mended), shares)
+        rule = f"pages:{shares[0]:g}:{shares[1]:g}"
+        request = replace(request, infrared_range=f"{low!r}:{high!r}", range_rule=rule)
+    fused: list[npt.NDArray[Any]] = []
+    record: dict[str, Any] = {}
+    for (thermal, found), page in zip(mended, second, strict=True):
+        pair = Pair.from_arrays(
+            thermal,
+            page,
+            colour=request.colour,
+            infrared_range=request.infrared_range,
+            name=visible.stem,
+            labels=(infrared.name, visible.name),
+        )
+        pair.record["infrared"] |= found
+        pair = prepare(pair, target, request)
+        fused.append(fuser.fuse_pair(pair, request.contrast))
+        record = record or pair.record
+    record = {
+        "software": f"emma-fusion {__version__}",
+        "model": fuser.name,
+        "precision": fuser.precision,
+        "contrast": request.contrast,
+        "pages": len(fused),
+        **record,
+    }
+    write_whole({beside(target): to_json(record), target: encode_pages(fused)})
