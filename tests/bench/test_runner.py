@@ -212,6 +212,15 @@ def test_a_file_that_is_no_store_is_named(dataset, folders, rules):
         run([dataset], open_methods(["average"]), rules, folders / "out")
 
 
+def test_a_store_that_was_cut_is_named(dataset, folders, rules):
+    methods = open_methods(["average"])
+    run([dataset], methods, rules, folders / "out")
+    path = folders / "out" / "scores.csv"
+    path.write_text(path.read_text()[:-60] + "\nstreet,average")
+    with pytest.raises(UserError, match="cut short"):
+        run([dataset], methods, rules, folders / "out")
+
+
 def test_the_store_keeps_every_bit_and_what_is_not_finite(tmp_path, dataset, folders):
     from emma_fusion.bench.store import Row
 

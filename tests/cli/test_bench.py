@@ -224,6 +224,16 @@ def test_a_missing_extra_is_named(emma, monkeypatch):
     assert err == "emma: emma bench needs matplotlib: pip install 'emma-fusion[bench]'.\n"
 
 
+def test_files_of_others_are_not_overwritten(emma, folders):
+    (folders / "out").mkdir()
+    (folders / "out" / "tables.md").write_text("mine")
+    code, _, err = emma("--metrics", "EN")
+    assert code == 2
+    assert "tables.md is there" in err
+    assert (folders / "out" / "tables.md").read_text() == "mine"
+    assert len(list((folders / "out").iterdir())) == 1
+
+
 def test_an_output_that_is_a_file(emma, folders):
     (folders / "out").write_text("")
     assert "is a file" in emma()[2]

@@ -195,3 +195,19 @@ def test_no_extra_is_needed(emma, monkeypatch):
     code, out, _ = emma("--json", "--metrics", " SSIM ,EN,EN")
     assert code == 0
     assert list(json.loads(out)["mean"]) == ["SSIM", "EN"]
+
+
+def test_pictures_of_two_programs_are_told(emma, folders):
+    from emma_fusion.media.rasters import write_picture
+
+    path = folders / "fused" / "a.png"
+    write_picture(path, read(path), {"software": "emma-fusion", "model": "base"})
+    code, _, err = emma("--metrics", "EN")
+    assert code == 0
+    assert "not made together: 1 by emma-fusion base, 2 by no record" in err
+
+
+def test_a_source_given_as_the_fused_one_is_told(emma):
+    code, _, err = emma("--metrics", "EN", paths=("vi", "ir", "vi"))
+    assert code == 0
+    assert "FUSED and VISIBLE are the same" in err

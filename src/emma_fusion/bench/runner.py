@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from emma_fusion.bench.datasets import Dataset
+from emma_fusion.bench.makers import mixed_makers
 from emma_fusion.bench.methods import Fuse, Method
 from emma_fusion.bench.scoring import (
     Job,
@@ -24,7 +25,6 @@ from emma_fusion.bench.store import Row, Store
 from emma_fusion.bench.workers import workers
 from emma_fusion.errors import UserError
 from emma_fusion.media.folders import list_pictures
-from emma_fusion.media.records import read_record
 
 SAVE_EVERY = 5.0  # seconds
 Progress = Callable[[int, int], None]
@@ -261,21 +261,8 @@ def _warn_of_stale(
             f"{dataset.title}, {method.name}: {len(stale)} fused pictures belong to no pair and "
             f"are not scored: stale, or of another set ({few})."
         )
-    makers: dict[str, int] = {}
-    for path in used:
-        try:
-            record = read_record(path) or {}
-        except (OSError, ValueError):
-            record = {}
-        keys = ("software", "model", "method", "protocol", "contrast")
-        maker = " ".join(str(record[key]) for key in keys if key in record) or "no record"
-        makers[maker] = makers.get(maker, 0) + 1
-    if len(makers) > 1:
-        kinds = ", ".join(f"{count} by {maker}" for maker, count in makers.items())
-        outcome.warnings.append(
-            f"{dataset.title}, {method.name}: the fused pictures say that they were not made "
-            f"together: {kinds}. Some may be stale."
-        )
+    if mixed := mixed_makers(used):
+        outcome.warnings.append(f"{dataset.title}, {method.name}: {mixed}")
 
 
 def _check_folders(methods: list[Method], scores: list[Scores]) -> None:

@@ -76,6 +76,8 @@ class Store:
                 for record in reader:
                     key = tuple(record.pop(name) for name in self.keys)
                     stamp = record.pop(STAMP)
+                    if stamp is None:
+                        raise ValueError(f"line {reader.line_num} is cut short")
                     self.rows[key] = Row(stamp, {k: float(v) for k, v in record.items() if v})
         except (ValueError, TypeError, AttributeError, csv.Error) as error:
             raise UserError(

@@ -26,6 +26,8 @@ from emma_fusion.cli.scoring import (
 if TYPE_CHECKING:
     from emma_fusion.bench import Run, Table
 
+WRITTEN = ("tables.md", "tables.tex", "tables.csv", "report.html")
+
 
 def bench(
     methods: Annotated[
@@ -79,6 +81,12 @@ def bench(
     from emma_fusion.bench.workers import usable_cores
     from emma_fusion.errors import UserError
 
+    if not (output / "scores.csv").exists():
+        for path in (output / name for name in WRITTEN):
+            if path.exists():
+                raise UserError(
+                    f"{path} is there and no run of emma bench is: choose another output folder."
+                )
     rules = room.Rules(convention, protocol, _metrics(convention, metrics))
     opened = room.open_methods(methods, device)
     names = [method.name for method in opened]
@@ -141,17 +149,20 @@ def _write(
 ) -> None:
     from emma_fusion.bench import facts, report
     from emma_fusion.bench import tables as writers
+    from emma_fusion.media.rasters import write_whole
 
     collected = facts.collect(outcome, seed, device)
     head = "\n".join(f"- {name}: {text}" for name, text in collected.items())
     notes = "".join(f"- Warning: {text}\n" for text in outcome.warnings + outcome.failures)
     markdown = f"{head}\n{notes}\n{writers.markdown(tables)}"
     comment = "\n".join(f"% {line}" for line in f"{head}\n{notes}".splitlines())
-    (output / "tables.md").write_text(markdown, encoding="utf-8")
-    (output / "tables.tex").write_text(f"{comment}\n{writers.latex(tables)}", encoding="utf-8")
-    (output / "tables.csv").write_text(writers.as_csv(tables), encoding="utf-8")
-    page = report.render(outcome, tables, collected, pictures)
-    (output / "report.html").write_text(page, encoding="utf-8")
+    texts = {
+        "tables.md": markdown,
+        "tables.tex": f"{comment}\n{writers.latex(tables)}",
+        "tables.csv": writers.as_csv(tables),
+        "report.html": report.render(outcome, tables, collected, pictures),
+    }
+    write_whole({output / name: text.encode() for name, text in texts.items()})
 
 
 def _print(outcome: Run, tables: list[Table], output: Path) -> None:

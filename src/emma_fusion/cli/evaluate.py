@@ -34,6 +34,7 @@ def evaluate(
     fused picture. If one is unreadable or of another size, nothing is averaged.
     """
     from emma_fusion.bench.facts import versions
+    from emma_fusion.bench.makers import mixed_makers
     from emma_fusion.bench.scoring import Rules, score_files
     from emma_fusion.bench.statistics import mean
     from emma_fusion.errors import UserError
@@ -57,6 +58,11 @@ def evaluate(
             "so nothing was averaged.\n" + "\n".join(failures)
         )
     warn(stale, missing)
+    if mixed := mixed_makers(paths[0] for paths in triples.values()):
+        print(f"Warning: {mixed}", file=sys.stderr)
+    for name, source in (("INFRARED", infrared), ("VISIBLE", visible)):
+        if fused.samefile(source):
+            print(f"Warning: FUSED and {name} are the same, {fused}.", file=sys.stderr)
     report = {
         "convention": convention,
         "protocol": protocol,
