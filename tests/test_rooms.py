@@ -12,7 +12,7 @@ HERE = Path(emma_fusion.__file__).parent
 FLOORS = [
     ("cli", "web"),
     ("bench", "training", "downstream"),
-    ("fuser",),
+    ("fuser", "sensor"),
     ("runtimes", "media", "networks", "equivariance", "baselines", "metrics"),
     ("models",),
     ("pair",),
