@@ -14,9 +14,9 @@ from emma_fusion.pair import FloatArray, luminance
 
 Mend = Literal["none", "dead-pixels", "stripes", "both"]
 
-# A dead pixel stands out by this many standard deviations of the noise, a stripe by less than this.
+# Standard deviations of the noise beyond which a pixel is dead, or a step the scene's edge.
 _SIGMAS = 6
-# The width over which a column is compared with its neighbours, and how often.
+# Columns that one is compared with, itself among them, and how often.
 _STRIPE_WIDTH, _STRIPE_ROUNDS = 9, 3
 
 
@@ -87,10 +87,11 @@ def replace_dead_pixels(plane: FloatArray) -> tuple[FloatArray, npt.NDArray[np.b
 def remove_stripes(plane: FloatArray) -> tuple[FloatArray, float]:
     """Take off the offsets that single rows and columns of a sensor have.
 
-    A column's offset is the median over its pixels of what they differ from the mean of the 9
-    around them in their row; likewise rows. It is taken off in three rounds. Offsets of more than
-    6 robust standard deviations of all offsets are the scene's upright or level edges and stay. A
-    scene of many thin uprights over its whole height looks like stripes and suffers.
+    A column's offset is the median over its pixels of what they differ, on average, from the 8
+    nearest in their row; neighbours across an edge, which differ by more than 6 robust standard
+    deviations of adjacent columns, do not count. Likewise rows, and all of it three times. An
+    edge fainter than that, upright over more than half the height, looks like stripes and is
+    softened.
 
     Args:
         plane: (H, W) counts.
@@ -98,20 +99,32 @@ def remove_stripes(plane: FloatArray) -> tuple[FloatArray, float]:
     Returns:
         (H, W), and the largest offset that was taken off.
     """
-    before = plane
     totals = [np.zeros(plane.shape[1], np.float32), np.zeros(plane.shape[0], np.float32)]
     for _ in range(_STRIPE_ROUNDS):
         for axis in (0, 1):  # columns, then rows
-            size = (_STRIPE_WIDTH, 1) if axis == 0 else (1, _STRIPE_WIDTH)
-            apart = plane - cv2.blur(plane, size, borderType=cv2.BORDER_REFLECT)
-            offset = np.median(apart, axis=axis)
-            spread = 1.4826 * np.median(np.abs(offset - np.median(offset)))
-            offset[np.abs(offset) > _SIGMAS * spread] = 0
+            offset = _offsets(plane if axis == 0 else plane.T)
             plane = plane - np.expand_dims(offset, axis)
             totals[axis] += offset
-    if plane is before:
-        return plane, 0.0
     return plane, float(max(np.abs(total).max() for total in totals))
+
+
+def _offsets(plane: FloatArray) -> FloatArray:
+    """The offset of each column, (W,)."""
+    width = plane.shape[1]
+    if width < 2:
+        return np.zeros(width, np.float32)
+    edge = _SIGMAS * 1.4826 * float(np.median(np.abs(np.diff(plane, axis=1))))
+    half = _STRIPE_WIDTH // 2
+    padded = cv2.copyMakeBorder(plane, 0, 0, half, half, cv2.BORDER_REFLECT)
+    total, count = np.zeros_like(plane), np.ones_like(plane)  # a pixel counts itself
+    for step in range(_STRIPE_WIDTH):
+        if step != half:
+            apart = plane - padded[:, step : step + width]
+            near = np.abs(apart) <= edge
+            total += np.where(near, apart, 0)
+            count += near
+    offset: FloatArray = np.median(total / count, axis=0)
+    return offset
 
 
 def parse_shares(rule: str) -> tuple[float, float] | None:
