@@ -284,7 +284,7 @@ def test_nothing_is_replaced_unasked_and_never_what_is_not_ours(emma, copying, s
     assert "no fused scan" in emma(*pair, "-o", folder, "--overwrite", code=2)
     assert (folder / "notes.txt").read_text() == "mine"
     before = state(scans)
-    for output in (scans / "mri", scans, scans / "pet"):
+    for output in (scans / "mri", scans, scans / "pet", scans / "mri/new", scans / "pet/f.nii"):
         assert "inputs" in emma(*pair, "-o", output, "--overwrite", code=2)
     nifti = scans / "pet.nii.gz", scans / "mri.nii.gz"
     assert "inputs" in emma(*nifti, "-o", nifti[1], "--overwrite", code=2)

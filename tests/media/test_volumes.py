@@ -141,6 +141,16 @@ def test_registration_finds_where_the_patient_went():
     np.testing.assert_array_equal(again.motion, found.motion)
 
 
+def test_registration_leaves_scans_that_lie_right():
+    anatomical = volume(PARTS["oblique"], ANATOMICAL, body=0.6)
+    found = register_rigid(volume(*GRIDS["coarser"], body=0.3, weights=(2, 1, 1.4)), anatomical)
+    blobs = np.array([blob[:3] for blob in BLOBS])
+    assert np.abs(apply_affine(found.motion, blobs) - blobs).max() < 1.5  # half a voxel
+    assert found.information[1] >= found.information[0]
+    same = register_rigid(anatomical, anatomical)
+    assert np.abs(apply_affine(same.motion, blobs) - blobs).max() < 0.1
+
+
 def test_registration_of_what_has_nothing_to_register_is_refused():
     anatomical = volume(PARTS["straight"], ANATOMICAL, body=0.6)
     flat = Volume(np.ones(FUNCTIONAL, np.float32), GRIDS["coarser"][0])

@@ -95,6 +95,7 @@ def fuse_pages(fuser: Fuser, infrared: Path, visible: Path, target: Path, reques
         "software": f"emma-fusion {__version__}",
         "model": fuser.name,
         "precision": fuser.precision,
+        "protocol": "paper" if request.paper else "none",
         "contrast": request.contrast,
         "pages": len(fused),
         **record,

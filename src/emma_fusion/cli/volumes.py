@@ -157,6 +157,9 @@ def _check_target(target: Path, sources: tuple[Path, Path], request: Request) ->
             f"{target.name} is no name for a fused scan: write to a .nii or .nii.gz file, or to a "
             "folder for DICOM files."
         )
+    place = target.resolve()
+    if any(source.is_dir() and source.resolve() in place.parents for source in sources):
+        raise UserError(f"{target} lies within one of the two inputs: write to another place.")
     if target.exists():
         inside = [source.resolve() for source in sources]
         if any(target.resolve() in (source, source.parent) for source in inside):
@@ -220,6 +223,11 @@ def _bring_together(
         raise UserError(
             f"{functional} and {anatomical} do not overlap: their headers put them at different "
             "places. --register rigid starts from their centres."
+        )
+    if share < 0.5:
+        print(
+            f"Note: only {share:.0%} of the anatomical scan lies within the functional one.",
+            file=sys.stderr,
         )
     return on_grid, {**facts, "covered": round(share, 4)}
 

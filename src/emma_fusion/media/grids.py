@@ -66,7 +66,8 @@ def register_rigid(functional: Volume, anatomical: Volume, *, seed: int = 0) -> 
 
     Mattes' mutual information (32 bins) of the two on a common grid (2 mm, or the finer scan's
     spacing where that is more), maximised by gradient descent from coarse to fine (SimpleITK). It
-    starts where the headers put the scans, and centre on centre where these do not overlap.
+    starts where the headers put the scans, and centre on centre where these do not overlap; where
+    it finds no better place, that one stays.
 
     Args:
         functional: the scan that moves.
@@ -74,8 +75,8 @@ def register_rigid(functional: Volume, anatomical: Volume, *, seed: int = 0) -> 
         seed: of the voxels that are compared.
 
     Raises:
-        UserError: the scans share too little for a registration, it does not raise their mutual
-            information, or it moves by more than `FARTHEST_MM` and `FARTHEST_DEGREES` allow.
+        UserError: the scans share too little for a registration, or it moves by more than
+            `FARTHEST_MM` and `FARTHEST_DEGREES` allow.
     """
     import SimpleITK as sitk
 
@@ -130,11 +131,10 @@ def register_rigid(functional: Volume, anatomical: Volume, *, seed: int = 0) -> 
     moved = apply_affine(motion, centre[None])[0] - centre - start[:3, 3]
     shift = float(np.linalg.norm(moved))
     degrees = float(np.degrees(np.arccos(np.clip((np.trace(motion[:3, :3]) - 1) / 2, -1, 1))))
-    if after < before:
-        raise UserError(
-            "The registration did not find a place better than that of the headers: fuse without "
-            "it, or bring the scans nearer to each other first."
-        )
+    if not max(before, after) > 0.01:
+        raise UserError("The registration failed: the scans have nothing in common to go by.")
+    if after < before:  # it started at the best place, give or take the voxels that it looks at
+        motion, shift, degrees, after = start, 0.0, 0.0, before
     if shift > FARTHEST_MM or degrees > FARTHEST_DEGREES:
         raise UserError(
             f"The registration moved the functional scan by {shift:.0f} mm and {degrees:.0f} "
