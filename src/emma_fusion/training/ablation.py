@@ -325,6 +325,8 @@ def train_all(
                     process = context.Process(target=_train, args=arguments, daemon=True)
                     process.start()
                     running[process] = (task, place, time.monotonic())
+            if not running:  # the last ones failed for want of what they need
+                continue
             ended = connection.wait([process.sentinel for process in running])
             for process in [process for process in running if process.sentinel in ended]:
                 process.join()
