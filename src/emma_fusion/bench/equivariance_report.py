@@ -252,7 +252,7 @@ def plot(lines: list[Line], margin: int) -> bytes:
         else:
             amounts = [case.amount for case in cases if case.transform == kind]
             axes.set_xticks(range(len(amounts)), amounts)
-            axes.margins(x=0.1)
+            axes.margins(x=0.1 if kind == "shift" else 0.2)
     panels[0].set_ylim(bottom=0)
     panels[0].set_ylabel("error (%)")
     panels[-1].plot([], [], "--", color="grey", label=f"{margin} pixels from the frame")
