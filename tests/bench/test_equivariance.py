@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from emma_fusion.bench import Method, open_dataset, open_methods
 from emma_fusion.bench.equivariance import Case, Settings, grid, measure, run
 from emma_fusion.bench.equivariance_report import as_json, collect, markdown, plot, summarise
+from emma_fusion.equivariance import Rotation
 from emma_fusion.errors import UserError
 from emma_fusion.pair import Pair
 
@@ -66,6 +68,16 @@ def test_a_ramp_that_stays_has_a_known_error(pair, case, moved):
     expected = relative(after, moved(ramp(pair)))
     assert errors(ramp, pair, case)["error"] == pytest.approx(expected, abs=1e-6)
     assert (expected == 0) == (case.amount == "vertical")
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_an_exact_turn_goes_the_way_of_a_resampled_one(degrees):
+    square = torch.rand(1, 2, 9, 9, generator=torch.Generator().manual_seed(0))
+    mask = torch.ones(1, 1, 9, 9, dtype=torch.bool)
+    exact, _ = Case("rotation", str(degrees)).apply(square, mask, "reflection")
+    resampled, valid = Rotation().apply(square, {"degrees": torch.tensor([float(degrees)])})
+    assert valid.all()
+    torch.testing.assert_close(exact, resampled, atol=1e-5, rtol=0)
 
 
 def test_a_method_that_halves_the_picture_tells_odd_from_even_shifts(pair):
