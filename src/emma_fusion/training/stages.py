@@ -50,7 +50,9 @@ class Stage:
 def group(fusion: Fusion, size: int) -> Transform | None:
     """The transforms of one step, all copies side by side; None if there are none."""
     shift, reflection = Shift(), Reflection()
-    rotation = Rotation(angles=tuple(fusion.angles)) if fusion.angles else Rotation()
+    angles = tuple(fusion.angles) if fusion.angles else None
+    # Black corners would draw the attention, which sums over the whole patch.
+    rotation = Rotation(angles=angles, padding="reflection")
     copies: list[Transform] = (
         [shift] * fusion.shifts
         + [rotation] * fusion.rotations
