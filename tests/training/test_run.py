@@ -3,6 +3,7 @@ import os
 import signal
 import time
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -11,7 +12,7 @@ from emma_fusion.errors import UserError
 from emma_fusion.networks import UFuser
 from emma_fusion.networks.weights import read_facts
 from emma_fusion.training.checkpoint import load_checkpoint
-from emma_fusion.training.config import TrainingConfig
+from emma_fusion.training.config import TrainingConfig, load_config
 from emma_fusion.training.run import train
 
 from .conftest import finish, start, weights, write
@@ -105,7 +106,7 @@ def test_two_processes_train_as_one(whole, tmp_path):
             assert (expected[key] - got[key]).abs().mean() < 0.05 * moved, key
 
 
-def test_frozen_networks_keep_every_byte(tiny, tmp_path, monkeypatch):
+def test_frozen_networks_keep_every_byte(whole, tiny, tmp_path, monkeypatch):
     from emma_fusion.training import run as module
 
     seen = {}
@@ -120,6 +121,7 @@ def test_frozen_networks_keep_every_byte(tiny, tmp_path, monkeypatch):
         return {k: v.numpy().tobytes() for k, v in net.state_dict().items()}
 
     real = module.fusion_stage
+    tiny["init"] = str(whole[0])
     tiny["sensing"]["steps"] = 0
     tiny["start"]["steps"] = 0
     monkeypatch.setattr(module, "fusion_stage", spy)
@@ -167,14 +169,18 @@ def test_teaching_folders_are_used(pairs, tiny, tmp_path):
 
 
 def test_networks_learn(tiny, tmp_path):
-    """The start brings the error to the teacher down by more than half."""
+    """The start brings the error to the teacher down by more than half.
+
+    To the average: how bright the additive teacher is depends on more than a patch shows.
+    """
+    tiny["pairs"][0] |= {"methods": ["average"], "additive": None}
     tiny["sensing"]["steps"] = 0
     tiny["fusion"]["steps"] = 0
     tiny["start"] |= {"steps": 60, "batch": 4, "lr": 2e-3}
     train(TrainingConfig.model_validate(tiny), tmp_path / "run")
     with (tmp_path / "run" / "start.csv").open() as file:
         losses = [float(row["loss"]) for row in csv.DictReader(file)]
-    assert losses[-1] < 0.5 * losses[0]
+    assert np.mean(losses[-3:]) < 0.5 * losses[0]
 
 
 def test_the_seed_decides_and_nothing_global_does(tiny, tmp_path):
@@ -189,3 +195,64 @@ def test_the_seed_decides_and_nothing_global_does(tiny, tmp_path):
     assert torch.equal(before, torch.get_rng_state())
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
     assert all(torch.equal(one[key], two[key]) for key in one)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"fusion": {"alpha": float("inf")}}, "fusion.alpha"),
+        ({"run": {"seed": -1}}, "run.seed"),
+        ({"sensing": {"steps": 0}}, "A_i and A_v would be random"),
+    ],
+)
+def test_settings_that_cannot_train_are_refused(tiny, tmp_path, change, sentence):
+    for section, values in change.items():
+        tiny[section] |= values
+    with pytest.raises(UserError, match=sentence):
+        load_config(file=write(tiny, tmp_path / "config.yaml"))
+
+
+def test_nothing_is_written_where_pairs_or_weights_are_missing(tiny, tmp_path):
+    for change in (
+        {"init": str(tmp_path / "nowhere")},
+        {"pairs": [{**tiny["pairs"][0], "infrared": "nowhere"}]},
+    ):
+        with pytest.raises(UserError, match="nowhere"):
+            train(TrainingConfig.model_validate(tiny | change), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_pairs_without_a_teacher_and_stages_without_pairs_are_named(tiny, tmp_path):
+    pairs = tiny["pairs"][0]
+    for change, sentence in (
+        ({"methods": [], "additive": None}, "no teacher"),
+        ({"stages": ["start"]}, "stage sensing"),
+    ):
+        tiny["pairs"] = [pairs | change]
+        with pytest.raises(UserError, match=sentence):
+            train(TrainingConfig.model_validate(tiny), tmp_path / sentence)
+
+
+def test_weights_without_a_checkpoint_are_not_overwritten(whole, tiny, tmp_path):
+    folder, _ = whole
+    (tmp_path / "fuser.safetensors").write_bytes((folder / "fuser.safetensors").read_bytes())
+    with pytest.raises(UserError, match="holds a run already"):
+        train(TrainingConfig.model_validate(tiny), tmp_path)
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_writes_no_weights(tiny, tmp_path):
+    tiny["sensing"] |= {"steps": 20, "lr": 1e30}
+    with pytest.raises(UserError, match="loss is"):
+        train(TrainingConfig.model_validate(tiny), tmp_path / "run")
+    assert not list((tmp_path / "run").glob("*.safetensors"))
+
+
+def test_foreign_checkpoints_are_one_sentence(tiny, tmp_path):
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(tiny))
+    for content in ({"step": 1}, [1, 2]):
+        torch.save(content, tmp_path / "checkpoint.pt")
+        with pytest.raises(UserError, match="no checkpoint of a training run"):
+            train(TrainingConfig.model_validate(tiny), tmp_path, resume=True)
+    (tmp_path / "checkpoint.pt").write_bytes(b"")
+    with pytest.raises(UserError, match="damaged"):
+        train(TrainingConfig.model_validate(tiny), tmp_path, resume=True)

@@ -12,6 +12,7 @@ import torch
 from emma_fusion.errors import UserError
 
 NAME = "checkpoint.pt"
+PARTS = {"stage", "step", "seconds", "data", "fuser", "infrared", "visible", "optimizer", "mean"}
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
@@ -32,6 +33,10 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
         raise UserError(f"There is no checkpoint in {folder}: start the run without --resume.")
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-        raise UserError(f"The checkpoint {path} cannot be read: {error}") from error
+    except (RuntimeError, EOFError, OSError, KeyError, ValueError, pickle.UnpicklingError) as error:
+        raise UserError(
+            f"The checkpoint {path} is damaged, or not one of this program: begin a new run."
+        ) from error
+    if not isinstance(state, dict) or not state.keys() >= PARTS:
+        raise UserError(f"{path} is no checkpoint of a training run: begin a new run.")
     return state

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -19,7 +19,7 @@ Model = TypeVar("Model", bound=BaseModel)
 class Section(BaseModel):
     """A part of the configuration; unknown names are errors, not ignored."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class Additive(Section):
@@ -48,7 +48,9 @@ class Pairs(Section):
     additive: Additive | None = None
     visible_gain: float = Field(1.0, ge=0, description="of the visible picture: below 1, dusk")
     visible_offset: float = Field(0.0, ge=0, description="added to it: haze")
-    scales: list[float] = Field([1.0], description="sizes at which patches are cut, 1 = as stored")
+    scales: list[Annotated[float, Field(gt=0)]] = Field(
+        [1.0], description="sizes at which patches are cut, 1 = as stored"
+    )
     stages: list[StageName] = Field(
         ["sensing", "start", "fusion"], description="the stages that learn from these pairs"
     )
@@ -140,7 +142,7 @@ class Fusion(Schedule):
 class Run(Section):
     """Where and how it runs."""
 
-    seed: int = 0
+    seed: int = Field(0, ge=0)
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     devices: int = Field(1, ge=1, description="processes on each machine")
     nodes: int = Field(1, ge=1, description="machines")
@@ -163,6 +165,13 @@ class TrainingConfig(Section):
     start: Start = Start()
     fusion: Fusion = Fusion(epochs=120, halvings=6)
     run: Run = Run()
+
+    @model_validator(mode="after")
+    def _something_is_sensed(self) -> TrainingConfig:
+        new = not (self.init or self.sensing.init)
+        if new and self.sensing.steps == 0 and self.fusion.steps != 0 and self.fusion.sense:
+            raise ValueError("sensing.steps is 0 and no init is given: A_i and A_v would be random")
+        return self
 
     @model_validator(mode="after")
     def _processes_share_batches(self) -> TrainingConfig:

@@ -75,13 +75,9 @@ class Journal:
         if self._task is not None:
             self.progress.stop_task(self._task)
         self._task = self.progress.add_task(stage, total=total, completed=done, terms="")
-        path = self.folder / f"{stage}.csv"
-        if self.active and path.is_file():
-            with path.open(newline="", encoding="utf-8") as file:
-                rows = [row for row in csv.reader(file) if row]
-            kept = rows[:1] + [row for row in rows[1:] if row[0].isdigit() and int(row[0]) <= done]
-            with path.open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerows(kept if done else [])
+        for path in (self.folder / f"{stage}.csv", self.folder / f"{stage}-validation.csv"):
+            if self.active and path.is_file():
+                _forget_after(done, path)
 
     def resize(self, total: int) -> None:
         """Sets how long the progress bar is."""
@@ -111,3 +107,12 @@ class Journal:
         """Adds a preview picture ``(H, W)`` to TensorBoard."""
         if self.active:
             self._board.add_image(f"{stage}/preview", picture, step, dataformats="HW")
+
+
+def _forget_after(step: int, path: Path) -> None:
+    """Leaves the rows of a CSV file up to a step; 0 leaves none, nor the header."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.reader(file) if row]
+    kept = rows[:1] + [row for row in rows[1:] if row[0].isdigit() and int(row[0]) <= step]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(kept if step else [])

@@ -70,7 +70,7 @@ class PatchSet:
             UserError: There are no patches.
         """
         if not len(self):
-            raise UserError("A stage has no pairs to learn from: name it in the stages of some.")
+            raise UserError("A stage has no pairs to learn from: name it in their `stages`.")
         places = torch.randint(len(self), (batch,), generator=generator).tolist()
         choices = torch.rand(batch, 2, generator=generator).tolist()
         turns = torch.randint(8, (batch,), generator=generator).tolist()

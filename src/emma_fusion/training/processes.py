@@ -40,6 +40,8 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         """``(B, C, H, W)`` → the same shape."""
         if not (self.training and distributed.is_initialized()):
             return super().forward(x)
+        # Under autocast x may be half: sums over a batch need all the digits of float32.
+        kind, x = x.dtype, x.float()
         count = x.numel() // x.shape[1] * distributed.get_world_size()
         mean = _sum(x.sum((0, 2, 3))) / count
         variance = _sum(((x - mean[:, None, None]) ** 2).sum((0, 2, 3))) / count
@@ -53,7 +55,7 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
             self.num_batches_tracked += 1
         scale = self.weight * (variance + self.eps).rsqrt()
         normalised: Tensor = (x - mean[:, None, None]) * scale[:, None, None]
-        return normalised + self.bias[:, None, None]
+        return (normalised + self.bias[:, None, None]).to(kind)
 
 
 def share_statistics(network: nn.Module) -> None:

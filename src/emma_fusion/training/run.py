@@ -21,6 +21,7 @@ from torch import nn
 
 from emma_fusion import __version__, models
 from emma_fusion.errors import UserError
+from emma_fusion.media.folders import match_pairs
 from emma_fusion.metrics.hidden_pattern import hidden_pattern_ratio
 from emma_fusion.networks import SensingUNet, UFuser, pad_to_multiple
 from emma_fusion.networks.weights import (
@@ -57,14 +58,18 @@ def train(config: TrainingConfig, folder: Path, resume: bool = False) -> Path:
     Raises:
         UserError: The folder holds a run and ``resume`` is False, or the data cannot be used.
     """
-    if (folder / NAME).exists() and not resume:
+    if not resume and any((folder / name).exists() for name in (NAME, models.FUSER)):
         raise UserError(f"{folder} holds a run already: go on with --resume, or use a new folder.")
     if not config.pairs:
         raise UserError("There is nothing to train on: give two folders of pairs.")
-    state = load_checkpoint(folder) if resume else None
-    folder.mkdir(parents=True, exist_ok=True)
     if not _present(config.run.device):
         raise UserError(f"The device {config.run.device} is not on this machine: use auto or cpu.")
+    for pairs in config.pairs:  # before anything is written
+        match_pairs(pairs.infrared, pairs.visible)
+    for init in filter(None, (config.init, config.sensing.init)):
+        models.find(init)
+    state = load_checkpoint(folder) if resume else None
+    folder.mkdir(parents=True, exist_ok=True)
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
     fabric = Fabric(
@@ -75,7 +80,7 @@ def train(config: TrainingConfig, folder: Path, resume: bool = False) -> Path:
         precision=PRECISIONS[config.run.precision],
     )
     fabric.launch()
-    if fabric.is_global_zero:
+    if fabric.is_global_zero and not resume:
         _write_config(config, folder)
     with Journal(folder, fabric.is_global_zero) as journal:
         return _Training(config, folder, fabric, journal, state).run()
@@ -99,6 +104,13 @@ class _Training:
         self.state = state
         if state:
             self._load(state)
+        for stage, schedule in (
+            ("sensing", config.sensing),
+            ("start", config.start),
+            ("fusion", config.fusion),
+        ):
+            if schedule.steps != 0 and not len(self.patches.of(stage)):
+                raise UserError(f"No pairs name the stage {stage} in their `stages`.")
 
     def run(self) -> Path:
         config = self.config
@@ -161,6 +173,7 @@ class _Training:
             done = step + 1
             if done % 10 == 0 or done == total:
                 values = {"loss": loss.item(), **{k: v.item() for k, v in terms.items()}}
+                self._check(values["loss"], done)
                 self.journal.write(stage.name, done, values)
                 text = " ".join(f"{name} {value:.4f}" for name, value in values.items())
                 self.journal.advance(done, text)
@@ -173,6 +186,15 @@ class _Training:
         if mean is not None and total:
             for name, net in stage.trained.items():
                 net.load_state_dict(mean[name].state_dict())
+
+    def _check(self, loss: float, step: int) -> None:
+        """Stops all processes where the loss of one is no number; the checkpoint is older."""
+        total: Any = self.fabric.all_reduce(torch.tensor(loss), reduce_op="sum")
+        if not torch.isfinite(total):
+            raise UserError(
+                f"The loss is {loss} at step {step}: lower the rate (lr) or the weights of its "
+                "terms, and begin in a new folder."
+            )
 
     def _networks(self) -> tuple[UFuser, SensingUNet, SensingUNet]:
         """New networks, or those to go on from; the same in every process."""
@@ -293,9 +315,14 @@ class _Training:
                 f"The pictures are not those that the run in {self.folder} began with: restore "
                 "them, or start a new run."
             )
-        self.fuser.load_state_dict(state["fuser"])
-        self.infrared_net.load_state_dict(state["infrared"])
-        self.visible_net.load_state_dict(state["visible"])
+        try:
+            self.fuser.load_state_dict(state["fuser"])
+            self.infrared_net.load_state_dict(state["infrared"])
+            self.visible_net.load_state_dict(state["visible"])
+        except RuntimeError as error:
+            raise UserError(
+                f"The checkpoint in {self.folder} is of other networks than its {CONFIG} says."
+            ) from error
 
     def _write(self, name: str, network: UFuser | SensingUNet) -> None:
         if self.fabric.is_global_zero:
@@ -330,7 +357,9 @@ def _present(device: str) -> bool:
 
 def _write_config(config: TrainingConfig, folder: Path) -> None:
     text = yaml.safe_dump(json.loads(config.model_dump_json()), sort_keys=False)
-    (folder / CONFIG).write_text(text, encoding="utf-8")
+    temporary = folder / f".{CONFIG}.tmp"
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, folder / CONFIG)
 
 
 def _follow(mean: dict[str, nn.Module], trained: dict[str, nn.Module], decay: float) -> None:

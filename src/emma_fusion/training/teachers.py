@@ -55,12 +55,17 @@ class Teachers:
             visible: The same.
 
         Raises:
-            UserError: A teacher's picture has another size than the pair.
+            UserError: There is no teacher, or its picture has another size than the pair.
         """
         fused = [_read_plane(folder[stem], infrared.shape) for folder in self.folders]
         fused += [baselines.fuse(method, infrared, visible) for method in self.methods]
         if self.additive is not None:
             fused.append(additive(infrared, visible, self.additive))
+        if not fused:
+            raise UserError(
+                f"The pair {stem} has no teacher: name folders of fused pictures (teachers), "
+                "baselines (methods) or additive."
+            )
         return fused
 
 
