@@ -31,7 +31,7 @@ from emma_fusion.networks.weights import (
     save_weights,
 )
 from emma_fusion.training.checkpoint import NAME, load_checkpoint, save_checkpoint
-from emma_fusion.training.config import TrainingConfig
+from emma_fusion.training.config import Schedule, StageName, TrainingConfig
 from emma_fusion.training.journal import Journal
 from emma_fusion.training.patches import PatchSet, read_patches
 from emma_fusion.training.processes import average_gradients, share_statistics
@@ -104,11 +104,12 @@ class _Training:
         self.state = state
         if state:
             self._load(state)
-        for stage, schedule in (
-            ("sensing", config.sensing),
-            ("start", config.start),
-            ("fusion", config.fusion),
-        ):
+        schedules: dict[StageName, Schedule] = {
+            "sensing": config.sensing,
+            "start": config.start,
+            "fusion": config.fusion,
+        }
+        for stage, schedule in schedules.items():
             if schedule.steps != 0 and not len(self.patches.of(stage)):
                 raise UserError(f"No pairs name the stage {stage} in their `stages`.")
 
