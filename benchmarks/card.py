@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import torch
@@ -39,11 +40,27 @@ OTHERS = {
     "harvard/pet-mri": ("pet", "mri"),
     "harvard/spect-mri": ("spect", "mri"),
 }
+HELD_OUT = {
+    "harvard/ct-mri": ("37???", "41???"),
+    "harvard/pet-mri": ("41???",),
+    "harvard/spect-mri": ("35???", "36???", "40???"),
+}
+"""Scans of patients that `medical` has not seen (configs/medical.yaml)."""
+PUBLISHED_MEDICAL = (4.81, 69.42, 22.15, 6.02, 1.64, 0.66)
+"""EMMA on Harvard's test pairs, not fine-tuned, from the same paper; other pairs than these."""
 
 
-def fuse_all(fuser: Fuser, folder: Path, kinds: tuple[str, str], step: int = 1):
-    """Every step-th pair of a folder, and its fused luminance."""
-    for _, first, second in match_pairs(folder / kinds[0], folder / kinds[1])[0][::step]:
+def fuse_all(
+    fuser: Fuser,
+    folder: Path,
+    kinds: tuple[str, str],
+    step: int = 1,
+    stems: tuple[str, ...] = ("*",),
+):
+    """Every step-th pair of a folder whose stem fits, and its fused luminance."""
+    matched = match_pairs(folder / kinds[0], folder / kinds[1])[0]
+    chosen = [pair for pair in matched if any(fnmatchcase(pair[0], stem) for stem in stems)]
+    for _, first, second in chosen[::step]:
         pair = read_pair(first, second, colour="none")
         yield pair, fuser.fuse_luminance(pair)
 
@@ -76,6 +93,27 @@ def scores(fuser: Fuser, data: Path) -> str:
         lines.append(f"| this model, {titles[protocol]} | {means} |")
     published = " | ".join(f"{value:.2f}" for value in PUBLISHED)
     lines.append(f"| EMMA as published (other choice of pictures) | {published} | | | |")
+    return "\n".join(lines)
+
+
+def medical(fuser: Fuser, data: Path) -> str:
+    """The table of scores on scans of held-out patients, protocol `paper`."""
+    names = (*SIX, *MORE, "SSIM")
+    lines = ["| pairs | count | " + " | ".join(names) + " |", "|---" * (len(names) + 2) + "|"]
+    means = []
+    for folder, stems in HELD_OUT.items():
+        rows = []
+        for pair, fused in fuse_all(fuser, data / folder, OTHERS[folder], stems=stems):
+            planes = (prepare(fused, "paper"), pair.infrared, pair.visible)
+            found = score(*planes, "paper", (*SIX, *MORE))
+            rows.append(found | score(*planes, "ours", ("SSIM",)))
+        means.append([statistics.fmean(row[name] for row in rows) for name in names])
+        values = " | ".join(f"{mean:.2f}" for mean in means[-1])
+        lines.append(f"| {folder} | {len(rows)} | {values} |")
+    values = " | ".join(f"{statistics.fmean(column):.2f}" for column in zip(*means, strict=True))
+    lines.append(f"| mean of the three | | {values} |")
+    published = " | ".join(f"{value:.2f}" for value in PUBLISHED_MEDICAL)
+    lines.append(f"| EMMA as published (other pairs) | | {published} | | | |")
     return "\n".join(lines)
 
 
@@ -129,6 +167,7 @@ def main() -> None:
     blocks = {
         "training": training(read_facts(weights)),
         "scores": f"{scores(fuser, args.data)}\n\nMeasured with emma-fusion {__version__}.",
+        "medical": medical(fuser, args.data),
         "patterns": patterns(fuser, args.data),
     }
     card = weights.parent / "README.md"

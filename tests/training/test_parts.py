@@ -9,7 +9,7 @@ from emma_fusion.errors import UserError
 from emma_fusion.metrics.hidden_pattern import hidden_pattern_ratio
 from emma_fusion.training.config import Additive, Pairs, Patches, Schedule, load_config, presets
 from emma_fusion.training.journal import Journal
-from emma_fusion.training.patches import has_contrast, read_patches
+from emma_fusion.training.patches import blacken, has_contrast, read_patches
 from emma_fusion.training.processes import SharedBatchNorm2d, share_statistics
 from emma_fusion.training.stages import group
 from emma_fusion.training.teachers import Teachers, additive
@@ -190,6 +190,19 @@ def test_a_stage_draws_only_from_its_pairs(pairs):
     only_start = read_patches(sets[1:], Patches(size=32, min_contrast=0), with_teachers=False)
     with pytest.raises(UserError, match="stages"):
         only_start.of("fusion").draw(1, generator, "none")
+
+
+def test_blackened_patches_are_black_in_all_planes_around_an_ellipse():
+    generator = torch.Generator().manual_seed(0)
+    planes = (torch.ones(64, 1, 32, 32), torch.full((64, 1, 32, 32), 0.5))
+    infrared, visible = blacken(planes, 0.5, generator)
+    assert torch.equal(infrared, 2 * visible)
+    kept = infrared.mean((1, 2, 3))
+    assert 0.3 < (kept < 1).float().mean() < 0.7
+    assert 0.02 < kept[kept < 1].mean() < 0.9
+    state = generator.get_state()
+    assert blacken(planes, 0, generator) is planes
+    assert torch.equal(state, generator.get_state())
 
 
 @pytest.mark.parametrize("period", [2, 3, 4])

@@ -68,6 +68,9 @@ class Patches(Section):
     min_contrast: float = Field(
         0.1, ge=0, le=1, description="patches with (p90 - p10) / p90 below it are dropped"
     )
+    black: float = Field(
+        0.0, ge=0, le=1, description="share of drawn patches made black around an ellipse"
+    )
 
 
 class Schedule(Section):

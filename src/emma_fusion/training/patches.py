@@ -94,6 +94,33 @@ class PatchSet:
         raise IndexError(place)
 
 
+def blacken(
+    planes: tuple[Tensor, ...], share: float, generator: torch.Generator
+) -> tuple[Tensor, ...]:
+    """Makes some samples black outside a random ellipse, in all planes alike.
+
+    Scans lie in black, and patches without contrast are not trained on: without this a network
+    does not learn that black stays black.
+
+    Args:
+        planes: ``(B, 1, S, S)`` each.
+        share: Of the samples, about.
+        generator: On the CPU; not drawn from where ``share`` is 0.
+
+    Returns:
+        The planes, the same shapes.
+    """
+    if share == 0:
+        return planes
+    batch, size = len(planes[0]), planes[0].shape[-1]
+    whole = torch.rand(batch, generator=generator) >= share
+    centre = 0.2 + 0.6 * torch.rand(batch, 2, 1, generator=generator)
+    radius = 0.25 + 0.4 * torch.rand(batch, 2, 1, generator=generator)
+    rows, columns = ((torch.linspace(0, 1, size) - centre) / radius).square().unbind(1)
+    inside = (rows[:, :, None] + columns[:, None, :] <= 1) | whole[:, None, None]
+    return tuple(plane * inside[:, None] for plane in planes)
+
+
 def has_contrast(patch: npt.NDArray[np.uint8], least: float) -> bool:
     """Whether (p90 - p10) / p90 of a patch reaches ``least``; a black patch has none.
 

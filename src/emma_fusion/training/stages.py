@@ -21,7 +21,7 @@ from emma_fusion.equivariance import (
 )
 from emma_fusion.networks import SensingUNet, UFuser
 from emma_fusion.training.config import Fusion, Schedule, StageName, TrainingConfig
-from emma_fusion.training.patches import PatchSet
+from emma_fusion.training.patches import PatchSet, blacken
 from emma_fusion.training.processes import share
 from emma_fusion.training.texture import texture_excess
 
@@ -79,7 +79,8 @@ def sensing_stage(
     patches = patches.of("sensing")
 
     def loss(generator: torch.Generator) -> tuple[Tensor, Terms]:
-        infrared, visible, fused = patches.draw(schedule.batch, generator, "any")
+        drawn = patches.draw(schedule.batch, generator, "any")
+        infrared, visible, fused = blacken(drawn, config.patches.black, generator)
         if schedule.noise:
             sigma = torch.rand(len(fused), 1, 1, 1, generator=generator) * schedule.noise
             fused = fused + sigma * torch.randn(fused.shape, generator=generator)
@@ -99,6 +100,7 @@ def start_stage(config: TrainingConfig, fabric: Fabric, patches: PatchSet, fuser
 
     def loss(generator: torch.Generator) -> tuple[Tensor, Terms]:
         drawn = patches.draw(schedule.batch, generator, "last")
+        drawn = blacken(drawn, config.patches.black, generator)
         infrared, visible, teacher = _place(drawn, fabric)
         error = fidelity(fuser(infrared, visible).float(), teacher)
         return error, {"teacher": error}
@@ -132,6 +134,7 @@ def fusion_stage(
 
     def loss(generator: torch.Generator) -> tuple[Tensor, Terms]:
         drawn = patches.draw(schedule.batch, generator, "last" if schedule.anchor else "none")
+        drawn = blacken(drawn, config.patches.black, generator)
         infrared, visible, *fused_by_teacher = _place(drawn, fabric)
         params = {}
         if transform is not None:
