@@ -43,9 +43,10 @@ def fused_pairs(data):
 
 def test_what_ships_is_small_enough():
     assert "base" in models.shipped()
-    assert models.find("base").stat().st_size < 10_000_000
-    for sensing in (models.SENSING_INFRARED, models.SENSING_VISIBLE):
-        assert models.find("base", sensing).stat().st_size <= 5_000_000
+    for name in models.shipped():
+        assert models.find(name).stat().st_size < 10_000_000
+        for sensing in (models.SENSING_INFRARED, models.SENSING_VISIBLE):
+            assert models.find(name, sensing).stat().st_size <= 5_000_000
 
 
 def test_no_hidden_pattern(fused_pairs):
@@ -75,23 +76,29 @@ def test_a_sensing_network_tells_its_own_source(fused_pairs):
             sensed = [net(plane)[0, 0].numpy() for net in (sense_i, sense_v)]
         sources = (infrared[:height, :width], visible[:height, :width])
         errors += [[np.abs(a - b).mean() for b in sources] for a in sensed]
-    assert errors[0, 0] < 0.7 * errors[0, 1]
+    assert errors[0, 0] < 0.9 * errors[0, 1]
     # A_v has it harder: whether a grey sky was white or blue is not in f. It is only just nearer.
     assert errors[1, 1] < errors[1, 0]
 
 
-def test_the_card_is_complete():
-    folder = models.find("base").parent
+@pytest.mark.parametrize("name", models.shipped())
+def test_a_card_is_complete(name):
+    folder = models.find(name).parent
     card = (folder / "README.md").read_text(encoding="utf-8")
-    for word in ("RoadScene", "LLVIP", "non-commercial", "emma train", "benchmarks/card.py"):
+    for word in ("terms", "cite", "emma train", f"benchmarks/card.py {name}"):
         assert word in card
-    assert "PAPER_RECIPE" not in card
-    for block in ("training", "scores", "patterns"):
+    for block in ("training", "scores", "medical", "patterns"):
         filled = card.split(f"<!-- {block} -->")[1].split("<!-- end -->")[0]
         assert any(character.isdigit() for character in filled), block
     facts = read_facts(folder / models.FUSER)
     assert {"version", "configuration", "pairs", "data", "minutes", "machine"} <= facts.keys()
     assert f"{facts['minutes']} minutes" in card
+
+
+def test_what_bases_data_ask_for_is_on_its_card():
+    card = (models.find("base").parent / "README.md").read_text(encoding="utf-8")
+    for word in ("RoadScene", "LLVIP", "RGB-NIR", "non-commercial"):
+        assert word in card
 
 
 def test_a_model_that_is_not_there_is_one_sentence(tmp_path: Path):
