@@ -62,23 +62,26 @@ def test_both_sources_are_in_the_fused_picture(fused_pairs):
         assert min(value["Qabf"] for value in values) > 0.4, name
 
 
-def test_a_sensing_network_tells_its_own_source(fused_pairs):
-    """A_i(f) is nearer to i than to v, and A_v(f) the other way round, on average."""
+def test_sensing_networks_tell_something_of_their_own_source(fused_pairs):
+    """A_i(f) is nearer to i than to v, and A_v(f) nearer to v than f is, on average.
+
+    More does not hold: docs/sensing.md says how weak both are.
+    """
     sense_i, sense_v = (
         load_sensing(models.find("base", file)).eval()
         for file in (models.SENSING_INFRARED, models.SENSING_VISIBLE)
     )
-    errors = np.zeros((2, 2))
+    errors = np.zeros(4)
     for fused, infrared, visible in fused_pairs["roadscene/test"]:
         height, width = (16 * (size // 16) for size in fused.shape)
         plane = torch.from_numpy(fused)[None, None, :height, :width]
         with torch.no_grad():
-            sensed = [net(plane)[0, 0].numpy() for net in (sense_i, sense_v)]
-        sources = (infrared[:height, :width], visible[:height, :width])
-        errors += [[np.abs(a - b).mean() for b in sources] for a in sensed]
-    assert errors[0, 0] < 0.9 * errors[0, 1]
-    # A_v has it harder: whether a grey sky was white or blue is not in f. It is only just nearer.
-    assert errors[1, 1] < errors[1, 0]
+            sensed_i, sensed_v = (net(plane)[0, 0].numpy() for net in (sense_i, sense_v))
+        i, v = infrared[:height, :width], visible[:height, :width]
+        compared = ((sensed_i, i), (sensed_i, v), (sensed_v, v), (plane[0, 0].numpy(), v))
+        errors += [np.abs(a - b).mean() for a, b in compared]
+    assert errors[0] < 0.9 * errors[1]
+    assert errors[2] < 0.9 * errors[3]
 
 
 @pytest.mark.parametrize("name", models.shipped())
