@@ -138,7 +138,8 @@ def test_registration_finds_where_the_patient_went():
     assert found.degrees == pytest.approx(8, abs=1.5)
     assert found.information[1] > found.information[0]
     again = register_rigid(functional, anatomical)
-    np.testing.assert_array_equal(again.motion, found.motion)
+    # Its threads add up in any order: the last digits may differ.
+    np.testing.assert_allclose(again.motion, found.motion, atol=1e-6)
 
 
 def test_registration_leaves_scans_that_lie_right():
