@@ -7,15 +7,12 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-import torch
 from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 
 from emma_fusion.cli import main
 from emma_fusion.fuser import Fuser
 from emma_fusion.media.rasters import write_picture
 from emma_fusion.media.records import read_record
-from emma_fusion.networks.ufuser import UFuser
-from emma_fusion.networks.weights import save_weights
 from phantoms import (
     BIRTH,
     IDENTITY,
@@ -33,15 +30,6 @@ SHAPE = (32, 38, 8)
 AFFINE = grid((3, -3, 9), SHAPE, rotation((1, 1, 3), 10))
 PET_SHAPE = (20, 22, 18)
 PET = grid((-5, 5, 5), PET_SHAPE)
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        save_weights(UFuser((8, 8, 8, 8)), path)
-    return path
 
 
 @pytest.fixture

@@ -2,25 +2,13 @@
 
 import numpy as np
 import pytest
-import torch
 
 from emma_fusion.cli import main
 from emma_fusion.fuser import Fuser
 from emma_fusion.media.rasters import encode_pages, read_pages, read_picture, write_picture
 from emma_fusion.media.records import read_record
-from emma_fusion.networks.ufuser import UFuser
-from emma_fusion.networks.weights import save_weights
 
 RNG = np.random.default_rng(0)
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        save_weights(UFuser((8, 8, 8, 8)), path)
-    return path
 
 
 @pytest.fixture
