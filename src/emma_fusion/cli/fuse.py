@@ -42,6 +42,18 @@ class Request:
             return f".{self.format}"
         return ".png" if self.paper else visible.suffix
 
+    def made_by(self, fuser: Fuser) -> dict[str, str]:
+        """What the record of a fused picture says of the program, the model and the options."""
+        from emma_fusion import __version__
+
+        return {
+            "software": f"emma-fusion {__version__}",
+            "model": fuser.name,
+            "precision": fuser.precision,
+            "protocol": "paper" if self.paper else "none",
+            "contrast": self.contrast,
+        }
+
 
 def fuse(
     infrared: Annotated[
@@ -340,17 +352,9 @@ def prepare(pair: Pair, target: Path, request: Request) -> Pair:
 
 def write(fuser: Fuser, pair: Pair, target: Path, request: Request) -> None:
     """Fuse a pair and write the picture with the record of how it was made."""
-    from emma_fusion import __version__
     from emma_fusion.media.rasters import write_picture
 
-    record = {
-        "software": f"emma-fusion {__version__}",
-        "model": fuser.name,
-        "precision": fuser.precision,
-        "protocol": "paper" if request.paper else "none",
-        "contrast": request.contrast,
-        **pair.record,
-    }
+    record = request.made_by(fuser) | pair.record
     write_picture(target, fuser.fuse_pair(pair, request.contrast), record)
 
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emma_fusion import __version__
 from emma_fusion.errors import UserError
 from emma_fusion.media.folders import list_pictures
 from emma_fusion.media.rasters import encode_pages, read_pages, write_whole
@@ -91,13 +90,5 @@ def fuse_pages(fuser: Fuser, infrared: Path, visible: Path, target: Path, reques
         pair = prepare(pair, target, request)
         fused.append(fuser.fuse_pair(pair, request.contrast))
         record = record or pair.record
-    record = {
-        "software": f"emma-fusion {__version__}",
-        "model": fuser.name,
-        "precision": fuser.precision,
-        "protocol": "paper" if request.paper else "none",
-        "contrast": request.contrast,
-        "pages": len(fused),
-        **record,
-    }
+    record = request.made_by(fuser) | {"pages": len(fused)} | record
     write_whole({beside(target): to_json(record), target: encode_pages(fused)})
