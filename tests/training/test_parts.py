@@ -101,6 +101,17 @@ def test_patches_are_cut_in_step_and_validation_is_kept_out(pairs):
     assert len(patches.draw(2, torch.Generator(), "none")) == 2
 
 
+def test_patches_are_thinned_evenly(pairs):
+    def stack(**settings):
+        sets = [Pairs(infrared=pairs / "ir", visible=pairs / "vi", **settings)]
+        cut = Patches(size=32, stride=16, min_contrast=0)
+        return read_patches(sets, cut, with_teachers=False).stacks[0]
+
+    every = stack()
+    assert torch.equal(stack(most=5), every[[4, 13, 22, 31, 40]])
+    assert torch.equal(stack(most=1000), every)
+
+
 def test_unmatched_pictures_are_listed(pairs, tmp_path):
     (tmp_path / "vi").mkdir()
     for name in "ab":

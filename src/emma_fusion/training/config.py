@@ -51,6 +51,9 @@ class Pairs(Section):
     scales: list[Annotated[float, Field(gt=0)]] = Field(
         [1.0], description="sizes at which patches are cut, 1 = as stored"
     )
+    most: int | None = Field(
+        None, ge=1, description="patches kept at most, spread evenly: large pictures give many"
+    )
     stages: list[StageName] = Field(
         ["sensing", "start", "fusion"], description="the stages that learn from these pairs"
     )

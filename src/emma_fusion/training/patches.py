@@ -187,6 +187,8 @@ def read_patches(
             done += 1
             if progress:
                 progress(done, total)
+        if pairs.most is not None:
+            cut = [cut[index] for index in sorted(_spread(len(cut), pairs.most))]
         if cut:
             result.stacks.append(torch.from_numpy(np.stack(cut)))
             result.stages.append(pairs.stages)
@@ -201,8 +203,9 @@ def read_patches(
 
 
 def _spread(count: int, chosen: int) -> set[int]:
-    """``chosen`` indices spread evenly over ``count``."""
-    return {(2 * k + 1) * count // (2 * chosen) for k in range(min(chosen, count))}
+    """``chosen`` indices spread evenly over ``count``, all of them where there are no more."""
+    chosen = min(chosen, count)
+    return {(2 * k + 1) * count // (2 * chosen) for k in range(chosen)}
 
 
 def _resize(planes: Plane, scale: float) -> Plane:
