@@ -15,8 +15,7 @@ from emma_fusion import models
 from emma_fusion.errors import UserError
 from emma_fusion.networks.device import check_threads, find_device, inference
 from emma_fusion.networks.padding import pad_to_multiple
-from emma_fusion.networks.ufuser import UFuser
-from emma_fusion.networks.weights import load_fuser
+from emma_fusion.networks.weights import FusionNetwork, load_fuser
 from emma_fusion.pair import Colour, Contrast, FloatArray, Pair
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -25,10 +24,10 @@ _NUMPY_FLOATS = (torch.float16, torch.float32, torch.float64)
 
 
 class Fuser:
-    """Fuses pairs of any size with one pass of a U-Fuser each.
+    """Fuses pairs of any size with one pass of a network each.
 
     Args:
-        network: the trained U-Fuser; a folded copy of it is used.
+        network: the trained U-Fuser or fast fuser; a folded copy of it is used.
         name: of the model, for the record of what was made with it.
         device: "auto" (CUDA where there is one, else the CPU), or any name PyTorch knows.
         precision: "fp32", or "bf16" or "fp16" for faster, slightly rougher arithmetic.
@@ -40,7 +39,7 @@ class Fuser:
 
     def __init__(
         self,
-        network: UFuser,
+        network: FusionNetwork,
         name: str = "unnamed",
         *,
         device: str = "auto",
@@ -71,7 +70,7 @@ class Fuser:
         The other arguments are those of `Fuser`.
 
         Raises:
-            UserError: no such weights, or the file does not hold a U-Fuser.
+            UserError: no such weights, or the file holds no network that fuses.
         """
         network = load_fuser(name_or_path)
         return cls(

@@ -15,17 +15,20 @@ from torch import nn
 
 from emma_fusion import models
 from emma_fusion.errors import UserError
+from emma_fusion.networks.fast import FastFuser
 from emma_fusion.networks.sensing import SensingUNet
 from emma_fusion.networks.ufuser import UFuser
 
 Network = TypeVar("Network", bound=nn.Module)
+FusionNetwork = UFuser | FastFuser
 
 FUSER = "UFuser"
+FAST = "FastFuser"
 SENSING = "SensingUNet"
 
 
 def save_weights(
-    network: UFuser | SensingUNet,
+    network: FusionNetwork | SensingUNet,
     path: Path,
     facts: dict[str, Any] | None = None,
     dtype: torch.dtype = torch.float32,
@@ -43,6 +46,12 @@ def save_weights(
             "network": FUSER,
             "channels": list(network.channels),
             "branches": network.branches,
+        }
+    elif isinstance(network, FastFuser):
+        shape = {
+            "network": FAST,
+            "channels": list(network.channels),
+            "filters": network.number_of_filters,
         }
     else:
         shape = {
@@ -64,8 +73,8 @@ def save_weights(
         temporary.unlink(missing_ok=True)
 
 
-def load_fuser(name_or_path: Path | str) -> UFuser:
-    """Reads a U-Fuser.
+def load_fuser(name_or_path: Path | str) -> FusionNetwork:
+    """Reads a network that fuses, of the kind that the file says it is.
 
     Args:
         name_or_path: See `emma_fusion.models.find`.
@@ -74,7 +83,9 @@ def load_fuser(name_or_path: Path | str) -> UFuser:
         UserError: The file does not exist, is damaged, or holds another network.
     """
     path = models.find(name_or_path)
-    tensors, shape = _read(path, FUSER)
+    tensors, shape = _read(path, FUSER, FAST)
+    if shape["network"] == FAST:
+        return _filled(lambda: FastFuser(tuple(shape["channels"]), shape["filters"]), tensors, path)
 
     def build() -> UFuser:
         # Weights written before there was a choice have both branches.
@@ -103,7 +114,7 @@ def read_facts(path: Path | str) -> dict[str, Any]:
     return facts
 
 
-def _read(path: Path, network: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def _read(path: Path, *networks: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     if not path.is_file():
         raise UserError(f"There are no weights at {path}.")
     try:
@@ -116,8 +127,10 @@ def _read(path: Path, network: str) -> tuple[dict[str, torch.Tensor], dict[str, 
             "format is converted by `emma import-checkpoint`."
         ) from error
     held = shape.get("network") if isinstance(shape, dict) else None
-    if held != network:
-        raise UserError(f"{path} holds {held or 'no network of this package'}, not {network}.")
+    if held not in networks:
+        raise UserError(
+            f"{path} holds {held or 'no network of this package'}, not {' or '.join(networks)}."
+        )
     return tensors, shape
 
 

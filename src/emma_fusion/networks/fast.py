@@ -1,0 +1,145 @@
+"""A slim network that imitates the U-Fuser in real time; learned by distillation, not in the paper.
+
+What the U-Fuser does to a pair is of two kinds: how bright and how strong in contrast the fused
+picture is, which depends on the whole pair but is smooth, and which source's detail is kept, which
+is decided in small neighbourhoods. So most of the work is done at half and smaller sizes, and what
+remains at full size is a sum of a few filtered copies of both sources, each with its own weight
+at every place:
+
+    f = o + Σ_k g_k · (w_k * (i, v))
+
+with fixed filters w_k and, from the small U-shaped network, offsets o and weights g_k.
+"""
+
+from __future__ import annotations
+
+import copy
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+CHANNELS = (16, 32, 48, 64)
+FILTERS = 4
+
+
+class Residual(nn.Module):
+    """Two 3×3 convolutions around which the input is added."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, C, H, W)`` → the same shape."""
+        return torch.relu(x + self.second(self.first(x).relu()))
+
+
+class Context(nn.Module):
+    """Scales and shifts channels by what is known of the whole picture: their mean and RMS.
+
+    As in squeeze-and-excitation (Hu et al., CVPR 2018), with a second statistic, for contrast, and
+    a shift, for brightness.
+    """
+
+    def __init__(self, channels: int, hidden: int = 32) -> None:
+        super().__init__()
+        self.squeeze = nn.Linear(2 * channels, hidden)
+        self.excite = nn.Linear(hidden, 2 * channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, C, H, W)`` → the same shape."""
+        mean, rms = x.mean((2, 3)), (x.square().mean((2, 3)) + 1e-6).sqrt()
+        code = self.squeeze(torch.cat((mean, rms), dim=1)).relu()
+        scale, shift = self.excite(code)[:, :, None, None].chunk(2, dim=1)
+        return torch.relu(x * (1 + scale) + shift)
+
+
+class FastFuser(nn.Module):
+    """Fuses an infrared and a visible plane in a twentieth of the U-Fuser's work.
+
+    Takes and gives what `emma_fusion.networks.UFuser` does.
+
+    Args:
+        channels: Channels at half size, a quarter, and so on; at least two.
+        number_of_filters: How many filtered copies of the sources are summed up.
+    """
+
+    minimum_size = 16
+    """Height and width must be at least this."""
+
+    def __init__(
+        self, channels: tuple[int, ...] = CHANNELS, number_of_filters: int = FILTERS
+    ) -> None:
+        super().__init__()
+        self.channels = tuple(channels)
+        self.number_of_filters = number_of_filters
+        self.multiple_of = 2 ** len(channels)
+        """Height and width must be multiples of this (see `emma_fusion.networks.padding`)."""
+        finest, *coarser = self.channels
+        self.first = nn.Conv2d(8, finest, 3)
+        self.downs = nn.ModuleList(
+            nn.Conv2d(fine, coarse, 3, stride=2, padding=1)
+            for fine, coarse in pairwise(self.channels)
+        )
+        self.blocks = nn.ModuleList(Residual(c) for c in coarser)
+        # At a quarter of the size the pixels are too many for a gain worth its time.
+        self.contexts = nn.ModuleList(Context(c) for c in coarser[1:])
+        self.ups = nn.ModuleList(
+            nn.Conv2d(coarse, fine, 1) for fine, coarse in pairwise(self.channels)
+        )
+        self.decoders = nn.ModuleList(nn.Conv2d(c, c, 3, padding=1) for c in self.channels[:-1])
+        self.weights = nn.Conv2d(finest, 4 * number_of_filters + 4, 3, padding=1)
+        self.filters = nn.Conv2d(8, 4 * number_of_filters, 3)
+        # New networks give grey: what leaves [0, 1] is clipped, and has no gradient.
+        with torch.no_grad():
+            assert self.weights.bias is not None
+            self.weights.bias[:4] = 0.5
+
+    def forward(self, infrared: Tensor, visible: Tensor) -> Tensor:
+        """Fuses a batch of pairs.
+
+        Args:
+            infrared: ``(B, 1, H, W)`` in [0, 1]; H and W multiples of ``multiple_of``.
+            visible: The same shape.
+
+        Returns:
+            The fused planes, ``(B, 1, H, W)`` in [0, 1].
+        """
+        # Each 2×2 pixels become channels: full-size features would cost more time than they help.
+        pixels = functional.pixel_unshuffle(torch.cat((infrared, visible), dim=1), 2)
+        pixels = functional.pad(pixels, (1, 1, 1, 1), mode="reflect")
+        x = self.first(pixels).relu()
+        features = [x]
+        for level, (down, block) in enumerate(zip(self.downs, self.blocks, strict=True)):
+            x = block(down(x).relu())
+            if level > 0:
+                x = self.contexts[level - 1](x)
+            features.append(x)
+        for level in reversed(range(len(self.ups))):
+            x = functional.interpolate(self.ups[level](x), scale_factor=2, mode="bilinear")
+            x = self.decoders[level]((x + features[level]).relu()).relu()
+        if x.dtype not in (torch.bfloat16, torch.float16):
+            return self._blend(x, pixels)
+        # Under autocast the filters would see the sources rounded to 8 or 11 bits.
+        with torch.autocast(x.device.type, enabled=False):
+            return self._blend(x.float(), pixels.float())
+
+    def _blend(self, x: Tensor, pixels: Tensor) -> Tensor:
+        """The sum of offsets and weighted filtered sources, at full size again."""
+        offset, weights = self.weights(x).tensor_split([4], dim=1)
+        weighted = weights * self.filters(pixels)
+        fused = offset + weighted.unflatten(1, (self.number_of_filters, 4)).sum(dim=1)
+        return functional.pixel_shuffle(fused, 2).clamp(0, 1)
+
+    def fold(self) -> FastFuser:
+        """The form for inference.
+
+        Returns:
+            A copy in eval mode without gradients, its weights laid out as CPUs like them.
+        """
+        folded = copy.deepcopy(self).eval().requires_grad_(False)
+        folded.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return folded
