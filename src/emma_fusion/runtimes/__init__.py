@@ -1,0 +1,1 @@
+"""Ways to run a network: other engines, and pictures larger than memory."""
