@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # The names of the formats whose suffix has two spellings.
 _SPELLINGS = {"jpeg": "jpg", "tiff": "tif"}
+_FILMS = "Films, folders of frames, cameras"
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,18 @@ class Request:
 
 
 def fuse(
-    infrared: Annotated[
-        Path, typer.Argument(help="Infrared picture or folder (medical: PET, SPECT or CT).")
+    first: Annotated[  # text, because a path would lose part of a camera's URL
+        str,
+        typer.Argument(
+            help="Infrared picture, film or folder (medical: PET, SPECT or CT).", metavar="INFRARED"
+        ),
     ],
-    visible: Annotated[
-        Path, typer.Argument(help="Visible picture or folder of the same scene (medical: MRI).")
+    second: Annotated[
+        str,
+        typer.Argument(
+            help="Visible picture, film or folder of the same scene (medical: MRI).",
+            metavar="VISIBLE",
+        ),
     ],
     output: Annotated[
         str, typer.Option("--output", "-o", help="Where to: a file, or a folder.", metavar="OUT")
@@ -142,6 +150,54 @@ def fuse(
             rich_help_panel="Scans (NIfTI, DICOM)",
         ),
     ] = "headers",
+    video: Annotated[
+        bool,
+        typer.Option(
+            "--video",
+            help="Two folders are the numbered frames of two films; so they are, too, where OUT is "
+            "a video file.",
+            rich_help_panel=_FILMS,
+        ),
+    ] = False,
+    layout: Annotated[
+        Literal["fused", "side-by-side", "picture-in-picture"],
+        typer.Option(
+            help="The fused film alone; infrared, visible and fused in a row; or with the infrared "
+            "small in a corner.",
+            rich_help_panel=_FILMS,
+        ),
+    ] = "fused",
+    rate: Annotated[
+        str | None,
+        typer.Option(
+            help="Frames a second of folders; without it, the other film's, else 25.",
+            metavar="RATE",
+            rich_help_panel=_FILMS,
+        ),
+    ] = None,
+    offset: Annotated[
+        float,
+        typer.Option(
+            help="How many seconds later than the visible film the infrared one begins.",
+            rich_help_panel=_FILMS,
+        ),
+    ] = 0.0,
+    frames: Annotated[
+        int | None,
+        typer.Option(help="Only the first so many.", min=1, rich_help_panel=_FILMS),
+    ] = None,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="INFRARED and VISIBLE are cameras: numbers, or URLs of streams. Ctrl-C ends it.",
+            rich_help_panel=_FILMS,
+        ),
+    ] = False,
+    show: Annotated[
+        bool,
+        typer.Option("--show", help="Show it in a window meanwhile.", rich_help_panel=_FILMS),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     precision: Annotated[
@@ -151,7 +207,7 @@ def fuse(
         int | None, typer.Option(help="On a CPU; without it, one for each usable core.", min=1)
     ] = None,
 ) -> None:
-    """Fuse two pictures, or the pictures of two folders that have the same stem.
+    """Fuse two pictures, the pictures of two folders that have the same stem, or two films.
 
     The fused picture has the visible picture's size and depth, and in a folder its format.
 
@@ -185,7 +241,8 @@ def fuse(
     )
     if not output:
         raise UserError("The output has no name: -o FILE or -o FOLDER.")
-    for path in (infrared, visible):
+    infrared, visible = Path(first), Path(second)
+    for path in () if live else (infrared, visible):
         if not os.path.exists(path):
             raise UserError(f"{path} does not exist.")
 
@@ -194,8 +251,13 @@ def fuse(
 
         return Fuser.from_pretrained(model, device=device, precision=precision, threads=threads)
 
+    from emma_fusion.cli.video import FilmOptions, fuse_video, is_film
     from emma_fusion.media.volumes import is_volume
 
+    film = FilmOptions(video, live, layout, rate, offset, frames, show)
+    if is_film(first, second, output, film):
+        fuse_video(first, second, output, request, film, open_fuser)
+        return
     if is_volume(infrared) or is_volume(visible):
         from emma_fusion.cli.volumes import Scan, fuse_volumes
 

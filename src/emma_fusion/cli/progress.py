@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -9,7 +10,7 @@ Show = Callable[[int, int], None]
 
 
 @contextmanager
-def bar(title: str) -> Iterator[Show]:
+def bar(title: str, unit: str = "") -> Iterator[Show]:
     """Show a bar on stderr for the length of a block, where stderr is a terminal.
 
     It is drawn when it is told of progress and not by a thread of its own, whose output would meet
@@ -17,6 +18,7 @@ def bar(title: str) -> Iterator[Show]:
 
     Args:
         title: Stands before the bar, such as "Scoring".
+        unit: Of what is counted, to show how many of them are done in a second.
 
     Yields:
         A function to call with how many are done, and of how many.
@@ -38,13 +40,16 @@ def bar(title: str) -> Iterator[Show]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[speed]}"),
         console=console,
         auto_refresh=False,
         disable=not console.is_terminal,
     ) as progress:
-        task = progress.add_task(title, total=None)
+        task = progress.add_task(title, total=None, speed="")
+        begin = time.monotonic()
 
         def show(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total, refresh=True)
+            speed = f"{done / max(time.monotonic() - begin, 1e-9):.1f} {unit}/s" if unit else ""
+            progress.update(task, completed=done, total=total, speed=speed, refresh=True)
 
         yield show
