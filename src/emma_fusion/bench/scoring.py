@@ -115,6 +115,17 @@ def score_files(fused: Path, infrared: Path, visible: Path, rules: Rules) -> dic
             for path, picture in zip(paths, (f, i, v), strict=True)
         )
         raise UserError(f"the sizes differ: {sizes}.")
+    return score_pictures(f, i, v, rules)
+
+
+def score_pictures(
+    f: npt.NDArray[Any], i: npt.NDArray[Any], v: npt.NDArray[Any], rules: Rules
+) -> dict[str, float]:
+    """Score a fused picture against its sources, (H, W) or (H, W, 3), uint8 or uint16, of one size.
+
+    Raises:
+        UserError: A metric cannot be computed.
+    """
     if i.dtype == np.uint16:  # scaled as it was for fusing
         i = Pair.from_arrays(i, v).infrared
     if rules.protocol == "paper":

@@ -55,11 +55,30 @@ def read_picture(path: Path | str) -> npt.NDArray[Any]:
             `MAX_PIXELS`, or of a depth other than 8 or 16 bit.
     """
     path = Path(path)
+    return decode_picture(_read_bytes(path), f"The file {path}")
+
+
+def decode_picture(
+    data: bytes, name: str = "The picture", max_pixels: int = MAX_PIXELS
+) -> npt.NDArray[Any]:
+    """Read a picture from the bytes of its file; see `read_picture`.
+
+    Args:
+        data: the whole file.
+        name: what an error calls it.
+        max_pixels: it may have, by its header, before anything is decoded.
+
+    Raises:
+        UserError: see `read_picture`.
+
+    >>> decode_picture(encode_picture("a.png", np.eye(2, dtype=np.uint16)))
+    array([[1, 0],
+           [0, 1]], dtype=uint16)
+    """
     try:
-        data = _read_bytes(path)
-        return _decode(data, read_header(data))
+        return _decode(data, read_header(data), max_pixels)
     except Damaged as damage:
-        raise UserError(f"The file {path} {damage}.") from None
+        raise UserError(f"{name} {damage}.") from None
 
 
 def read_pages(path: Path | str) -> list[npt.NDArray[Any]]:
@@ -140,8 +159,7 @@ def write_picture(
         UserError: the format is unknown or cannot hold the picture, or writing failed.
     """
     path = Path(path)
-    check_format(path, picture.dtype, picture.ndim == 3 and picture.shape[2] == 4)
-    files = {path: _encode(path, picture, record)}
+    files = {path: encode_picture(path.name, picture, record)}
     if record is not None and path.suffix.lower() not in records.INSIDE:
         # The record takes its place first: a picture that is there, and would be skipped by
         # another run, is never without it.
@@ -197,8 +215,21 @@ def encode_pages(pictures: list[npt.NDArray[Any]]) -> bytes:
     return encoded.tobytes()
 
 
-def _encode(path: Path, picture: npt.NDArray[Any], record: dict[str, Any] | None) -> bytes:
-    """The bytes of a picture's file."""
+def encode_picture(
+    name: str, picture: npt.NDArray[Any], record: dict[str, Any] | None = None
+) -> bytes:
+    """The bytes that `write_picture` writes, with the record where the format holds it inside.
+
+    Args:
+        name: of the file; its suffix decides the format.
+        picture: see `write_picture`.
+        record: see `write_picture`.
+
+    Raises:
+        UserError: the format is unknown or cannot hold the picture.
+    """
+    path = Path(name)
+    check_format(path, picture.dtype, picture.ndim == 3 and picture.shape[2] == 4)
     suffix = path.suffix.lower()
     picture = _swap_channels(picture)
     lossless = [cv2.IMWRITE_WEBP_QUALITY, 101] if suffix == ".webp" else []
@@ -217,7 +248,7 @@ def _encode(path: Path, picture: npt.NDArray[Any], record: dict[str, Any] | None
             done = False
     if not done:
         height, width = picture.shape[:2]
-        raise UserError(f"{path.name} cannot hold a picture of {width}x{height} pixels: write png.")
+        raise UserError(f"{name} cannot hold a picture of {width}x{height} pixels: write png.")
     data = encoded.tobytes()
     return data if xmp is None else records.insert_xmp(data, xmp)
 
@@ -246,14 +277,14 @@ def write_whole(files: dict[Path, bytes]) -> None:
         raise UserError(f"{target} could not be written: {error.strerror}.") from error
 
 
-def _decode(data: bytes, header: Header) -> npt.NDArray[Any]:
+def _decode(data: bytes, header: Header, max_pixels: int = MAX_PIXELS) -> npt.NDArray[Any]:
     """Decode what the header promises, or raise `Damaged`."""
     width, height = header.width, header.height
     if width < 1 or height < 1:
         raise Damaged(f"is damaged: it claims to be {width}x{height} pixels")
-    if width * height > MAX_PIXELS:
+    if width * height > max_pixels:
         raise Damaged(
-            f"claims to be {width}x{height} pixels; more than {MAX_PIXELS} in all are not read"
+            f"claims to be {width}x{height} pixels; more than {max_pixels} in all are not read"
         )
     if header.grey_alpha:
         raise Damaged(
