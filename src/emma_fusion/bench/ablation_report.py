@@ -122,7 +122,7 @@ def as_json(
         "variants": variants,
         "claims": claims,
     }
-    return json.dumps(_finite(everything), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(finite(everything), indent=2, ensure_ascii=False) + "\n"
 
 
 def _comparison(comparison: Comparison) -> dict[str, Any]:
@@ -133,12 +133,12 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """The same with None in the place of numbers that JSON has not."""
     if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
+        return {key: finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
+        return [finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

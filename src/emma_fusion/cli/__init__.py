@@ -27,6 +27,7 @@ VERBS = [
     "equivariance",
     "train",
     "ablate",
+    "downstream",
     "import-checkpoint",
 ]
 
@@ -70,7 +71,11 @@ def emma(
 
 for _verb in VERBS:
     _function = _verb.replace("-", "_")
-    app.command(_verb)(getattr(import_module(f"{__name__}.{_function}"), _function))
+    _found = getattr(import_module(f"{__name__}.{_function}"), _function)
+    if isinstance(_found, typer.Typer):  # a verb of several commands
+        app.add_typer(_found, name=_verb)
+    else:
+        app.command(_verb)(_found)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

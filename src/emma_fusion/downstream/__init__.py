@@ -1,0 +1,1 @@
+"""Does fusing help a machine see? Segmentation and detection on each kind of input picture."""

@@ -1,0 +1,88 @@
+"""Segmentation: a class for every pixel; the measure is the intersection over union (IoU)."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from emma_fusion.downstream.labels import IGNORED, read_mask
+from emma_fusion.downstream.layouts import Dataset, Scene
+from emma_fusion.downstream.samples import Scenes, Target
+from emma_fusion.downstream.task import Measured, Task
+
+MEAN = "mIoU"
+
+
+class Segmentation(Task):
+    """Segmentation of a dataset.
+
+    Args:
+        dataset: Whose classes.
+        balanced: Whether a class of the share p of the labelled pixels weighs 1 / ln(1.02 + p) in
+            the loss (ENet, Paszke et al., arXiv 1606.02147, section 5.1).
+    """
+
+    def __init__(self, dataset: Dataset, balanced: bool = False) -> None:
+        self.classes, self.first, self.balanced = dataset.classes, dataset.first, balanced
+        self.weights: Tensor | None = None
+
+    def label(self, scene: Scene) -> Target:
+        """The mask (H, W)."""
+        return read_mask(scene.label, len(self.classes), self.first)
+
+    def prepare(self, scenes: Scenes) -> None:
+        """Count the pixels of each class."""
+        if not self.balanced:
+            return
+        counts = np.zeros(IGNORED + 1)
+        for k in range(len(scenes)):
+            counts += np.bincount(np.asarray(scenes[k][1]).ravel(), minlength=IGNORED + 1)
+        shares = counts[: len(self.classes)] / max(counts[: len(self.classes)].sum(), 1)
+        self.weights = torch.from_numpy(1 / np.log(1.02 + shares)).float()
+
+    def loss(self, network: nn.Module, pictures: Tensor, targets: list[Any]) -> Tensor:
+        """Cross-entropy at the masks' size, over the pixels that are labelled."""
+        masks = torch.stack(targets).to(pictures.device)
+        logits = network(pixel_values=pictures).logits.float()
+        logits = F.interpolate(logits, size=masks.shape[1:], mode="bilinear")
+        weights = None if self.weights is None else self.weights.to(pictures.device)
+        losses = F.cross_entropy(
+            logits, masks, weight=weights, ignore_index=IGNORED, reduction="sum"
+        )
+        labelled = masks != IGNORED
+        if weights is None:
+            return losses / labelled.sum().clamp(min=1)
+        return losses / weights[masks[labelled]].sum().clamp(min=1e-6)
+
+    def predict(self, network: nn.Module, pictures: Tensor, targets: list[Target]) -> list[Target]:
+        """The likeliest class of every pixel, at the size of the label's file."""
+        logits = network(pixel_values=pictures).logits.float()
+        found: list[Target] = []
+        for one, target in zip(logits, targets, strict=True):
+            size = cast(Any, target).shape
+            whole = F.interpolate(one[None], size=size, mode="bilinear")
+            found.append(whole[0].argmax(dim=0).byte().cpu().numpy())
+        return found
+
+    def measure(self, stems: list[str], found: list[Target], truth: list[Target]) -> Measured:
+        """IoU of each class over all pixels of the split, their mean, and each picture's mean IoU.
+
+        A class that is in neither truth nor prediction has no IoU and is left out of the mean.
+        """
+        from torchmetrics.classification import MulticlassJaccardIndex
+
+        options: dict[str, Any] = {"average": "none", "ignore_index": IGNORED}
+        options["zero_division"] = float("nan")
+        metric = MulticlassJaccardIndex(len(self.classes), **options)
+        pictures = {}
+        for stem, mask, true in zip(stems, found, truth, strict=True):
+            pair = torch.from_numpy(mask).long(), torch.from_numpy(true).long()
+            pictures[stem] = float(metric(*pair).nanmean())
+        each = metric.compute()
+        values = {MEAN: float(each.nanmean())}
+        values |= {f"IoU {name}": float(v) for name, v in zip(self.classes, each, strict=True)}
+        return Measured(values, pictures)

@@ -1,0 +1,121 @@
+"""What the cells say: means over seeds with intervals, and paired tests against references."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emma_fusion.bench.ablation import crossed_interval
+from emma_fusion.bench.statistics import holm
+from emma_fusion.downstream.comparison import Cell
+
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over seeds with its 95% interval (Student's t); no ends with one seed."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One kind minus another under the measure that decides.
+
+    Attributes:
+        kind: Name.
+        reference: The other's name.
+        mean: Of the differences at equal seed, with the interval of the paired t-test.
+        p: Of that test, corrected by Holm's method over all comparisons; NaN with one seed.
+        pictures: Mean difference of the pictures' values, with the 95% interval of the crossed
+            bootstrap over seeds and pictures; NaN where pictures have no values.
+        p_pictures: Of Wilcoxon's signed-rank test over the pictures' means over seeds, corrected
+            in the same way.
+    """
+
+    kind: str
+    reference: str
+    mean: Mean
+    p: float
+    pictures: Mean
+    p_pictures: float
+
+    @property
+    def verdict(self) -> str:
+        """Better or worse where the test over seeds says so."""
+        if not self.p < SIGNIFICANT:
+            return "no difference shown"
+        return "better" if self.mean.value > 0 else "worse"
+
+
+def mean_of(values: NDArray[np.float64]) -> Mean:
+    """The mean of seeds' values.
+
+    >>> found = mean_of(np.array([1.0, 2.0, 3.0]))
+    >>> found.value, round(found.high, 3)  # 2 + 4.303 / sqrt(3)
+    (2.0, 4.484)
+    """
+    from scipy.stats import t
+
+    mean, count = float(values.mean()), len(values)
+    if count < 2:
+        return Mean(mean, math.nan, math.nan)
+    half = float(t.ppf(0.975, count - 1) * values.std(ddof=1) / math.sqrt(count))
+    return Mean(mean, mean - half, mean + half)
+
+
+def gather(cells: list[Cell], kind: str, measure: str) -> NDArray[np.float64]:
+    """The values of a kind, one a seed."""
+    return np.array([cell.values[measure] for cell in cells if cell.kind == kind])
+
+
+def differences(
+    cells: list[Cell], kinds: list[str], references: list[str], measure: str, seed: int = 0
+) -> list[Difference]:
+    """Every kind against every reference, seed by seed and picture by picture.
+
+    Seeds differ by new weights, samples and dropout, which both sides of a pair share; the test
+    over them asks whether training again would give the same answer on these test pictures. The
+    one over pictures asks whether other pictures would.
+
+    Args:
+        cells: All.
+        kinds: Names.
+        references: Names; those that are no kind are left out.
+        measure: That decides.
+        seed: Of the bootstrap.
+    """
+    from scipy.stats import ttest_rel, wilcoxon
+
+    pairs = [(k, r) for r in references if r in kinds for k in kinds if k != r]
+    of_pictures = {kind: _pictures(cells, kind) for kind in kinds}
+    rows: list[tuple[Mean, float, Mean, float]] = []
+    for kind, reference in pairs:
+        mine, other = gather(cells, kind, measure), gather(cells, reference, measure)
+        gap = mine - other
+        p = float(ttest_rel(mine, other).pvalue) if len(gap) > 1 and gap.any() else math.nan
+        apart = of_pictures[kind] - of_pictures[reference]
+        apart = apart[:, np.isfinite(apart).all(axis=0)]
+        pictures, p_pictures = Mean(math.nan, math.nan, math.nan), math.nan
+        if apart.size:
+            pictures = Mean(float(apart.mean()), *crossed_interval(apart, seed))
+            averaged = apart.mean(axis=0)
+            p_pictures = float(wilcoxon(averaged).pvalue) if averaged.any() else 1.0
+        rows.append((mean_of(gap), p, pictures, p_pictures))
+    corrected = holm(np.array([row[1] for row in rows]))
+    of_tests = holm(np.array([row[3] for row in rows]))
+    return [
+        Difference(*pair, row[0], float(p), row[2], float(q))
+        for pair, row, p, q in zip(pairs, rows, corrected, of_tests, strict=True)
+    ]
+
+
+def _pictures(cells: list[Cell], kind: str) -> NDArray[np.float64]:
+    """(seeds, pictures); no columns where pictures have no values."""
+    return np.array([list(cell.pictures.values()) for cell in cells if cell.kind == kind])
