@@ -31,12 +31,14 @@ def pair_frames(
     following = iter(infrared)
     near = next(following, None)
     ahead = next(following, None)
+    earliest = near.time + shift - reach if near else Fraction(0)
     for frame in visible:
         while near and ahead and _apart(ahead, frame, shift) < _apart(near, frame, shift):
             near, ahead = ahead, next(following, None)
         # a gap between two infrared frames is bridged by the nearer one; beyond the ends is none
-        late = frame.time - (near.time + shift) if near else reach + 1
-        yield (None if late < -reach or (late > reach and ahead is None) else near), frame
+        early = near is None or frame.time < earliest
+        late = near is None or (ahead is None and frame.time > near.time + shift + reach)
+        yield (None if early or late else near), frame
 
 
 def _apart(infrared: Frame, visible: Frame, shift: Fraction) -> Fraction:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _H264 = {"preset": "veryfast", "crf": "18"}
 _VP9 = {"deadline": "realtime", "cpu-used": "6", "crf": "24", "b": "0", "row-mt": "1"}
 _VP8 = {"deadline": "realtime", "cpu-used": "6", "crf": "8", "b": "8M"}
-_MPEG4 = {"qscale": "3"}
+_MPEG4 = {"flags": "+qscale", "global_quality": str(3 * 118)}
 _FOR_MOST = [("libx264", _H264), ("libopenh264", {"b": "6M"}), ("mpeg4", _MPEG4)]
 ENCODERS: dict[str, list[tuple[str, dict[str, str]]]] = {
     **dict.fromkeys((".mp4", ".m4v", ".mov", ".mkv"), _FOR_MOST),
