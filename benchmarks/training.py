@@ -31,8 +31,8 @@ from torch import Tensor
 from emma_fusion.equivariance import fidelity
 from emma_fusion.networks import SensingUNet, UFuser
 from emma_fusion.training.config import Pairs, TrainingConfig, load_config
+from emma_fusion.training.loop import PRECISIONS
 from emma_fusion.training.patches import PatchSet, read_patches
-from emma_fusion.training.run import PRECISIONS
 from emma_fusion.training.stages import fusion_stage, group
 
 DATA = Path(os.environ.get("EMMA_DATA") or Path(__file__).parents[2] / "shared" / "data")

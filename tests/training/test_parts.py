@@ -1,6 +1,7 @@
 import csv
 import warnings
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -110,6 +111,19 @@ def test_patches_are_thinned_evenly(pairs):
     every = stack()
     assert torch.equal(stack(most=5), every[[4, 13, 22, 31, 40]])
     assert torch.equal(stack(most=1000), every)
+
+
+def test_pairs_that_give_no_patch_are_listed(pairs, tmp_path):
+    for kind, size in (("ir", 40), ("vi", 40)):
+        (tmp_path / kind).mkdir()
+        for name in "ab":
+            picture = cv2.imread(str(pairs / kind / f"{name}.png"), cv2.IMREAD_GRAYSCALE)
+            picture = picture[:size] if name == "a" else picture
+            cv2.imwrite(str(tmp_path / kind / f"{name}.png"), picture)
+    sets = [Pairs(infrared=tmp_path / "ir", visible=tmp_path / "vi")]
+    patches = read_patches(sets, Patches(size=48, stride=16, min_contrast=0), with_teachers=False)
+    assert patches.useless == ["a"]
+    assert len(patches) == 4
 
 
 def test_unmatched_pictures_are_listed(pairs, tmp_path):

@@ -69,7 +69,7 @@ def train(
     if teacher and infrared is None:
         raise UserError("--teacher belongs to two folders; a --config names its teachers itself.")
     try:
-        from emma_fusion.training import run
+        from emma_fusion.training import loop, run
         from emma_fusion.training.config import load_config
     except ImportError as error:
         raise UserError(
@@ -100,9 +100,9 @@ def train(
         overrides["pairs"] = [pairs]
     overrides |= _settings(set_ or [])
     if resume:
-        saved = output / run.CONFIG
+        saved = output / loop.CONFIG
         if not saved.is_file():
-            raise UserError(f"There is no run to resume in {output}: it has no {run.CONFIG}.")
+            raise UserError(f"There is no run to resume in {output}: it has no {loop.CONFIG}.")
         settings = load_config(file=saved)
         asked = preset or config or overrides
         if asked and load_config(preset or "cpu", config, overrides) != settings:

@@ -12,7 +12,7 @@ import torch
 from emma_fusion.errors import UserError
 
 NAME = "checkpoint.pt"
-PARTS = {"stage", "step", "seconds", "data", "fuser", "infrared", "visible", "optimizer", "mean"}
+PARTS = {"stage", "step", "seconds", "data", "fuser", "optimizer", "mean"}
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:

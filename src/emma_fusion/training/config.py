@@ -35,31 +35,38 @@ class Additive(Section):
     noise: float = Field(2.0, ge=0, description="RMS in 1/255 below which detail gets no gain")
 
 
-class Pairs(Section):
-    """Two folders of registered pairs, matched by stem, and their teachers."""
+class Folders(Section):
+    """Two folders of registered pairs, matched by stem."""
 
     infrared: Path
     visible: Path
+    visible_gain: float = Field(1.0, ge=0, description="of the visible picture: below 1, dusk")
+    visible_offset: float = Field(0.0, ge=0, description="added to it: haze")
+    scales: list[Annotated[float, Field(gt=0)]] = Field(
+        [1.0], description="sizes at which pictures are used, 1 = as stored"
+    )
+    most: int | None = Field(
+        None,
+        ge=1,
+        description="patches (in a distillation, pictures) kept at most, spread evenly",
+    )
+    validation: int = Field(0, ge=0, description="pairs kept out of training, spread evenly")
+    held_out: list[str] = Field(
+        [], description="stems kept out too, such as 41???: a patient's slices are too alike"
+    )
+
+
+class Pairs(Folders):
+    """Two folders of pairs and their teachers."""
+
     teachers: list[Path] = Field([], description="folders of fused pictures, same stems")
     methods: list[str] = Field(
         ["laplacian", "wavelet", "guided"],
         description="baselines that make teachers where no folder is given",
     )
     additive: Additive | None = None
-    visible_gain: float = Field(1.0, ge=0, description="of the visible picture: below 1, dusk")
-    visible_offset: float = Field(0.0, ge=0, description="added to it: haze")
-    scales: list[Annotated[float, Field(gt=0)]] = Field(
-        [1.0], description="sizes at which patches are cut, 1 = as stored"
-    )
-    most: int | None = Field(
-        None, ge=1, description="patches kept at most, spread evenly: large pictures give many"
-    )
     stages: list[StageName] = Field(
         ["sensing", "start", "fusion"], description="the stages that learn from these pairs"
-    )
-    validation: int = Field(0, ge=0, description="pairs kept out of training, spread evenly")
-    held_out: list[str] = Field(
-        [], description="stems kept out too, such as 41???: a patient's slices are too alike"
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Literal
 
 import cv2
@@ -17,7 +18,7 @@ from torch import Tensor
 from emma_fusion.errors import UserError
 from emma_fusion.media.folders import match_pairs
 from emma_fusion.media.rasters import read_pair
-from emma_fusion.training.config import Pairs, Patches, StageName
+from emma_fusion.training.config import Folders, Pairs, Patches
 from emma_fusion.training.teachers import Plane, Teachers
 
 
@@ -31,21 +32,23 @@ class PatchSet:
         stages: For each stack, the stages that learn from it.
         validation: Whole pairs ``(stem, infrared, visible)``, float32 in [0, 1].
         unmatched: Files without a partner or a teacher.
+        useless: Stems of pairs that gave no patch: too small, or without contrast.
         fingerprint: Of all planes read, so that a result can say what it was trained on.
         counts: Pairs read, a set each.
     """
 
     stacks: list[Tensor] = field(default_factory=list)
-    stages: list[list[StageName]] = field(default_factory=list)
+    stages: list[Sequence[str]] = field(default_factory=list)
     validation: list[tuple[str, Plane, Plane]] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
+    useless: list[str] = field(default_factory=list)
     fingerprint: str = ""
     counts: list[int] = field(default_factory=list)
 
     def __len__(self) -> int:
         return sum(len(stack) for stack in self.stacks)
 
-    def of(self, stage: StageName) -> PatchSet:
+    def of(self, stage: str) -> PatchSet:
         """The patches that one stage learns from; of the rest of this object, nothing."""
         kept = [stack for stack, to in zip(self.stacks, self.stages, strict=True) if stage in to]
         return PatchSet(kept, [[stage]] * len(kept))
@@ -164,31 +167,26 @@ def read_patches(
         listed.append((pairs, teachers, usable))
     total, done = sum(len(usable) for *_, usable in listed), 0
     for pairs, teachers, usable in listed:
-        kept_out = _spread(len(usable), pairs.validation)
-        kept_out |= {
-            index
-            for index, (stem, *_) in enumerate(usable)
-            if any(fnmatchcase(stem, pattern) for pattern in pairs.held_out)
-        }
+        kept_out = held_out(pairs, [stem for stem, *_ in usable])
         cut: list[npt.NDArray[np.uint8]] = []
         for index, (stem, infrared_path, visible_path) in enumerate(usable):
-            pair = read_pair(infrared_path, visible_path, colour="none")
-            visible = pairs.visible_gain * pair.visible + pairs.visible_offset
-            planes = [pair.infrared, np.minimum(visible, 1).astype(np.float32)]
+            planes = read_planes(pairs, infrared_path, visible_path)
             if index in kept_out:
-                result.validation.append((stem, *planes))
+                result.validation.append((stem, planes[0], planes[1]))
             else:
                 if with_teachers:
                     planes += teachers.fuse(stem, *planes)
                 stack = np.stack(planes)
                 digest.update(stem.encode() + stack.tobytes())
-                for scale in pairs.scales:
-                    cut += _cut(_resize(stack, scale), patches)
+                of_pair = [p for s in pairs.scales for p in _cut(resized(stack, s), patches)]
+                if not of_pair:
+                    result.useless.append(stem)
+                cut += of_pair
             done += 1
             if progress:
                 progress(done, total)
         if pairs.most is not None:
-            cut = [cut[index] for index in sorted(_spread(len(cut), pairs.most))]
+            cut = [cut[index] for index in sorted(spread(len(cut), pairs.most))]
         if cut:
             result.stacks.append(torch.from_numpy(np.stack(cut)))
             result.stages.append(pairs.stages)
@@ -202,13 +200,31 @@ def read_patches(
     return result
 
 
-def _spread(count: int, chosen: int) -> set[int]:
+def held_out(pairs: Folders, stems: list[str]) -> set[int]:
+    """The indices of the pairs that are kept out of training."""
+    named = {
+        index
+        for index, stem in enumerate(stems)
+        if any(fnmatchcase(stem, pattern) for pattern in pairs.held_out)
+    }
+    return spread(len(stems), pairs.validation) | named
+
+
+def read_planes(pairs: Folders, infrared: Path, visible: Path) -> list[Plane]:
+    """A pair's infrared and visible plane, dimmed or under haze where the settings say so."""
+    pair = read_pair(infrared, visible, colour="none")
+    changed = pairs.visible_gain * pair.visible + pairs.visible_offset
+    return [pair.infrared, np.minimum(changed, 1).astype(np.float32)]
+
+
+def spread(count: int, chosen: int) -> set[int]:
     """``chosen`` indices spread evenly over ``count``, all of them where there are no more."""
     chosen = min(chosen, count)
     return {(2 * k + 1) * count // (2 * chosen) for k in range(chosen)}
 
 
-def _resize(planes: Plane, scale: float) -> Plane:
+def resized(planes: Plane, scale: float) -> Plane:
+    """Planes ``(N, H, W)`` at another size."""
     if scale == 1:
         return planes
     mode = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR

@@ -20,7 +20,7 @@ from emma_fusion.equivariance import (
     take,
 )
 from emma_fusion.networks import SensingUNet, UFuser
-from emma_fusion.training.config import Fusion, Schedule, StageName, TrainingConfig
+from emma_fusion.training.config import Fusion, Schedule, TrainingConfig
 from emma_fusion.training.patches import PatchSet, blacken
 from emma_fusion.training.processes import share
 from emma_fusion.training.texture import texture_excess
@@ -40,7 +40,7 @@ class Stage:
         ema: Decay of the running mean of the weights, 0 for none.
     """
 
-    name: StageName
+    name: str
     trained: dict[str, nn.Module]
     schedule: Schedule
     loss: Callable[[torch.Generator], tuple[Tensor, Terms]]
