@@ -219,6 +219,7 @@ def test_the_network_given_stays_trainable():
         ({"device": "meta"}, "meta"),
         ({"precision": "fp8"}, "precision"),
         ({"threads": 0}, "threads"),
+        ({"memory": "lots"}, "no size"),
     ],
 )
 def test_bad_options(options, complaint):
@@ -233,6 +234,23 @@ def test_out_of_memory_is_a_sentence(small, monkeypatch):
     monkeypatch.setattr(UFuser, "forward", full)
     with pytest.raises(UserError, match="10x9 pixels needs more memory than cpu"):
         small(*pictures(9, 10))
+
+
+def test_what_does_not_fit_in_memory_is_fused_in_strips(small, passes, monkeypatch):
+    """The choice is made by what the process holds and may hold; the output is the same."""
+    monkeypatch.setattr("emma_fusion.runtimes.large.resident_memory", lambda device: 0)
+    infrared, visible = RNG.random((2, 200, 300), dtype=np.float32)
+    expected = small(infrared, visible)
+    passes.clear()
+    told = []
+    for memory, count in ((2**30, 1), ("100MB", 1)):  # 42 MB whole and 24 MB at least, over 64 MiB
+        fuser = Fuser(small_network(), memory=memory)
+        pair = Pair.from_arrays(infrared, visible)
+        np.testing.assert_allclose(fuser.fuse_pair(pair, "none", told.append), expected, atol=2e-6)
+        assert len(passes) == count
+    assert told[-1] == pytest.approx(1)
+    with pytest.raises(UserError, match="--memory"):
+        Fuser(small_network(), memory="80MB")(infrared, visible)
 
 
 def test_from_pretrained_takes_a_path(weights, small):

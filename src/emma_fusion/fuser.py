@@ -15,8 +15,11 @@ from emma_fusion import models
 from emma_fusion.errors import UserError
 from emma_fusion.networks.device import check_threads, find_device, inference
 from emma_fusion.networks.padding import pad_to_multiple
+from emma_fusion.networks.ufuser import UFuser
 from emma_fusion.networks.weights import FusionNetwork, load_fuser
 from emma_fusion.pair import Colour, Contrast, FloatArray, Pair
+from emma_fusion.runtimes.large import Progress, choose_rows, fuse_large
+from emma_fusion.runtimes.memory import parse_size, usable_memory
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 Picture = TypeVar("Picture", npt.NDArray[Any], Tensor)
@@ -32,6 +35,9 @@ class Fuser:
         device: "auto" (CUDA where there is one, else the CPU), or any name PyTorch knows.
         precision: "fp32", or "bf16" or "fp16" for faster, slightly rougher arithmetic.
         threads: on a CPU; None leaves PyTorch's own number, which is one a core it may use.
+        memory: what the process may hold, on a GPU what it may hold there, such as "4GiB" or a
+            number of bytes; None is what is free. Pictures too large for it are fused in strips,
+            with the same output.
 
     Raises:
         UserError: the device is not there, or an option is unknown.
@@ -45,6 +51,7 @@ class Fuser:
         device: str = "auto",
         precision: str = "fp32",
         threads: int | None = None,
+        memory: str | int | None = None,
     ) -> None:
         if precision not in PRECISIONS:
             options = ", ".join(PRECISIONS)
@@ -53,6 +60,7 @@ class Fuser:
         self.device = find_device(device)
         self.precision = precision
         self.threads = check_threads(threads)
+        self.memory = parse_size(memory) if isinstance(memory, str) else memory
         self._multiple_of, self._minimum_size = network.multiple_of, network.minimum_size
         self._network = network.fold().to(self.device)
 
@@ -64,6 +72,7 @@ class Fuser:
         device: str = "auto",
         precision: str = "fp32",
         threads: int | None = None,
+        memory: str | int | None = None,
     ) -> Fuser:
         """Open weights that ship (by name) or your own, a file or the folder of a training run.
 
@@ -74,7 +83,12 @@ class Fuser:
         """
         network = load_fuser(name_or_path)
         return cls(
-            network, Path(name_or_path).name, device=device, precision=precision, threads=threads
+            network,
+            Path(name_or_path).name,
+            device=device,
+            precision=precision,
+            threads=threads,
+            memory=memory,
         )
 
     def __call__(
@@ -113,16 +127,27 @@ class Fuser:
             return torch.from_numpy(fused).to(visible.device, visible.dtype)
         return fused
 
-    def fuse_pair(self, pair: Pair, contrast: Contrast = "none") -> npt.NDArray[Any]:
+    def fuse_pair(
+        self, pair: Pair, contrast: Contrast = "none", progress: Progress | None = None
+    ) -> npt.NDArray[Any]:
         """Fuse a pair into a picture of its dtype, with its colour and alpha.
+
+        Args:
+            pair: the pair.
+            contrast: see `Pair.compose`.
+            progress: is told the share that is done of a picture that is fused in strips.
 
         Returns:
             (H, W), (H, W, 3) or (H, W, 4); see `Pair.compose`.
         """
-        return pair.compose(self.fuse_luminance(pair), contrast)
+        return pair.compose(self.fuse_luminance(pair, progress), contrast)
 
-    def fuse_luminance(self, pair: Pair) -> FloatArray:
+    def fuse_luminance(self, pair: Pair, progress: Progress | None = None) -> FloatArray:
         """Fuse the two planes of a pair: what the network says, and nothing added.
+
+        Args:
+            pair: the pair.
+            progress: see `fuse_pair`.
 
         Returns:
             (H, W) float32 in [0, 1].
@@ -132,20 +157,39 @@ class Fuser:
                 gave values that are no numbers.
         """
         height, width = pair.visible.shape
-        planes = torch.from_numpy(np.stack([pair.infrared, pair.visible])).unsqueeze(1)
+        network, rows = self._network, None
+        if isinstance(network, UFuser):
+            limit = self.memory or usable_memory(self.device)
+            rows = choose_rows(network, (height, width), limit, self.device)
         advice = "a smaller picture or the precision bf16"
         with inference(self.device, self.threads, (height, width), advice), self._autocast():
-            planes = planes.to(self.device)
-            planes = pad_to_multiple(planes, self._multiple_of, self._minimum_size)
-            fused: Tensor = self._network(planes[:1], planes[1:])
-            fused = fused[0, 0, :height, :width].float().cpu()
-        if not fused.isfinite().all():
+            if rows and isinstance(network, UFuser):
+                fused = fuse_large(
+                    network,
+                    pair.infrared,
+                    pair.visible,
+                    rows=rows,
+                    device=self.device,
+                    progress=progress,
+                )
+            else:
+                fused = self._fuse_whole(pair)
+        if not np.isfinite(fused).all():
             raise UserError(
                 f"The model {self.name!r} gave values that are no numbers, in the precision "
                 f"{self.precision}: "
                 + ("its weights are damaged." if self.precision == "fp32" else "use fp32.")
             )
-        array: FloatArray = fused.numpy()
+        return fused
+
+    def _fuse_whole(self, pair: Pair) -> FloatArray:
+        """One pass of the network over the whole picture."""
+        height, width = pair.visible.shape
+        planes = torch.from_numpy(np.stack([pair.infrared, pair.visible])).unsqueeze(1)
+        planes = planes.to(self.device)
+        planes = pad_to_multiple(planes, self._multiple_of, self._minimum_size)
+        fused: Tensor = self._network(planes[:1], planes[1:])
+        array: FloatArray = fused[0, 0, :height, :width].float().cpu().numpy()
         return array
 
     def _autocast(self) -> torch.autocast:
@@ -165,10 +209,12 @@ def fuse(
     device: str = "auto",
     precision: str = "fp32",
     threads: int | None = None,
+    memory: str | int | None = None,
 ) -> npt.NDArray[Any]:
     """Fuse two registered pictures, given as files or as arrays.
 
-    The opened model is kept for the next call with the same model, device, precision and threads.
+    The opened model is kept for the next call with the same model, device, precision, threads
+    and memory.
 
     Args:
         infrared: path, or array as in `Fuser.__call__`.
@@ -180,6 +226,7 @@ def fuse(
         device: see `Fuser`.
         precision: see `Fuser`.
         threads: see `Fuser`.
+        memory: see `Fuser`.
 
     Returns:
         (H, W) or (H, W, 3) RGB, of the visible picture's size and dtype.
@@ -188,7 +235,7 @@ def fuse(
         UserError: a file is not readable, or the two do not fit.
     """
     stamp = models.find(model).stat().st_mtime_ns  # a file may be trained anew
-    fuser = _open(str(model), stamp, device, precision, threads)
+    fuser = _open(str(model), stamp, device, precision, threads, memory)
     pictures = [_read(picture) for picture in (infrared, visible)]
     pair = Pair.from_arrays(
         *(array for array, _ in pictures),
@@ -200,9 +247,18 @@ def fuse(
 
 
 @functools.lru_cache(maxsize=4)
-def _open(model: str, stamp: int, device: str, precision: str, threads: int | None) -> Fuser:
+def _open(
+    model: str,
+    stamp: int,
+    device: str,
+    precision: str,
+    threads: int | None,
+    memory: str | int | None,
+) -> Fuser:
     """Open a model, or the one that is open already."""
-    return Fuser.from_pretrained(model, device=device, precision=precision, threads=threads)
+    return Fuser.from_pretrained(
+        model, device=device, precision=precision, threads=threads, memory=memory
+    )
 
 
 def _read(picture: str | Path | npt.NDArray[Any]) -> tuple[npt.NDArray[Any], str]:

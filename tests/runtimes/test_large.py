@@ -174,8 +174,3 @@ def test_what_does_not_even_fit_in_strips_is_told_with_what_would_do(base):
         choose_rows(base, (16384, 16384), 2 * GIB, CPU)
     enough = float(str(error.value).rpartition("GiB")[0].rpartition(" ")[2])
     assert choose_rows(base, (16384, 16384), int(enough * GIB), CPU) >= large.MIN_ROWS
-
-
-@pytest.mark.usefixtures("held")
-def test_another_network_is_always_fused_whole():
-    assert choose_rows(torch.nn.Identity(), (16384, 16384), GIB, CPU) is None

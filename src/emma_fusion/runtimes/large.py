@@ -113,25 +113,23 @@ def fuse_large(
 
 
 def choose_rows(
-    network: nn.Module, shape: tuple[int, int], limit: int, device: torch.device
+    network: UFuser, shape: tuple[int, int], limit: int, device: torch.device
 ) -> int | None:
     """How a picture is to be fused so that the process stays within its memory.
 
     Args:
-        network: A network that fuses; only a U-Fuser can do it in strips.
+        network: The U-Fuser.
         shape: Height and width.
         limit: Bytes that the process may hold, its present ones included.
         device: Where the network is.
 
     Returns:
-        None where the whole fits (or the network is another), else the rows of strips.
+        None where the whole fits, else the rows of strips.
 
     Raises:
         UserError: Not even the smallest strips fit.
     """
     height, width = shape
-    if not isinstance(network, UFuser):
-        return None
     wide = network.channels[0] / 8
     pixels = height * width
     budget = limit - resident_memory(device) - _OVERHEAD
