@@ -401,11 +401,9 @@ def prepare(pair: Pair, target: Path, request: Request) -> Pair:
     if request.paper:
         pair = replace(pair, colour=None)
     if request.palette:
-        from emma_fusion.media.palettes import apply_palette
+        from emma_fusion.media.palettes import colour_by_infrared
 
-        record = {**pair.record, "colour": f"palette {request.palette}"}
-        coloured = apply_palette(pair.infrared, request.palette)
-        pair = replace(pair, colour=coloured, record=record)
+        pair = colour_by_infrared(pair, request.palette)
     if request.depth:
         pair = replace(pair, dtype=np.dtype(f"uint{request.depth}"))
     check_format(target, pair.dtype, pair.alpha is not None)
