@@ -304,3 +304,22 @@ def test_the_byte_order_makes_no_difference(dtype):
 def test_fixed_ranges_of_any_size(values, rule, expected):
     pair = Pair.from_arrays(np.array([values]), np.zeros((1, 2)), infrared_range=rule)
     np.testing.assert_allclose(pair.infrared[0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_large_pictures_go_by_strips_that_nobody_sees(monkeypatch, dtype):
+    rng = np.random.default_rng(0)
+    top = 1 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
+    infrared, visible = ((rng.random(shape) * top).astype(dtype) for shape in ((8, 5), (8, 5, 4)))
+    fused = rng.random((8, 5), dtype=np.float32)
+
+    def composed():
+        pair = Pair.from_arrays(infrared, visible)
+        return pair.infrared, pair.visible, pair.colour, pair.compose(fused)
+
+    whole = composed()
+    monkeypatch.setattr(
+        "emma_fusion.pair._strips", lambda picture: (slice(n, n + 3) for n in range(0, 8, 3))
+    )
+    for before, after in zip(whole, composed(), strict=True):
+        np.testing.assert_array_equal(before, after)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -136,11 +137,17 @@ class Pair:
             raise UserError(f"contrast is {contrast!r}; it must be one of {options}.")
         if contrast == "stretch":
             fused = stretch(fused)
-        picture = fused if self.colour is None else replace_luminance(self.colour, fused)
-        if self.alpha is not None:
-            rgb = picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=2)
-            picture = np.dstack([rgb, self.alpha])
-        return from_unit(picture, self.dtype)
+        channels = () if self.colour is None else (3,)
+        picture = np.empty(fused.shape + (channels if self.alpha is None else (4,)), self.dtype)
+        for rows in _strips(fused):
+            strip = fused[rows]
+            if self.colour is not None:
+                strip = replace_luminance(self.colour[rows], strip)
+            if self.alpha is not None:
+                rgb = strip if strip.ndim == 3 else np.repeat(strip[..., None], 3, axis=2)
+                strip = np.dstack([rgb, self.alpha[rows]])
+            picture[rows] = from_unit(strip, self.dtype)
+        return picture
 
 
 def luminance(rgb: FloatArray) -> FloatArray:
@@ -156,9 +163,10 @@ def luminance(rgb: FloatArray) -> FloatArray:
     array([0.299, 0.5  ], dtype=float32)
     """
     # weighted by hand: a matrix product would round differently on different machines
-    return np.float32(0.299) * rgb[..., 0] + (
-        np.float32(0.587) * rgb[..., 1] + np.float32(0.114) * rgb[..., 2]
-    )
+    y: FloatArray = np.float32(0.587) * rgb[..., 1]
+    y += np.float32(0.114) * rgb[..., 2]
+    y += np.float32(0.299) * rgb[..., 0]
+    return y
 
 
 def replace_luminance(rgb: FloatArray, fused: FloatArray) -> FloatArray:
@@ -216,8 +224,12 @@ def from_unit(picture: FloatArray, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
 
 def is_coloured(rgb: FloatArray) -> bool:
     """Whether any pixel of an (H, W, 3) picture in [0, 1] is more than rounding away from grey."""
-    spread = _over_channels(np.maximum, rgb) - _over_channels(np.minimum, rgb)
-    return bool(spread.max() > GREY_TOLERANCE)
+    for rows in _strips(rgb):
+        strip = rgb[rows]
+        spread = _over_channels(np.maximum, strip) - _over_channels(np.minimum, strip)
+        if spread.max() > GREY_TOLERANCE:
+            return True
+    return False
 
 
 def parse_range(rule: str) -> tuple[str, tuple[float, float]]:
@@ -300,11 +312,29 @@ def _find_range(picture: npt.NDArray[Any], rule: str, label: str) -> tuple[str, 
 def _scale(picture: npt.NDArray[Any], low: float, high: float) -> FloatArray:
     """Map low to 0 and high to 1, clipped; of integers, every value once."""
     whole = picture.dtype.kind == "u"
-    values = np.arange(np.iinfo(picture.dtype).max + 1) if whole else picture
-    # in float64: fixed values may lie close together, or beyond what float32 holds
-    scaled = (values.astype(np.float64) - low) / (high - low)
-    clipped: FloatArray = np.clip(scaled, 0, 1).astype(np.float32)
-    return clipped[picture] if whole else clipped
+
+    def scale(values: npt.NDArray[Any]) -> FloatArray:
+        # in float64: fixed values may lie close together, or beyond what float32 holds
+        scaled = (values.astype(np.float64) - low) / (high - low)
+        return np.clip(scaled, 0, 1).astype(np.float32)
+
+    table = scale(np.arange(np.iinfo(picture.dtype).max + 1)) if whole else np.empty(0, np.float32)
+    scaled = np.empty(picture.shape, np.float32)
+    for rows in _strips(picture):
+        scaled[rows] = table[picture[rows]] if whole else scale(picture[rows])
+    return scaled
+
+
+def _strips(picture: npt.NDArray[Any]) -> Iterator[slice]:
+    """The rows of a picture, about a million pixels at a time.
+
+    Steps of a calculation each leave an array behind; of a large picture they would not fit in
+    memory, of strips they stay in the processor's cache.
+    """
+    height, width = picture.shape[:2]
+    step = max(1, 2**20 // width)
+    for start in range(0, height, step):
+        yield slice(start, start + step)
 
 
 def _over_channels(reduce: np.ufunc, rgb: FloatArray) -> FloatArray:
