@@ -4,29 +4,27 @@ import json
 import threading
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
-av = pytest.importorskip("av", reason="the extra video is not installed")
-
-from films import damage, picture, write_film  # noqa: E402
-
-from emma_fusion.errors import UserError  # noqa: E402
-from emma_fusion.media.rasters import write_picture  # noqa: E402
-from emma_fusion.media.video.folder import FrameFolder  # noqa: E402
-from emma_fusion.media.video.frames import Frame  # noqa: E402
-from emma_fusion.media.video.layout import lay_out  # noqa: E402
-from emma_fusion.media.video.live import Camera, watch  # noqa: E402
-from emma_fusion.media.video.pairing import pair_frames  # noqa: E402
-from emma_fusion.media.video.pipeline import ahead  # noqa: E402
-from emma_fusion.media.video.reading import VideoFile, upright  # noqa: E402
-from emma_fusion.media.video.steady import Held, SteadyFuse, SteadyRange  # noqa: E402
-from emma_fusion.media.video.writing import (  # noqa: E402
+from emma_fusion.errors import UserError
+from emma_fusion.media.rasters import write_picture
+from emma_fusion.media.video.folder import FrameFolder
+from emma_fusion.media.video.frames import Frame
+from emma_fusion.media.video.layout import lay_out
+from emma_fusion.media.video.live import Camera, watch
+from emma_fusion.media.video.pairing import pair_frames
+from emma_fusion.media.video.pipeline import ahead
+from emma_fusion.media.video.reading import VideoFile, upright
+from emma_fusion.media.video.steady import Held, SteadyFuse, SteadyRange
+from emma_fusion.media.video.writing import (
     VideoWriter,
     find_encoder,
     read_film_record,
 )
-from emma_fusion.pair import Pair, from_unit, stretch  # noqa: E402
+from emma_fusion.pair import Pair, from_unit, stretch
+from films import damage, picture, write_film
 
 PICTURES = [picture(number) for number in range(12)]
 
@@ -179,7 +177,7 @@ def test_a_shift_and_gaps():
     partners = [i and int(i.time) for i, _ in pairs]
     # a gap goes to the nearer side (the earlier of two); beyond one second of the ends is nobody
     assert partners == [None, 0, 0, 1, 1, 1, 1, 1, 9, 9, 9, 9, 10, 10, None]
-    assert list(pair_frames([], visible[:1], Fraction(0), Fraction(1)))[0][0] is None
+    assert next(pair_frames([], visible[:1], Fraction(0), Fraction(1)))[0] is None
 
 
 # --- brightness
@@ -361,20 +359,21 @@ def test_odd_sides_become_even(tmp_path):
 
 
 def test_nothing_is_left_of_a_film_that_failed(tmp_path):
-    with (
-        pytest.raises(RuntimeError, match="on the way"),
-        VideoWriter(tmp_path / "out.mp4", (64, 96), Fraction(25)) as writer,
-    ):
-        writer.write(PICTURES[0], Fraction(0))
-        raise RuntimeError("on the way")
+    def fail():
+        with VideoWriter(tmp_path / "out.mp4", (64, 96), Fraction(25)) as writer:
+            writer.write(PICTURES[0], Fraction(0))
+            raise RuntimeError("on the way")
+
+    with pytest.raises(RuntimeError, match="on the way"):
+        fail()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_formats_that_cannot_be_written(tmp_path):
     with pytest.raises(UserError, match="mp4"):
         find_encoder(tmp_path / "out.wmv")
+    (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file"):
-        (tmp_path / "file").write_text("")
         VideoWriter(tmp_path / "file" / "out.mp4", (64, 96), Fraction(25))
 
 
@@ -415,8 +414,7 @@ def test_steps_run_ahead_and_pass_errors_on():
 
     got = []
     with pytest.raises(UserError, match="at fifty"):
-        for number in ahead(numbers()):
-            got.append(number)
+        got.extend(ahead(numbers()))
     assert got == list(range(51))
     seen.clear()
     steps = ahead(ahead(numbers(), 1), 1)
@@ -437,7 +435,7 @@ class FakeCamera:
         self.pictures, self.opened = list(pictures), opened
         self.gate = threading.Semaphore(1)
 
-    def isOpened(self):  # noqa: N802
+    def isOpened(self):
         return self.opened
 
     def read(self):

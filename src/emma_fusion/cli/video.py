@@ -228,10 +228,8 @@ def _report(
         return
     speed = f"{sink.count / work.seconds:.1f} frames a second" if work.seconds else "at once"
     if interrupted and not options.live:
-        print(
-            f"Interrupted: {target} holds the first {sink.count} frames, and plays.",
-            file=sys.stderr,
-        )
+        plays = ", and plays" if is_video(target) else ""
+        print(f"Interrupted: {target} holds the first {sink.count} frames{plays}.", file=sys.stderr)
     print(f"Fused {sink.count} frames into {target}, {speed}", file=sys.stderr)
 
 

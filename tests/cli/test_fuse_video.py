@@ -1,0 +1,346 @@
+"""Films through the command line."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from emma_fusion.cli import main, video
+from emma_fusion.fuser import Fuser
+from emma_fusion.media.rasters import read_picture, write_picture
+from emma_fusion.media.records import read_record
+from emma_fusion.media.scene import render_scene
+from emma_fusion.media.video import live
+from emma_fusion.media.video.reading import VideoFile
+from emma_fusion.media.video.writing import read_film_record
+from films import damage, picture, write_film
+
+VISIBLE = [picture(number) for number in range(12)]
+INFRARED = [picture(2 * number, seed=1)[..., 0] for number in range(6)]
+
+
+@pytest.fixture
+def emma(capfd, model, monkeypatch):
+    """Run `emma fuse` with a network that says what the infrared says."""
+    monkeypatch.setattr(Fuser, "fuse_luminance", lambda self, pair, progress=None: pair.infrared)
+
+    def run(*arguments, code=0):
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main(["fuse", *map(str, arguments), "--model", str(model)])
+        said = capfd.readouterr()
+        assert (end.value.code or 0) == code, said.err
+        assert said.out == ""
+        return said.err
+
+    return run
+
+
+@pytest.fixture
+def films(tmp_path):
+    """A thermal film of half the visible film's rate."""
+    write_film(tmp_path / "ir.mp4", [np.dstack([p] * 3) for p in INFRARED], rate=Fraction(25, 2))
+    write_film(tmp_path / "vis.mp4", VISIBLE, sound=True)
+    return tmp_path / "ir.mp4", tmp_path / "vis.mp4"
+
+
+@pytest.fixture
+def folders(tmp_path):
+    for number in range(1, 7):
+        write_picture(tmp_path / f"ir/{number:03}.png", INFRARED[number - 1])
+        write_picture(tmp_path / f"vi/{number:03}.png", VISIBLE[number - 1])
+    return tmp_path / "ir", tmp_path / "vi"
+
+
+def grey(frame):
+    return frame.picture.astype(float) @ (0.299, 0.587, 0.114)
+
+
+def test_two_films_into_one(emma, films, tmp_path):
+    out = tmp_path / "made" / "fused.mp4"
+    said = emma(*films, "-o", out)
+    assert "Fused 12 frames" in said
+    assert "frames a second" in said
+    fused = VideoFile(out)
+    assert (fused.rate, fused.time_base) == (25, VideoFile(films[1]).time_base)
+    frames = list(fused)
+    assert [frame.time for frame in frames] == [frame.time for frame in VideoFile(films[1])]
+    for number, frame in enumerate(frames):
+        assert np.abs(grey(frame) - INFRARED[number // 2]).mean() < 6  # paired by time
+    # the colour is the visible's: its green stands out of its blue as before
+    chroma = np.mean([f.picture[..., 1].astype(float) - f.picture[..., 2] for f in frames])
+    assert chroma == pytest.approx(
+        np.mean([p[..., 1].astype(float) - p[..., 2] for p in VISIBLE]), abs=4
+    )
+    with av.open(str(out)) as container:
+        assert container.streams.audio[0].codec_context.name == "aac"
+    record = read_film_record(out)
+    assert record["model"] == "small.safetensors"
+    assert record["software"].startswith("emma-fusion")
+    assert (record["infrared"]["name"], record["visible"]["name"]) == ("ir.mp4", "vis.mp4")
+    assert [path.name for path in out.parent.iterdir()] == ["fused.mp4"]
+
+
+def test_nothing_is_replaced_without_being_told(emma, films, tmp_path):
+    out = tmp_path / "fused.mp4"
+    out.write_text("precious")
+    assert "--overwrite" in emma(*films, "-o", out, code=2)
+    assert out.read_text() == "precious"
+    assert "one of the two inputs" in emma(*films, "-o", films[1], "--overwrite", code=2)
+    emma(*films, "-o", out, "--overwrite", "--frames", 2)
+    assert len(list(VideoFile(out))) == 2
+
+
+@pytest.mark.parametrize(
+    ("layout", "width"), [("fused", 96), ("side-by-side", 288), ("picture-in-picture", 96)]
+)
+def test_layouts(emma, films, tmp_path, layout, width):
+    out = tmp_path / "fused.mkv"
+    emma(*films, "-o", out, "--layout", layout, "--frames", 3)
+    frames = list(VideoFile(out))
+    assert len(frames) == 3
+    assert frames[0].picture.shape == (64, width, 3)
+    assert read_film_record(out)["layout"] == layout
+
+
+def test_a_film_becomes_a_folder_of_frames(emma, films, tmp_path):
+    emma(*films, "-o", tmp_path / "frames", "--contrast", "stretch")
+    names = sorted(path.name for path in (tmp_path / "frames").iterdir())
+    assert names == [f"{n:06}.png" for n in range(1, 13)]
+    assert read_record(tmp_path / "frames/000003.png")["contrast"] == "stretch"
+    assert "holds pictures" in emma(*films, "-o", tmp_path / "frames", code=2)
+    said = emma(*films, "-o", tmp_path / "frames", "--overwrite", "--frames", 4)
+    assert "8 other pictures" in said
+
+
+def test_folders_are_films_where_told(emma, folders, tmp_path):
+    emma(*folders, "-o", tmp_path / "a.mp4", "--rate", "10")
+    fused = VideoFile(tmp_path / "a.mp4")
+    assert (fused.rate, len(list(fused))) == (10, 6)
+    emma(*folders, "-o", tmp_path / "b", "--video")
+    assert sorted(p.name for p in (tmp_path / "b").iterdir()) == [
+        f"{n:03}.png" for n in range(1, 7)
+    ]
+    fused = read_picture(tmp_path / "b/002.png").astype(float) @ (0.299, 0.587, 0.114)
+    assert np.abs(fused - INFRARED[1]).mean() < 2
+    emma(*folders, "-o", tmp_path / "c")  # and without: pictures, one by one
+    assert "layout" in read_record(tmp_path / "b/002.png")
+    assert "layout" not in read_record(tmp_path / "c/002.png")
+
+
+def test_a_missing_frame_of_a_folder_does_not_shift_the_others(emma, folders, tmp_path):
+    (folders[0] / "003.png").unlink()
+    emma(*folders, "-o", tmp_path / "out", "--video")
+    fused = read_picture(tmp_path / "out/005.png").astype(float) @ (0.299, 0.587, 0.114)
+    assert np.abs(fused - INFRARED[4]).mean() < 2
+
+
+def test_a_film_and_a_folder(emma, films, folders, tmp_path):
+    said = emma(folders[0], films[1], "-o", tmp_path / "out.mp4")
+    assert "Left out: 5 visible frames" in said  # six frames at 25 a second, and one for its time
+    assert len(list(VideoFile(tmp_path / "out.mp4"))) == 7
+
+
+def test_an_offset(emma, films, tmp_path):
+    emma(*films, "-o", tmp_path / "out.mp4", "--offset", "0.16")
+    frames = list(VideoFile(tmp_path / "out.mp4"))
+    assert float(frames[0].time) == pytest.approx(0.08)  # within one infrared frame's time
+    assert np.abs(grey(frames[2]) - INFRARED[0]).mean() < 6
+    assert np.abs(grey(frames[4]) - INFRARED[1]).mean() < 6
+    assert "no time in common" in emma(*films, "-o", tmp_path / "x.mp4", "--offset", "9", code=2)
+    assert not (tmp_path / "x.mp4").exists()
+
+
+def test_damage_is_bridged_and_reported(emma, films, tmp_path):
+    write_film(films[1], VISIBLE, options={"g": "1", "bf": "0"})
+    damage(films[1], [4, 5])
+    said = emma(*films, "-o", tmp_path / "out.mp4")
+    assert "Damaged: 2 visible frames" in said
+    assert "0.16, 0.20 s" in said
+    assert len(list(VideoFile(tmp_path / "out.mp4"))) == 12
+
+
+def test_thermal_counts_have_a_range_that_is_held(emma, films, tmp_path):
+    counts = [np.rint(7000 + 5.0 * p).astype(np.uint16) for p in INFRARED]
+    write_film(
+        tmp_path / "ir.mkv",
+        counts,
+        rate=Fraction(25, 2),
+        codec="ffv1",
+        pix_fmt="gray16le",
+        options={},
+    )
+    emma(tmp_path / "ir.mkv", films[1], "-o", tmp_path / "out.mp4", "--mend", "dead-pixels")
+    record = read_film_record(tmp_path / "out.mp4")["infrared"]
+    assert record["rule"] == "auto, held"
+    assert record["range"][0] > 7000
+    assert record["mended"] == "dead-pixels"
+    frames = list(VideoFile(tmp_path / "out.mp4"))
+    assert grey(frames[0]).max() - grey(frames[0]).min() > 200
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--protocol", "paper"], "for pictures"),
+        (["--infrared-range", "folder"], "for folders"),
+        (["--depth", "16"], "8 bit"),
+        (["--rate", "10"], "their own rate"),
+        (["-o", "out.wmv"], "mp4, m4v"),
+        (["-o", "out.png"], "is a picture"),
+    ],
+)
+def test_options_that_do_not_fit(emma, films, tmp_path, monkeypatch, options, sentence):
+    monkeypatch.chdir(tmp_path)
+    output = [] if "-o" in options else ["-o", "out.mp4"]
+    assert sentence in emma(*films, *output, *options, code=2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ir.mp4", "vis.mp4"]
+
+
+def test_options_of_films_for_pictures_and_a_missing_extra(emma, films, tmp_path, monkeypatch):
+    write_picture(tmp_path / "a.png", VISIBLE[0])
+    pair = [tmp_path / "a.png"] * 2
+    assert "are for films" in emma(
+        *pair, "-o", tmp_path / "b.png", "--layout", "side-by-side", code=2
+    )
+    assert "no video file" in emma(pair[0], films[1], "-o", tmp_path / "b.mp4", code=2)
+    write_film(tmp_path / "small.mp4", [p[:32] for p in VISIBLE])
+    said = emma(films[0], tmp_path / "small.mp4", "-o", tmp_path / "b.mp4", code=2)
+    assert "ir.mp4 is 96x64" in said
+    assert not (tmp_path / "b.mp4").exists()
+    monkeypatch.setattr("emma_fusion.media.video.frames.find_spec", lambda name: None)
+    assert "emma-fusion[video]" in emma(*films, "-o", tmp_path / "b.mp4", code=2)
+
+
+def test_the_mean_of_a_still_noisy_scene_is_steady(tmp_path, capfd):
+    """The promise itself, with the weights that ship: half a grey level, from end to end."""
+    rng = np.random.default_rng(0)
+    for name, scene in zip(("ir", "vi"), render_scene(seed=0), strict=True):
+        small = cv2.resize(scene, (72, 48), interpolation=cv2.INTER_AREA).astype(float)
+        for number in range(8):
+            noisy = np.clip(small + rng.normal(0, 6, small.shape), 0, 255).astype(np.uint8)
+            write_picture(tmp_path / name / f"{number}.png", noisy)
+    frames = [tmp_path / "ir", tmp_path / "vi"]
+    with pytest.raises(SystemExit) as end:
+        main(["fuse", *map(str, frames), "-o", str(tmp_path / "out"), "--video", "--rate", "25"])
+    assert not end.value.code
+    means = [read_picture(tmp_path / f"out/{n}.png").mean() for n in range(8)]
+    assert max(means) - min(means) < 0.5
+    with pytest.raises(SystemExit):
+        main(["fuse", *map(str, frames), "-o", str(tmp_path / "each")])
+    each = [read_picture(tmp_path / f"each/{n}.png").mean() for n in range(8)]
+    assert max(means) - min(means) < 0.4 * (max(each) - min(each))
+
+
+# --- cameras
+
+
+class Files:
+    """A camera that gives pictures as fast as they are asked for, and then none."""
+
+    def __init__(self, pictures):
+        self.pictures = list(pictures)
+
+    def isOpened(self):
+        return bool(self.pictures)
+
+    def read(self):
+        time.sleep(0.01)
+        return (True, self.pictures.pop(0)) if self.pictures else (False, None)
+
+    def release(self):
+        self.pictures = []
+
+
+def test_a_live_pair(emma, tmp_path, monkeypatch):
+    cameras = {"0": Files(INFRARED * 20), "rtsp://a//b?c=1": Files(VISIBLE * 10), "3": Files([])}
+    monkeypatch.setattr(video, "Camera", lambda name: live.Camera(name, cameras.__getitem__))
+    said = emma("3", "0", "-o", tmp_path / "a.mp4", "--live", code=2)
+    assert "'3' cannot be opened" in said
+    emma("0", "rtsp://a//b?c=1", "-o", tmp_path / "a.mp4", "--live", "--frames", 3)
+    frames = list(VideoFile(tmp_path / "a.mp4"))
+    assert len(frames) == 3
+    times = [frame.time for frame in frames]
+    assert times[0] == 0
+    assert times == sorted(set(times))
+    assert "their own time" in emma(
+        "0", "1", "-o", tmp_path / "b.mp4", "--live", "--rate", 5, code=2
+    )
+
+
+def test_a_window_where_there_is_one(emma, films, tmp_path, monkeypatch):
+    shown = []
+
+    def refuse(*arguments):
+        raise cv2.error("no windows")
+
+    monkeypatch.setattr(cv2, "namedWindow", refuse)
+    assert "Leave out --show" in emma(*films, "-o", tmp_path / "a.mp4", "--show", code=2)
+    assert not (tmp_path / "a.mp4").exists()
+    monkeypatch.setattr(cv2, "namedWindow", lambda title: None)
+    monkeypatch.setattr(cv2, "imshow", lambda title, picture: shown.append(picture))
+    monkeypatch.setattr(cv2, "waitKey", lambda delay: ord("q") if len(shown) == 5 else -1)
+    emma(*films, "-o", tmp_path / "a.mp4", "--show")
+    assert len(shown) == len(list(VideoFile(tmp_path / "a.mp4"))) == 5
+    assert shown[0].shape == (64, 96, 3)
+
+
+# --- Ctrl-C
+
+SLOW = """
+import sys, time
+from emma_fusion.cli import main
+from emma_fusion.fuser import Fuser
+
+def slow(self, pair, progress=None):
+    print("frame", file=sys.stderr, flush=True)
+    time.sleep(0.05)
+    return pair.infrared
+
+Fuser.fuse_luminance = slow
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_an_interrupted_film_plays(films, model, tmp_path):
+    write_film(tmp_path / "long.mp4", VISIBLE * 50)
+    inputs = [tmp_path / "long.mp4"] * 2
+    command = ["fuse", *inputs, "-o", tmp_path / "out.mp4", "--model", model]
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW, *map(str, command)], stderr=subprocess.PIPE, text=True
+    )
+    for _ in range(8):
+        assert process.stderr.readline() == "frame\n"
+    process.send_signal(signal.SIGINT)
+    said = process.stderr.read()
+    assert process.wait(timeout=60) == 130
+    assert "Traceback" not in said
+    count = len(list(VideoFile(tmp_path / "out.mp4")))
+    assert 1 <= count < 600
+    assert f"Interrupted: {tmp_path / 'out.mp4'} holds the first {count} frames" in said
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_an_interrupted_folder_keeps_its_frames(emma, films, tmp_path, monkeypatch):
+    def fuse_then_stop(self, pair, progress=None):
+        if stops.pop():
+            os.kill(os.getpid(), signal.SIGINT)
+        return pair.infrared
+
+    stops = [False, False, True, False, False, False, False, False, False]
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(Fuser, "fuse_luminance", fuse_then_stop)
+    said = emma(tmp_path / "ir.mp4", tmp_path / "vis.mp4", "-o", tmp_path / "out", code=130)
+    count = len(list((tmp_path / "out").iterdir()))
+    assert f"first {count} frames" in said
+    assert count < 12
+    assert signal.getsignal(signal.SIGINT) is before
