@@ -1,6 +1,7 @@
 """The bar of verbs of many pictures."""
 
 import io
+import os
 
 import pytest
 
@@ -23,3 +24,17 @@ def test_a_bar_is_for_terminals_only(monkeypatch, stream, shown):
     text = written.getvalue()
     assert ("Scoring" in text and "1/3" in text and "3/3" in text) == shown
     assert shown or text == ""
+
+
+def test_a_bar_is_drawn_while_stderr_is_collected(monkeypatch):
+    """As `media.rasters` collects it while another thread decodes a picture."""
+    main, side = os.openpty()
+    monkeypatch.setenv("TERM", "xterm")
+    with open(side, "w") as terminal:
+        monkeypatch.setattr("sys.stderr", terminal)
+        with bar("Fusing") as show, open(os.devnull, "w") as nothing:
+            os.dup2(nothing.fileno(), side)
+            show(2, 3)
+    said = os.read(main, 10000).decode()
+    os.close(main)
+    assert "2/3" in said

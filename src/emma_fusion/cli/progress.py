@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TextIO, cast
 
 Show = Callable[[int, int], None]
 
@@ -13,8 +15,8 @@ Show = Callable[[int, int], None]
 def bar(title: str, unit: str = "") -> Iterator[Show]:
     """Show a bar on stderr for the length of a block, where stderr is a terminal.
 
-    It is drawn when it is told of progress and not by a thread of its own, whose output would meet
-    what `media.rasters` collects from the decoders.
+    It is drawn when it is told of progress, on a descriptor of its own: what is written to stderr
+    while another thread decodes a picture is collected by `media.rasters`.
 
     Args:
         title: Stands before the bar, such as "Scoring".
@@ -34,17 +36,20 @@ def bar(title: str, unit: str = "") -> Iterator[Show]:
     )
 
     console = Console(stderr=True)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[speed]}"),
-        console=console,
-        auto_refresh=False,
-        disable=not console.is_terminal,
-    ) as progress:
+    with (
+        _own(cast(TextIO, console.file)) as file,
+        Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[speed]}"),
+            console=Console(file=file),
+            auto_refresh=False,
+            disable=not console.is_terminal,
+        ) as progress,
+    ):
         task = progress.add_task(title, total=None, speed="")
         begin = time.monotonic()
 
@@ -53,3 +58,15 @@ def bar(title: str, unit: str = "") -> Iterator[Show]:
             progress.update(task, completed=done, total=total, speed=speed, refresh=True)
 
         yield show
+
+
+@contextmanager
+def _own(stream: TextIO) -> Iterator[TextIO]:
+    """The stream with a descriptor of its own, where it has one at all."""
+    try:
+        number = os.dup(stream.fileno())
+    except (AttributeError, OSError):  # such as a notebook's
+        yield stream
+        return
+    with open(number, "w", encoding=stream.encoding, buffering=1) as file:
+        yield file
