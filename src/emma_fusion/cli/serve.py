@@ -1,0 +1,72 @@
+"""emma serve: the page, on this machine alone."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    port: Annotated[
+        int | None,
+        typer.Option(help="Without it, the first free one from 7860.", min=1, max=65535),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Weights of your own that are offered first, beside those that ship."),
+    ] = None,
+    picture_megabytes: Annotated[
+        int, typer.Option("--max-mb", help="Of one picture's file.", min=1)
+    ] = 64,
+    megapixels: Annotated[
+        float, typer.Option("--max-megapixels", help="Of one picture.", min=0.01)
+    ] = 10.0,
+    upload_megabytes: Annotated[
+        int, typer.Option("--max-zip-mb", help="Of a zip, packed and unpacked, or a film.", min=1)
+    ] = 1000,
+    minutes: Annotated[
+        float, typer.Option("--max-minutes", help="For a folder, zip or film.", min=0.01)
+    ] = 30.0,
+    open_browser: Annotated[
+        bool, typer.Option("--open", help="Open the page in the browser.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(help="On a CPU; without it, one for each usable core.", min=1)
+    ] = None,
+) -> None:
+    """Serve a web page for fusing pictures, folders and films, to this machine alone (extra web).
+
+    What visitors give stays in a folder that is removed when the server stops: Ctrl-C.
+    """
+    from emma_fusion.web.limits import Limits
+    from emma_fusion.web.networks import Networks
+    from emma_fusion.web.server import make_server, need_gradio, serving
+    from emma_fusion.web.studio import Studio
+
+    need_gradio()
+    limits = Limits(
+        picture_megabytes=picture_megabytes,
+        megapixels=megapixels,
+        upload_megabytes=upload_megabytes,
+        minutes=minutes,
+        shelf_megabytes=8 * upload_megabytes,
+    )
+    studio = Studio(Networks(model, device, threads), limits)
+    print("Starting ...", file=sys.stderr)
+    try:
+        with serving(make_server(studio), port) as address:
+            print(f"The page is at {address} (Ctrl-C stops it).", file=sys.stderr)
+            if open_browser:
+                import webbrowser
+
+                webbrowser.open(address)
+            while True:
+                time.sleep(3600)
+    except KeyboardInterrupt:
+        print("\nStopped; what visitors gave is removed.", file=sys.stderr)
+    finally:
+        studio.shelf.close()

@@ -1,0 +1,193 @@
+"""Pictures as a visitor gives and gets them: bytes in, a pair, bytes out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast, get_args
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from emma_fusion import __version__
+from emma_fusion.bench.scoring import Rules, score_pictures, without_alpha
+from emma_fusion.errors import UserError
+from emma_fusion.media.headers import read_header
+from emma_fusion.media.palettes import Palette, colour_by_infrared
+from emma_fusion.media.rasters import ALPHA_SUFFIXES, decode_picture, encode_picture
+from emma_fusion.metrics import METRICS
+from emma_fusion.metrics.conventions import NINE
+from emma_fusion.pair import Colour, Contrast, FloatArray, Pair, from_unit
+from emma_fusion.web.limits import MEGA, Limits
+from emma_fusion.web.names import shown_name
+
+# A view is for the eye: more than this in a row is not seen.
+_VIEW_SIDE = 2048
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a visitor chose; see `Pair.from_arrays` and `Pair.compose`."""
+
+    model: str
+    colour: Colour = "auto"
+    contrast: Contrast = "none"
+    palette: Palette | None = None
+
+    @classmethod
+    def parse(cls, request: Mapping[str, Any]) -> Choices:
+        """Read the choices of a request from outside.
+
+        Raises:
+            UserError: One is none that there is.
+
+        >>> Choices.parse({"model": "base", "palette": ""})
+        Choices(model='base', colour='auto', contrast='none', palette=None)
+        """
+        chosen = {}
+        for name, options, usual in (
+            ("colour", get_args(Colour), "auto"),
+            ("contrast", get_args(Contrast), "none"),
+            ("palette", ("", *get_args(Palette)), ""),
+        ):
+            value = request.get(name, usual)
+            if value not in options:
+                raise UserError(f"The {name} is none of {', '.join(filter(None, options))}.")
+            chosen[name] = value or None
+        return cls(model=str(request.get("model", "")), **cast("dict[str, Any]", chosen))
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """A picture that a visitor gave.
+
+    Attributes:
+        picture: (H, W), (H, W, 3) or (H, W, 4); uint8 or uint16.
+        name: To be shown.
+        format: "png", "jpg", "bmp", "tif" or "webp".
+    """
+
+    picture: npt.NDArray[Any]
+    name: str
+    format: str
+
+    @classmethod
+    def read(cls, data: bytes, name: str, limits: Limits) -> Given:
+        """Read the bytes of a picture's file.
+
+        Raises:
+            UserError: It is no picture, damaged, or beyond the limits.
+        """
+        name = shown_name(name)
+        if len(data) > limits.picture_bytes:
+            raise UserError(
+                f"{name} has {len(data) / MEGA:.0f} MB; a picture may have "
+                f"{limits.picture_megabytes}."
+            )
+        picture = decode_picture(data, name, limits.pixels)
+        return cls(picture, name, read_header(data).format)
+
+    def describe(self) -> dict[str, Any]:
+        """What the page says of it."""
+        height, width = self.picture.shape[:2]
+        return {
+            "name": self.name,
+            "width": width,
+            "height": height,
+            "bits": 8 * self.picture.dtype.itemsize,
+            "format": self.format,
+        }
+
+
+def make_pair(infrared: Given, visible: Given, choices: Choices) -> Pair:
+    """The pair of two pictures, in the form in which it goes out in the visible's format.
+
+    Raises:
+        UserError: The two do not fit; see `Pair.from_arrays`.
+    """
+    labels = infrared.name, visible.name
+    if labels[0] == labels[1]:
+        labels = f"infrared {labels[0]}", f"visible {labels[1]}"
+    pair = Pair.from_arrays(infrared.picture, visible.picture, colour=choices.colour, labels=labels)
+    if choices.palette:
+        pair = colour_by_infrared(pair, choices.palette)
+    if pair.alpha is not None and f".{visible.format}" not in ALPHA_SUFFIXES:
+        pair = replace(pair, alpha=None)
+    return pair
+
+
+def write_fused(
+    pair: Pair, fused: FloatArray, suffix: str, choices: Choices
+) -> tuple[npt.NDArray[Any], bytes]:
+    """The fused picture in the pair's depth, and its file with the record of how it was made.
+
+    Args:
+        pair: See `make_pair`.
+        fused: (H, W), its fused luminance.
+        suffix: Of the format, such as ".png".
+        choices: For the record.
+    """
+    picture = pair.compose(fused, choices.contrast)
+    return picture, encode_picture(f"fused{suffix}", picture, record(pair, choices))
+
+
+def record(pair: Pair, choices: Choices) -> dict[str, Any]:
+    """How a fused picture was made."""
+    return {
+        "software": f"emma-fusion {__version__}",
+        "model": choices.model,
+        "contrast": choices.contrast,
+        **pair.record,
+    }
+
+
+def score(fused: npt.NDArray[Any], infrared: Given, visible: Given) -> list[dict[str, Any]]:
+    """The values that `emma evaluate` gives, with what a reader needs to know of each.
+
+    Of pictures too small for a metric the value is None.
+    """
+    planes = [without_alpha(x) for x in (fused, infrared.picture, visible.picture)]
+    listed = []
+    for name in NINE:
+        try:
+            value = score_pictures(*planes, Rules(metrics=(name,)))[name]
+        except UserError:
+            value = math.nan
+        metric = METRICS[name]
+        listed.append(
+            {
+                "name": name,
+                "title": metric.title,
+                "better": metric.better,
+                "value": value if math.isfinite(value) else None,
+            }
+        )
+    return listed
+
+
+def view(picture: npt.NDArray[Any]) -> bytes:
+    """A PNG of 8 bit for the browser, without alpha, of at most 2048 pixels a side.
+
+    Args:
+        picture: (H, W), (H, W, 3) or (H, W, 4); uint8, uint16 or floats in [0, 1].
+    """
+    picture = without_alpha(picture)
+    longest = max(picture.shape[:2])
+    if longest > _VIEW_SIDE:
+        height, width = (max(1, round(side * _VIEW_SIDE / longest)) for side in picture.shape[:2])
+        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    if picture.dtype == np.uint16:
+        picture = np.rint(picture / 257).astype(np.uint8)
+    elif picture.dtype != np.uint8:
+        picture = from_unit(picture, np.uint8)
+    return encode_picture("view.png", picture)
+
+
+def view_infrared(given: Given) -> bytes:
+    """A view of an infrared picture in the range that it is fused with."""
+    picture = without_alpha(given.picture)
+    if picture.dtype == np.uint16 and picture.ndim == 2:
+        picture = Pair.from_arrays(picture, picture).infrared
+    return view(picture)

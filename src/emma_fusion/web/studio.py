@@ -1,0 +1,251 @@
+"""The studio: what the page can do, as functions of tokens and choices.
+
+Each job is a generator of its states, dictionaries that go to the page as they are. What a visitor
+can mend ends it with {"state": "failed", "sentence": ...}.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
+from typing import Any
+
+from emma_fusion.errors import UserError
+from emma_fusion.media.records import INSIDE
+from emma_fusion.media.scene import render_scene
+from emma_fusion.web.archives import Match, match_paths
+from emma_fusion.web.limits import Limits
+from emma_fusion.web.names import safe_stem, shown_name, stem
+from emma_fusion.web.networks import Networks
+from emma_fusion.web.pictures import (
+    Choices,
+    Given,
+    encode_picture,
+    make_pair,
+    record,
+    score,
+    view,
+    view_infrared,
+    write_fused,
+)
+from emma_fusion.web.shelf import Shelf
+from emma_fusion.web.sources import Source, open_source
+
+State = dict[str, Any]
+Request = Mapping[str, Any]
+MEDIA_TYPES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".bmp": "image/bmp",
+    ".tif": "image/tiff",
+    ".webp": "image/webp",
+}
+_STOPS = 1000
+
+
+def _job(steps: Callable[..., Iterator[State]]) -> Callable[..., Iterator[State]]:
+    """End a job with a sentence where the user can mend something."""
+
+    @wraps(steps)
+    def states(*arguments: Any) -> Iterator[State]:
+        try:
+            yield {"state": "started"}
+            yield from steps(*arguments)
+        except UserError as error:
+            yield {"state": "failed", "sentence": str(error)}
+
+    return states
+
+
+class Studio:
+    """Takes what visitors give, fuses it, and keeps what came of it.
+
+    Nothing of one request is kept here but its files, under tokens that only its visitor knows.
+
+    Args:
+        networks: The models.
+        limits: What is refused.
+    """
+
+    def __init__(self, networks: Networks, limits: Limits | None = None) -> None:
+        self.networks, self.limits = networks, limits or Limits()
+        self.shelf = Shelf(self.limits.shelf_megabytes * 1_000_000)
+        self._stops: dict[str, threading.Event] = {}
+        self._lock = threading.Lock()
+
+    def take_picture(self, data: bytes, name: str, infrared: bool) -> State:
+        """Keep a picture; what the page says of it.
+
+        Raises:
+            UserError: It is no picture, damaged, or beyond the limits.
+        """
+        given = Given.read(data, name, self.limits)
+        shown = (view_infrared if infrared else lambda g: view(g.picture))(given)
+        return {
+            **given.describe(),
+            "token": self.shelf.put(data, given.name, MEDIA_TYPES[f".{given.format}"]),
+            "view": self.shelf.put(shown, "view.png", "image/png"),
+        }
+
+    def draw_example(self) -> dict[str, State]:
+        """A drawn street at night, as if the visitor had given it."""
+        infrared, visible = render_scene()
+        return {
+            side: self.take_picture(encode_picture("a.png", picture), name, side == "infrared")
+            for side, picture, name in (
+                ("infrared", infrared, "street-infrared.png"),
+                ("visible", visible, "street-visible.png"),
+            )
+        }
+
+    def stop(self, job: str) -> None:
+        """Bring a job to its end before its next picture."""
+        self._stop_of(job[:64]).set()
+
+    @_job
+    def fuse(self, request: Request) -> Iterator[State]:
+        """Fuse two pictures: first the fused one, then its scores.
+
+        Args:
+            request: "infrared" and "visible", tokens, and the choices.
+        """
+        choices = Choices.parse(request)
+        infrared, visible = (self._given(str(request.get(k))) for k in ("infrared", "visible"))
+        pair = make_pair(infrared, visible, choices)
+        fused = self.networks.fuse(choices.model, pair)
+        suffix = f".{visible.format}"
+        picture, data = write_fused(pair, fused, suffix, choices)
+        name = f"{safe_stem(stem(visible.name))}-fused"
+        result = {
+            "state": "fused",
+            **Given(picture, name + suffix, visible.format).describe(),
+            "colour": pair.record["colour"],
+            "bytes": len(data),
+            "view": self.shelf.put(view(picture), "view.png", "image/png"),
+            "download": self.shelf.put(data, name + suffix, MEDIA_TYPES[suffix]),
+        }
+        yield result
+        yield {**result, "state": "done", "metrics": score(picture, infrared, visible)}
+
+    @_job
+    def fuse_many(self, request: Request) -> Iterator[State]:
+        """Fuse the pairs of a zip or folder into a zip, past those that fail.
+
+        Args:
+            request: "zip", a token, or "files" (see `Folder`); "job", a name to stop it by; and
+                the choices.
+        """
+        choices = Choices.parse(request)
+        self.networks.open(choices.model)
+        source = open_source(request, self.shelf, self.limits)
+        job = str(request.get("job"))[:64]
+        try:
+            yield from self._fuse_pairs(source, choices, self._stop_of(job))
+        finally:
+            source.close()
+            with self._lock:
+                self._stops.pop(job, None)
+
+    def _fuse_pairs(
+        self, source: Source, choices: Choices, stopped: threading.Event
+    ) -> Iterator[State]:
+        pairs, alone = match_paths(source.paths)
+        if len(pairs) > self.limits.pairs:
+            raise UserError(
+                f"There are {len(pairs)} pairs; at once there may be {self.limits.pairs}: split "
+                "them, or use emma fuse on the command line."
+            )
+        token, path = self.shelf.reserve(".zip")
+        taken: set[str] = set()
+        failures: list[str] = []
+        ended, begin, done = "", time.monotonic(), 0
+        try:
+            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as out:
+                for match in pairs:
+                    ended = self._ended(stopped, begin, path.stat().st_size)
+                    if ended:
+                        break
+                    try:
+                        self._fuse_into(out, source, match, choices, taken)
+                    except UserError as error:
+                        failures.append(f"{shown_name(match.name)}: {error}")
+                    done += 1
+                    seconds = time.monotonic() - begin
+                    yield {
+                        "state": "running",
+                        "done": done,
+                        "total": len(pairs),
+                        "name": shown_name(match.name),
+                        "left": round(seconds / done * (len(pairs) - done)),
+                    }
+                if failures:
+                    out.writestr("failed.txt", "\n".join(failures) + "\n")
+            if not taken:
+                raise UserError(ended or f"None of the pairs could be fused. {failures[0]}")
+            self.shelf.place(token, path, "fused.zip", "application/zip")
+        finally:
+            if not taken:
+                path.unlink(missing_ok=True)
+        yield {
+            "state": "done",
+            "fused": len(taken),
+            "total": len(pairs),
+            "ended": ended,
+            "failures": failures,
+            "alone": [shown_name(other) for other in alone],
+            "download": token,
+            "name": "fused.zip",
+            "bytes": path.stat().st_size,
+        }
+
+    def _fuse_into(
+        self,
+        out: zipfile.ZipFile,
+        source: Source,
+        match: Match,
+        choices: Choices,
+        taken: set[str],
+    ) -> None:
+        """Fuse one pair into a zip, under a name of our own making."""
+        infrared, visible = (
+            Given.read(source.read(path), path, self.limits)
+            for path in (match.infrared, match.visible)
+        )
+        pair = make_pair(infrared, visible, choices)
+        suffix = f".{visible.format}"
+        fused = self.networks.fuse(choices.model, pair)
+        _, data = write_fused(pair, fused, suffix, choices)
+        name = safe_stem(match.name, taken)
+        taken.add(name.lower())
+        out.writestr(name + suffix, data)
+        if suffix not in INSIDE:
+            text = json.dumps(record(pair, choices), ensure_ascii=False, indent=2)
+            out.writestr(f"{name}{suffix}.json", text + "\n")
+
+    def _ended(self, stopped: threading.Event, begin: float, size: int) -> str:
+        """Why a job of many pictures ends here, or nothing."""
+        if stopped.is_set():
+            return "It was stopped; what was fused until then is in the zip."
+        if time.monotonic() - begin > 60 * self.limits.minutes:
+            return f"It took more than {self.limits.minutes:g} minutes and ends here: split it."
+        if size > self.limits.upload_bytes:
+            return (
+                f"The fused pictures have more than {self.limits.upload_megabytes} MB: the zip "
+                "ends here."
+            )
+        return ""
+
+    def _given(self, token: str) -> Given:
+        item = self.shelf.get(token)
+        return Given.read(self.shelf.read(token), item.name, self.limits)
+
+    def _stop_of(self, job: str) -> threading.Event:
+        """The event that stops a job, which may not have begun."""
+        with self._lock:
+            if len(self._stops) > _STOPS:  # of jobs that never came
+                self._stops = {k: e for k, e in self._stops.items() if not e.is_set()}
+            return self._stops.setdefault(job, threading.Event())
