@@ -8,7 +8,7 @@ import re
 import secrets
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import numpy.typing as npt
 from emma_fusion.errors import UserError
 from emma_fusion.media import records
 from emma_fusion.media.folders import SUFFIXES, make_folder
+from emma_fusion.media.geotiff import Tag, add_georeference
 from emma_fusion.media.headers import Damaged, Header, read_header, split_pages
 from emma_fusion.media.thermal import Mend, mend
 from emma_fusion.pair import Colour, Pair
@@ -143,7 +144,10 @@ def read_pair(
 
 
 def write_picture(
-    path: Path | str, picture: npt.NDArray[Any], record: dict[str, Any] | None = None
+    path: Path | str,
+    picture: npt.NDArray[Any],
+    record: dict[str, Any] | None = None,
+    georeference: Sequence[Tag] = (),
 ) -> None:
     """Write a picture, and how it was made.
 
@@ -154,12 +158,16 @@ def write_picture(
         path: its suffix decides the format; see `SUFFIXES`.
         picture: (H, W), (H, W, 3) RGB or (H, W, 4) RGBA; uint8, or uint16 for png and tif.
         record: see `records`; nothing where None.
+        georeference: for tif, where the picture lies; see `geotiff`.
 
     Raises:
         UserError: the format is unknown or cannot hold the picture, or writing failed.
     """
     path = Path(path)
-    files = {path: encode_picture(path.name, picture, record)}
+    data = encode_picture(path.name, picture, record)
+    if georeference and path.suffix.lower() in (".tif", ".tiff"):
+        data = add_georeference(data, georeference)
+    files = {path: data}
     if record is not None and path.suffix.lower() not in records.INSIDE:
         # The record takes its place first: a picture that is there, and would be skipped by
         # another run, is never without it.
