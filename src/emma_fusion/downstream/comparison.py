@@ -71,7 +71,7 @@ def make_task(experiment: Experiment, dataset: Dataset) -> Task:
             f"{experiment.network.name} is one to {experiment.task}."
         )
     if dataset.task == "segment":
-        return Segmentation(dataset, experiment.training.balanced)
+        return Segmentation(dataset, experiment.training.balance)
     return Detection(dataset)
 
 

@@ -70,7 +70,9 @@ class Training(Schedule):
     decay: Literal["halving", "cosine"] = "cosine"
     weight_decay: float = Field(0.01, ge=0)
     clip: float | None = Field(None, gt=0, description="largest norm of the gradients")
-    balanced: bool = Field(False, description="rare classes weigh more in the segmentation loss")
+    balance: float = Field(
+        0.0, ge=0, le=1, description="how much more rare classes weigh in the segmentation loss"
+    )
 
 
 class Run(Section):
@@ -103,6 +105,13 @@ class Experiment(Section):
         for what, names in (("kind", self.kinds), ("seed", self.seeds)):
             if len(set(names)) < len(names):
                 raise ValueError(f"a {what} stands twice: {names}")
+        return self
+
+    @model_validator(mode="after")
+    def _sizes_suit_the_network(self) -> Experiment:
+        sizes = (*self.pictures.size, *(self.pictures.crop or ()))
+        if self.network.name == "rtdetr" and any(side % 32 for side in sizes):
+            raise ValueError("rtdetr needs pictures.size and crop in multiples of 32")
         return self
 
     @property

@@ -56,8 +56,15 @@ def build_network(
         torch.manual_seed(seed)
         try:
             if weights is None:
-                config = _config(config_class, name, size, settings or {}, channels, classes)
-                network: nn.Module = model_class(config)
+                options = (config_class, name, size, settings or {}, classes)
+                network: nn.Module = model_class(_config(*options, channels))
+                # all but a first layer of other channels is the same for every kind of input
+                torch.manual_seed(seed)
+                same = model_class(_config(*options, 3)).state_dict()
+                state = network.state_dict()
+                fitting = {k: v for k, v in same.items() if v.shape == state[k].shape}
+                network.load_state_dict(state | fitting)
+                _average_statistics(network)
             else:
                 network = _load(model_class, weights, channels, classes)
         except (OSError, ValueError, TypeError, KeyError, RuntimeError, AttributeError) as error:
@@ -66,13 +73,24 @@ def build_network(
     return network
 
 
+def _average_statistics(network: nn.Module) -> None:
+    """Make batch normalisation keep running means.
+
+    The library's MobileNetV2 takes 0.997 for TensorFlow's momentum, the share of what was; in
+    PyTorch it is the share of what is new, so that the statistics would be the last batch's.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d) and (module.momentum or 0) > 0.5:
+            module.momentum = 0.1
+
+
 def _config(
     kind: Any,
     name: str,
     size: tuple[int, int],
     settings: dict[str, Any],
-    channels: int,
     classes: int,
+    channels: int,
 ) -> Any:
     known = kind().to_dict()
     if unknown := sorted(set(settings) - set(known)):

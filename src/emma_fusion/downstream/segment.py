@@ -22,12 +22,12 @@ class Segmentation(Task):
 
     Args:
         dataset: Whose classes.
-        balanced: Whether a class of the share p of the labelled pixels weighs 1 / ln(1.02 + p) in
-            the loss (ENet, Paszke et al., arXiv 1606.02147, section 5.1).
+        balance: A class of the share p of the labelled pixels weighs p to the power of -balance in
+            the loss: with 0 pixels weigh the same, with 1 classes do.
     """
 
-    def __init__(self, dataset: Dataset, balanced: bool = False) -> None:
-        self.classes, self.first, self.balanced = dataset.classes, dataset.first, balanced
+    def __init__(self, dataset: Dataset, balance: float = 0.0) -> None:
+        self.classes, self.first, self.balance = dataset.classes, dataset.first, balance
         self.weights: Tensor | None = None
 
     def label(self, scene: Scene) -> Target:
@@ -36,13 +36,13 @@ class Segmentation(Task):
 
     def prepare(self, scenes: Scenes) -> None:
         """Count the pixels of each class."""
-        if not self.balanced:
+        if self.balance == 0:
             return
         counts = np.zeros(IGNORED + 1)
         for k in range(len(scenes)):
             counts += np.bincount(np.asarray(scenes[k][1]).ravel(), minlength=IGNORED + 1)
-        shares = counts[: len(self.classes)] / max(counts[: len(self.classes)].sum(), 1)
-        self.weights = torch.from_numpy(1 / np.log(1.02 + shares)).float()
+        there = np.maximum(counts[: len(self.classes)], 1)
+        self.weights = torch.from_numpy((there / there.sum()) ** -self.balance).float()
 
     def loss(self, network: nn.Module, pictures: Tensor, targets: list[Any]) -> Tensor:
         """Cross-entropy at the masks' size, over the pixels that are labelled."""
