@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from emma_fusion.bench import tables as writers
+from emma_fusion.bench import temporal
 from emma_fusion.bench.plots import box_plots
 from emma_fusion.bench.published import CAVEAT, CITATION
 from emma_fusion.bench.runner import Run, Scores
 from emma_fusion.bench.scoring import without_alpha
 from emma_fusion.bench.statistics import Cell
 from emma_fusion.bench.tables import SIGNIFICANT, TOO_FEW, Table
+from emma_fusion.bench.temporal import Steadiness
 from emma_fusion.errors import UserError
 from emma_fusion.media.rasters import read_pair, read_picture
 from emma_fusion.metrics import METRICS
@@ -35,7 +37,13 @@ _COLOURS = (
 )  # fmt: skip
 
 
-def render(outcome: Run, tables: list[Table], facts: dict[str, str], pictures: int = 8) -> str:
+def render(
+    outcome: Run,
+    tables: list[Table],
+    facts: dict[str, str],
+    pictures: int = 8,
+    steadiness: Sequence[Steadiness] = (),
+) -> str:
     """Write the report.
 
     Args:
@@ -44,6 +52,7 @@ def render(outcome: Run, tables: list[Table], facts: dict[str, str], pictures: i
         facts: Name -> text, for the top of the page.
         pictures: How many pairs of each dataset are embedded at most; fewer where they would
             make the file larger than 25 MB.
+        steadiness: Temporal scores of the datasets that are films.
 
     Returns:
         HTML.
@@ -60,6 +69,8 @@ def render(outcome: Run, tables: list[Table], facts: dict[str, str], pictures: i
     )
     return environment.get_template("report.html").render(
         tables=tables,
+        steadiness=steadiness,
+        temporal=temporal,
         facts=facts,
         warnings=outcome.warnings + outcome.failures,
         methods=outcome.scores[0].methods,

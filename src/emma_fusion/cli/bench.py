@@ -25,6 +25,7 @@ from emma_fusion.cli.scoring import (
 
 if TYPE_CHECKING:
     from emma_fusion.bench import Run, Table
+    from emma_fusion.bench.temporal import Steadiness
 
 WRITTEN = ("tables.md", "tables.tex", "tables.csv", "report.html")
 
@@ -68,13 +69,22 @@ def bench(
     processes: Annotated[
         int | None, typer.Option(help="For scoring; without it, one for each core.", min=1)
     ] = None,
+    video: Annotated[
+        bool,
+        typer.Option(
+            "--video",
+            help="The folders are numbered frames of films; adds the temporal scores BiSWE and "
+            "MS2R. Datasets that are video files have them anyway.",
+        ),
+    ] = False,
     device: DeviceOption = "auto",
 ) -> None:
     """Score methods on datasets: tables, intervals, tests, and a report to open in a browser.
 
     Into OUT go report.html, tables.md, tables.tex, tables.csv, scores.csv (every picture's values)
     and fused/. Fused pictures that belong to no pair, and pairs without one, are named; a method
-    that lacks pictures is not ranked.
+    that lacks pictures is not ranked. A dataset may be two films, NAME=IR.mp4,VISIBLE.mp4, and a
+    method a film that was fused of them; their frames go into OUT/frames.
     """
     begin("bench", output, "jinja2", "matplotlib", "scipy")
     from emma_fusion import bench as room
@@ -87,7 +97,11 @@ def bench(
                 raise UserError(
                     f"{path} is there and no run of emma bench is: choose another output folder."
                 )
+    from emma_fusion.bench import films, temporal
+
     rules = room.Rules(convention, protocol, _metrics(convention, metrics))
+    unpacked = films.unpack(dataset, methods, output)
+    dataset, methods = unpacked.datasets, unpacked.methods
     opened = room.open_methods(methods, device)
     names = [method.name for method in opened]
     chosen = reference or names[0]
@@ -105,6 +119,13 @@ def bench(
                 common=common,
                 progress=show,
             )
+            steadiness = temporal.score_films(
+                outcome,
+                None if video else unpacked.names,
+                output,
+                processes=processes or usable_cores(),
+                progress=show,
+            )
         except KeyboardInterrupt:
             print(
                 "Stopped. What was scored is kept; the same command goes on from there.",
@@ -114,8 +135,8 @@ def bench(
     comparable = protocol == "paper" and convention in ("ours", "paper")
     show_published = comparable if published is None else published
     tables = _tables(outcome, chosen, seed, show_published)
-    _write(outcome, tables, output, seed, device, pictures)
-    _print(outcome, tables, output)
+    _write(outcome, tables, steadiness, output, seed, device, pictures)
+    _print(outcome, tables, steadiness, output)
     if outcome.failures:
         raise typer.Exit(1)
 
@@ -145,9 +166,15 @@ def _tables(outcome: Run, reference: str, seed: int, show_published: bool) -> li
 
 
 def _write(
-    outcome: Run, tables: list[Table], output: Path, seed: int, device: str, pictures: int
+    outcome: Run,
+    tables: list[Table],
+    steadiness: list[Steadiness],
+    output: Path,
+    seed: int,
+    device: str,
+    pictures: int,
 ) -> None:
-    from emma_fusion.bench import facts, report
+    from emma_fusion.bench import facts, report, temporal
     from emma_fusion.bench import tables as writers
     from emma_fusion.media.rasters import write_whole
 
@@ -155,17 +182,19 @@ def _write(
     head = "\n".join(f"- {name}: {text}" for name, text in collected.items())
     notes = "".join(f"- Warning: {text}\n" for text in outcome.warnings + outcome.failures)
     markdown = f"{head}\n{notes}\n{writers.markdown(tables)}"
+    if steadiness:
+        markdown += f"\n{temporal.markdown(steadiness)}"
     comment = "\n".join(f"% {line}" for line in f"{head}\n{notes}".splitlines())
     texts = {
         "tables.md": markdown,
         "tables.tex": f"{comment}\n{writers.latex(tables)}",
         "tables.csv": writers.as_csv(tables),
-        "report.html": report.render(outcome, tables, collected, pictures),
+        "report.html": report.render(outcome, tables, collected, pictures, steadiness),
     }
     write_whole({output / name: text.encode() for name, text in texts.items()})
 
 
-def _print(outcome: Run, tables: list[Table], output: Path) -> None:
+def _print(outcome: Run, tables: list[Table], steadiness: list[Steadiness], output: Path) -> None:
     """The means on stdout; warnings, and where everything is, on stderr."""
     from rich import box
     from rich.console import Console
@@ -194,6 +223,8 @@ def _print(outcome: Run, tables: list[Table], output: Path) -> None:
         # wider than a narrow terminal rather than without some of the numbers
         width = max(Console().width, 30 + 10 * len(table.metrics))
         Console(width=width).print(grid)
+    if steadiness:
+        _print_steadiness(steadiness)
     for text in outcome.warnings:
         print(f"Warning: {text}", file=sys.stderr)
     for text in outcome.failures:
@@ -202,3 +233,23 @@ def _print(outcome: Run, tables: list[Table], output: Path) -> None:
         f"Scored {outcome.scored} pictures now. The report: {output / 'report.html'}",
         file=sys.stderr,
     )
+
+
+def _print_steadiness(steadiness: list[Steadiness]) -> None:
+    """BiSWE and MS2R on stdout."""
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table as Grid
+
+    from emma_fusion.bench import temporal
+
+    grid = Grid(title="As films", box=box.SIMPLE)
+    for column in ("dataset", "frames", "method"):
+        grid.add_column(column)
+    for name in temporal.NAMES:
+        grid.add_column(f"{name} ↓", justify="right")
+    for one in steadiness:
+        numbers = [temporal.number(one.values[name]) for name in temporal.NAMES]
+        grid.add_row(escape(one.title), str(one.frames), escape(one.method), *numbers)
+    Console().print(grid)

@@ -6,6 +6,7 @@ for better videos. They were written from a description; no values of the origin
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -104,11 +105,16 @@ def motion_smoothness(
         UserError: As `bidirectional_warping_error`.
     """
     _check([fused, infrared, visible], 4)
-    f, i, v = (
-        np.diff([flow(a, b) for a, b in pairwise(video)], n=2, axis=0)
-        for video in (fused, infrared, visible)
-    )
-    return float((np.abs(f - i).mean() + np.abs(f - v).mean()) / 2)
+    total = 0.0
+    # three flows of each at a time: those of a long video would not fit into memory
+    recent: list[deque[Field]] = [deque(maxlen=3) for _ in range(3)]
+    for frames in zip(*(pairwise(video) for video in (fused, infrared, visible)), strict=True):
+        for flows, (start, end) in zip(recent, frames, strict=True):
+            flows.append(flow(start, end))
+        if len(recent[0]) == 3:
+            f, i, v = (flows[2] - 2 * flows[1] + flows[0] for flows in recent)
+            total += (float(np.abs(f - i).mean()) + float(np.abs(f - v).mean())) / 2
+    return total / (len(fused) - 3)
 
 
 def _warp(picture: npt.NDArray[Any], flow: Field) -> npt.NDArray[Any]:

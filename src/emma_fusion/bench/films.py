@@ -1,0 +1,143 @@
+"""Films as datasets: unpacked into folders of frames, which everything else here knows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emma_fusion.errors import UserError
+from emma_fusion.media.rasters import write_picture
+from emma_fusion.media.video.frames import is_video
+from emma_fusion.media.video.pairing import pair_frames
+from emma_fusion.media.video.reading import VideoFile
+from emma_fusion.media.video.steady import SteadyRange
+from emma_fusion.pair import Pair, from_unit
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """Datasets and methods, as they were given but with folders in the place of films.
+
+    Attributes:
+        datasets: For `open_datasets`.
+        methods: For `open_methods`.
+        names: Of the datasets that were films.
+    """
+
+    datasets: list[str]
+    methods: list[str]
+    names: list[str]
+
+
+def unpack(datasets: list[str], methods: list[str], output: Path) -> Unpacked:
+    """Unpack the films among datasets and methods into OUTPUT/frames, where they are not yet.
+
+    A dataset NAME=INFRARED,VISIBLE of two video files becomes the frames of the visible one and
+    the infrared frame nearest to each in time. Infrared films deeper than 8 bit come as 8 bit, by
+    a held range. A method that is a video file, or NAME= and one, becomes its frames, each with
+    the number of the visible frame of its time.
+
+    Raises:
+        UserError: A film cannot be read, one of a dataset's two is a folder, or a fused film
+            comes with no or several datasets that are films.
+    """
+    given, names, visible = [], [], []
+    for text in datasets:
+        name, _, both = text.partition("=")
+        infrared, _, other = both.partition(",")
+        if not (is_video(infrared) or is_video(other)):
+            given.append(text)
+            continue
+        if not (is_video(infrared) and is_video(other)):
+            raise UserError(f"The dataset {text!r} is a film and a folder: give two of a kind.")
+        films = Path(infrared).expanduser(), Path(other).expanduser()
+        folder = output / "frames" / _file_name(name)
+        _unpack_pair(*films, folder)
+        given.append(f"{name}={folder / 'infrared'},{folder / 'visible'}")
+        names.append(name)
+        visible.append(films[1])
+    made = []
+    for text in methods:
+        name, equals, what = text.rpartition("=")
+        if not is_video(what):
+            made.append(text)
+            continue
+        if len(visible) != 1 or len(datasets) != 1:
+            raise UserError(
+                f"The fused film {what} needs one dataset, of the two films that it was made of: "
+                "-d NAME=INFRARED.mp4,VISIBLE.mp4."
+            )
+        name = name if equals else Path(what).stem
+        folder = output / "frames" / _file_name(name)
+        _unpack_fused(Path(what).expanduser(), visible[0], folder)
+        made.append(f"{name}=folder:{folder}")
+    return Unpacked(given, made, names)
+
+
+def _unpack_pair(infrared: Path, visible: Path, folder: Path) -> None:
+    with _fresh(folder, [infrared, visible]) as needed:
+        if not needed:
+            return
+        thermal, colour = VideoFile(infrared, deep=True), VideoFile(visible)
+        shift, scale = colour.start - thermal.start, SteadyRange("auto")
+        number = 0
+        for number, (i, v) in enumerate(pair_frames(thermal, colour, shift, 1 / thermal.rate), 1):
+            if i is None:
+                continue
+            write_picture(folder / f"infrared/{number:06}.png", _to_8_bit(i.picture, scale, v.time))
+            write_picture(folder / f"visible/{number:06}.png", v.picture)
+
+
+def _unpack_fused(fused: Path, visible: Path, folder: Path) -> None:
+    with _fresh(folder, [fused, visible]) as needed:
+        if not needed:
+            return
+        film, reference = VideoFile(fused), VideoFile(visible)
+        near = 1 / reference.rate / 2
+        pairs = pair_frames(film, reference, Fraction(0), near)
+        for number, (f, v) in enumerate(pairs, 1):
+            if f is not None and abs(f.time - v.time) < near:
+                write_picture(folder / f"{number:06}.png", f.picture)
+
+
+def _to_8_bit(picture: npt.NDArray[Any], scale: SteadyRange, time: Fraction) -> npt.NDArray[Any]:
+    if picture.dtype == np.uint8:
+        return picture
+    pair = Pair.from_arrays(picture, picture, infrared_range=scale(picture, time))
+    return from_unit(pair.infrared, np.uint8)
+
+
+@contextmanager
+def _fresh(folder: Path, sources: list[Path]) -> Iterator[bool]:
+    """Whether the frames of these films are to be made; said in a file when they are all there."""
+    for path in sources:
+        if not path.is_file():
+            raise UserError(f"The film {path} does not exist.")
+    facts = [[str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns] for p in sources]
+    stamp = hashlib.blake2b(json.dumps(facts).encode(), digest_size=8).hexdigest()
+    said = folder / "unpacked.txt"
+    if said.is_file() and said.read_text() == stamp:
+        yield False
+        return
+    if folder.exists():
+        shutil.rmtree(folder)  # frames of another film, or a part of this one's
+    yield True
+    said.write_text(stamp)
+
+
+def _file_name(name: str) -> str:
+    if not name or not all(letter.isalnum() or letter in "-_.+" for letter in name):
+        raise UserError(
+            f"The name {name!r} is used for files: write it with letters, digits, - _ . and + only."
+        )
+    return name
