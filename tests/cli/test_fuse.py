@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import weakref
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import pytest
 import emma_fusion
 from emma_fusion import Fuser
 from emma_fusion.cli import main
+from emma_fusion.media.geotiff import Tag, read_georeference
 from emma_fusion.media.rasters import read_picture, write_picture
 from emma_fusion.media.records import read_record
 
@@ -413,3 +415,63 @@ def test_real_pairs(emma, data, tmp_path):
     assert emma(tmp_path / "ir", tmp_path / "vi", "-o", tmp_path / "out")[0] == 0
     for path in (tmp_path / "out").iterdir():
         assert read_picture(path).shape == read_picture(tmp_path / "vi" / path.name).shape
+
+
+# --- memory and place ----------------------------------------------------------------------------
+def test_memory_that_does_not_suffice_and_memory_that_does(emma, refused, two, tmp_path):
+    assert "'much' is no size" in refused(*two, "-o", tmp_path / "f.png", "--memory", "much")
+    assert "--memory" in refused(*two, "-o", tmp_path / "f.png", "--memory", "1MB")
+    assert not (tmp_path / "f.png").exists()
+    assert emma(*two, "-o", tmp_path / "f.png", "--memory", "64GiB")[0] == 0
+
+
+def test_strips_give_the_picture_that_the_whole_gives(emma, tmp_path, monkeypatch):
+    i, v = infrared(tmp_path / "i.png", 70, 50), visible(tmp_path / "v.png", 70, 50)
+    emma(i, v, "-o", tmp_path / "whole.png", "--depth", 16)
+    monkeypatch.setattr("emma_fusion.fuser.choose_rows", lambda *_: 16)
+    emma(i, v, "-o", tmp_path / "strips.png", "--depth", 16)
+    whole, strips = (read_picture(tmp_path / f"{n}.png").astype(int) for n in ("whole", "strips"))
+    assert np.abs(whole - strips).max() <= 1
+
+
+def test_an_interrupted_large_picture_leaves_nothing(two, tmp_path, model, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("emma_fusion.fuser.choose_rows", lambda *_: 16)
+    monkeypatch.setattr("emma_fusion.runtimes.strips.Stored.fill", interrupted)
+    before = names(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        main(["fuse", *map(str, two), "-o", str(tmp_path / "f.png"), "--model", str(model)])
+    assert end.value.code not in (0, 2)
+    assert names(tmp_path) == before
+
+
+def test_the_place_on_the_earth_is_kept(emma, two, tmp_path):
+    scale = [Tag(33550, 12, 3, np.array([0.5, 0.5, 0], "<f8").tobytes())]
+    write_picture(tmp_path / "v.tif", read_picture(two[1]), georeference=scale)
+    emma(two[0], tmp_path / "v.tif", "-o", tmp_path / "f.tif")
+    assert read_georeference(tmp_path / "f.tif") == scale
+
+
+def test_many_pairs_do_not_pile_up_in_memory(emma, tmp_path, monkeypatch):
+    """However many pairs there are, a handful is in memory at a time, and in the end none."""
+    alive, most = weakref.WeakSet(), []
+    read = emma_fusion.cli.fuse.read
+
+    def counted(*arguments):
+        pair = read(*arguments)
+        alive.add(pair)
+        most.append(len(alive))
+        return pair
+
+    monkeypatch.setattr("emma_fusion.cli.fuse.read", counted)
+    pair = infrared(tmp_path / "i.png", 3, 4).read_bytes(), visible(tmp_path / "v.png", 3, 4)
+    for side, data in (("ir", pair[0]), ("vi", pair[1].read_bytes())):
+        (tmp_path / side).mkdir()
+        for number in range(60):
+            (tmp_path / side / f"{number}.png").write_bytes(data)
+    assert emma(tmp_path / "ir", tmp_path / "vi", "-o", tmp_path / "out")[0] == 0
+    assert len(most) == len(names(tmp_path / "out")) == 60
+    assert max(most) <= 4
+    assert len(alive) == 0

@@ -35,7 +35,7 @@ PET = grid((-5, 5, 5), PET_SHAPE)
 @pytest.fixture
 def copying(monkeypatch):
     """A network that says what the functional scan says, so that places can be looked at."""
-    monkeypatch.setattr(Fuser, "fuse_luminance", lambda self, pair: pair.infrared)
+    monkeypatch.setattr(Fuser, "fuse_luminance", lambda self, pair, *_: pair.infrared)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ RNG = np.random.default_rng(0)
 @pytest.fixture
 def emma(capfd, model, monkeypatch):
     """Run `emma fuse` with a network that says what the infrared says."""
-    monkeypatch.setattr(Fuser, "fuse_luminance", lambda self, pair: pair.infrared)
+    monkeypatch.setattr(Fuser, "fuse_luminance", lambda self, pair, *_: pair.infrared)
 
     def run(*arguments, code=0):
         capfd.readouterr()

@@ -6,19 +6,25 @@ import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from emma_fusion.cli.progress import bar
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from emma_fusion.fuser import Fuser
     from emma_fusion.pair import Pair
 
 # The names of the formats whose suffix has two spellings.
 _SPELLINGS = {"jpeg": "jpg", "tiff": "tif"}
 _FILMS = "Films, folders of frames, cameras"
+# Pixels of a pair beyond which no other is read while it is in memory.
+_HEAVY = 2**23
+Job = tuple[Path, Path, Path]
+"""Infrared, visible and fused file of a pair."""
 
 
 @dataclass(frozen=True)
@@ -206,6 +212,15 @@ def fuse(
     threads: Annotated[
         int | None, typer.Option(help="On a CPU; without it, one for each usable core.", min=1)
     ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            help="What this process may hold, on a GPU what it may hold there: 4GiB, 800MB. "
+            "Pictures too large for it are fused in strips, with the same output. Without it, "
+            "what is free.",
+            metavar="SIZE",
+        ),
+    ] = None,
 ) -> None:
     """Fuse two pictures, the pictures of two folders that have the same stem, or two films.
 
@@ -249,7 +264,9 @@ def fuse(
     def open_fuser() -> Fuser:
         from emma_fusion.fuser import Fuser
 
-        return Fuser.from_pretrained(model, device=device, precision=precision, threads=threads)
+        return Fuser.from_pretrained(
+            model, device=device, precision=precision, threads=threads, memory=memory
+        )
 
     from emma_fusion.cli.video import FilmOptions, fuse_video, is_film
     from emma_fusion.media.volumes import is_volume
@@ -288,7 +305,11 @@ def fuse(
     if infrared_range.startswith("folder"):
         raise UserError("--infrared-range folder is for two folders, or TIFF files of many pages.")
     pair = read(infrared, visible, target, request)  # what is wrong with it is said at once
-    write(open_fuser(), pair, target, request)
+    fuser = open_fuser()
+    with bar("Fusing") as show_done:
+        # told of strips only: a picture that is fused as a whole is done at once
+        picture = fuser.fuse_pair(pair, contrast, lambda share: show_done(round(100 * share), 100))
+    put(picture, request.made_by(fuser) | pair.record, infrared, visible, target)
     print(f"Wrote {target}", file=sys.stderr)
 
 
@@ -316,10 +337,8 @@ def plan_file(infrared: Path, visible: Path, output: str, request: Request) -> P
     return target
 
 
-def plan_folder(
-    infrared: Path, visible: Path, output: Path, request: Request
-) -> list[tuple[Path, Path, Path]]:
-    """What is to be done: infrared, visible and fused file of each pair. The rest is listed."""
+def plan_folder(infrared: Path, visible: Path, output: Path, request: Request) -> list[Job]:
+    """What is to be done. The rest is listed."""
     from emma_fusion.errors import UserError
     from emma_fusion.media.folders import match_pairs
 
@@ -338,21 +357,37 @@ def plan_folder(
     return todo
 
 
-def fuse_folder(jobs: list[tuple[Path, Path, Path]], fuser: Fuser, request: Request) -> bool:
+def fuse_folder(jobs: list[Job], fuser: Fuser, request: Request) -> bool:
     """Fuse all pairs, whatever becomes of single ones; whether all went well."""
+    from emma_fusion.cli.overlap import overlapped
     from emma_fusion.cli.thermal import fuse_pages
     from emma_fusion.media.rasters import count_pages
 
+    def read_job(job: Job) -> Pair | None:
+        infrared, visible, target = job
+        if max(count_pages(infrared), count_pages(visible)) > 1:
+            return None  # many pages are read when it is their turn
+        return read(infrared, visible, target, request)
+
+    def work(job: Job, pair: Pair | None) -> tuple[npt.NDArray[Any], dict[str, Any]] | None:
+        if pair is None:
+            fuse_pages(fuser, *job, request)
+            return None
+        return fuser.fuse_pair(pair, request.contrast), request.made_by(fuser) | pair.record
+
+    def write(job: Job, fused: tuple[npt.NDArray[Any], dict[str, Any]] | None) -> None:
+        if fused is not None:
+            put(*fused, *job)
+
+    def heavy(pair: Pair | None) -> bool:
+        return pair is None or pair.visible.size > _HEAVY
+
     failures = []
     with bar("Fusing") as show:
-        for number, (infrared, visible, target) in enumerate(jobs, 1):
-            try:
-                if max(count_pages(infrared), count_pages(visible)) > 1:
-                    fuse_pages(fuser, infrared, visible, target, request)
-                else:
-                    write(fuser, read(infrared, visible, target, request), target, request)
-            except Exception as error:  # one bad pair must not cost the others their night
-                failures.append(f"{visible.stem}: {str(error) or type(error).__name__}")
+        outcomes = overlapped(jobs, read_job, work, write, heavy)
+        for number, (job, error) in enumerate(outcomes, 1):
+            if error:  # one bad pair must not cost the others their night
+                failures.append(f"{job[1].stem}: {str(error) or type(error).__name__}")
             show(number, len(jobs))
     done = len(jobs) - len(failures)
     print(f"Fused {done} of {len(jobs)} pairs into {jobs[0][2].parent}", file=sys.stderr)
@@ -410,12 +445,19 @@ def prepare(pair: Pair, target: Path, request: Request) -> Pair:
     return pair
 
 
-def write(fuser: Fuser, pair: Pair, target: Path, request: Request) -> None:
-    """Fuse a pair and write the picture with the record of how it was made."""
+def put(
+    picture: npt.NDArray[Any],
+    record: dict[str, Any],
+    infrared: Path,
+    visible: Path,
+    target: Path,
+) -> None:
+    """Write a fused picture with its record, and where it lies on the Earth if its inputs say."""
+    from emma_fusion.media.geotiff import read_georeference
     from emma_fusion.media.rasters import write_picture
 
-    record = request.made_by(fuser) | pair.record
-    write_picture(target, fuser.fuse_pair(pair, request.contrast), record)
+    georeference = read_georeference(visible) or read_georeference(infrared)
+    write_picture(target, picture, record, georeference)
 
 
 def _format(path: Path) -> str:
