@@ -74,6 +74,7 @@ def make_server(studio: Studio) -> Any:
     for name, job, together in (
         ("fuse", studio.fuse, 2),
         ("fuse_many", studio.fuse_many, 1),
+        ("fuse_film", studio.fuse_film, 1),
     ):
         server.api(
             _taking_a_dict(job),

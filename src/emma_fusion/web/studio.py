@@ -11,12 +11,13 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from functools import wraps
-from typing import Any
+from functools import partial, wraps
+from typing import Any, get_args
 
 from emma_fusion.errors import UserError
 from emma_fusion.media.records import INSIDE
 from emma_fusion.media.scene import render_scene
+from emma_fusion.media.video.layout import Layout
 from emma_fusion.web.archives import Match, match_paths
 from emma_fusion.web.limits import Limits
 from emma_fusion.web.names import safe_stem, shown_name, stem
@@ -150,6 +151,48 @@ class Studio:
             with self._lock:
                 self._stops.pop(job, None)
 
+    @_job
+    def fuse_film(self, request: Request) -> Iterator[State]:
+        """Fuse two films into one.
+
+        Args:
+            request: "infrared" and "visible", tokens; "layout", see `lay_out`; "job", a name to
+                stop it by; and the choices.
+        """
+        from emma_fusion.web.films import FilmGiven, fuse_films
+
+        choices = Choices.parse(request)
+        self.networks.open(choices.model)
+        layout = request.get("layout", "fused")
+        if layout not in get_args(Layout):
+            raise UserError(f"The layout is none of {', '.join(get_args(Layout))}.")
+        items = [self.shelf.get(str(request.get(side))) for side in ("infrared", "visible")]
+        films = [FilmGiven(item.path, item.name) for item in items]
+        job = str(request.get("job"))[:64]
+        stopped, begin = self._stop_of(job), time.monotonic()
+        token, path = self.shelf.reserve(".mp4")
+        state: State = {}
+        try:
+            for state in fuse_films(
+                films[0],
+                films[1],
+                path,
+                partial(self.networks.fuse, choices.model),
+                choices,
+                layout,
+                lambda: self._ended(stopped, begin, 0),
+                self.limits,
+            ):
+                if "state" in state:
+                    yield state
+            name = f"{safe_stem(stem(films[1].name))}-fused.mp4"
+            self.shelf.place(token, path, name, "video/mp4")
+        finally:
+            with self._lock:
+                self._stops.pop(job, None)
+        size = path.stat().st_size
+        yield {**state, "state": "done", "download": token, "name": name, "bytes": size}
+
     def _fuse_pairs(
         self, source: Source, choices: Choices, stopped: threading.Event
     ) -> Iterator[State]:
@@ -229,7 +272,7 @@ class Studio:
     def _ended(self, stopped: threading.Event, begin: float, size: int) -> str:
         """Why a job of many pictures ends here, or nothing."""
         if stopped.is_set():
-            return "It was stopped; what was fused until then is in the zip."
+            return "It was stopped; what was fused until then is here."
         if time.monotonic() - begin > 60 * self.limits.minutes:
             return f"It took more than {self.limits.minutes:g} minutes and ends here: split it."
         if size > self.limits.upload_bytes:

@@ -1,0 +1,15 @@
+"""Small pictures of noise, and the bytes of their files."""
+
+import numpy as np
+
+from emma_fusion.media.rasters import encode_picture
+
+
+def draw(shape, seed, dtype=np.uint8):
+    top = np.iinfo(dtype).max
+    return np.random.default_rng(seed).integers(0, top, shape, dtype, endpoint=True)
+
+
+def png(shape=(40, 48), seed=0, dtype=np.uint8, suffix=".png"):
+    """The bytes of a picture's file."""
+    return encode_picture(f"a{suffix}", draw(shape, seed, dtype))
