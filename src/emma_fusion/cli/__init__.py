@@ -22,6 +22,7 @@ VERBS = [
     "sense",
     "info",
     "models",
+    "serve",
     "evaluate",
     "bench",
     "equivariance",
