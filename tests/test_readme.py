@@ -14,6 +14,7 @@ from emma_fusion.cli import app, main
 from emma_fusion.media.rasters import read_picture, write_picture
 from emma_fusion.networks import UFuser
 from emma_fusion.networks.authors import to_authors
+from films import write_film
 
 HERE = Path(__file__).resolve().parents[1]
 README = HERE / "README.md"
@@ -49,6 +50,8 @@ def place(tmp_path, monkeypatch):
         write_picture(tmp_path / folder / "001.png", picture)
     write_picture(tmp_path / "ir.png", visible[..., 0])
     write_picture(tmp_path / "vis.jpg", visible)
+    for name in ("thermal", "visible"):
+        write_film(tmp_path / f"{name}.mp4", [visible] * 2)
     torch.save(to_authors(UFuser()), tmp_path / "EMMA.pth")
     monkeypatch.chdir(tmp_path)
     return tmp_path
