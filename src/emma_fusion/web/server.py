@@ -26,12 +26,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 PAGE = Path(__file__).parent / "page"
-_MEDIA = {
-    ".html": "text/html",
-    ".css": "text/css",
-    ".js": "text/javascript",
-    ".svg": "image/svg+xml",
-}
+_MEDIA = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 # Pictures that are decoded at the same time, each of which takes memory.
 _AT_ONCE = 2
 
