@@ -64,9 +64,22 @@ def test_what_is_far_away_changes_the_picture_by_its_statistics_alone():
     plain, *changed = (
         network(infrared, v)[..., :64].detach() for v in (visible, here, there, twice)
     )
-    assert (changed[0] - plain).abs().max() > 1e-4
-    assert torch.allclose(changed[0], changed[1], atol=1e-9)
-    assert (changed[2] - changed[0]).abs().max() > 1e-4
+    assert (changed[0] - plain).abs().max() > 1e-6
+    assert torch.allclose(changed[0], changed[1], rtol=0, atol=1e-9)
+    assert (changed[2] - changed[0]).abs().max() > 1e-6
+
+
+def test_filters_see_detail_alone():
+    """Where a source is flat, its brightness reaches the picture through the offsets only."""
+    network = seeded().eval()
+    with torch.no_grad():
+        for parameter in network.first.parameters():
+            parameter.zero_()  # so that offsets and weights do not depend on the sources
+        network.weights.bias.normal_(generator=torch.Generator().manual_seed(1))
+        dark, light = (torch.full((1, 1, 32, 32), value) for value in (0.1, 0.8))
+        flat = network(dark, dark)
+        assert torch.allclose(network(light, dark), flat, atol=1e-5)
+        assert (network(*pair(32, 32, 1)) - flat).abs().max() > 0.05
 
 
 def test_weights_come_back_as_their_file_says(tmp_path):

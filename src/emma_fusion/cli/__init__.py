@@ -27,6 +27,7 @@ VERBS = [
     "bench",
     "equivariance",
     "train",
+    "distill",
     "ablate",
     "downstream",
     "import-checkpoint",

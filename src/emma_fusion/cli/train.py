@@ -7,6 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
+from emma_fusion.cli.runs import (
+    check_same,
+    checked,
+    given,
+    saved_settings,
+    set_of_pairs,
+    single_settings,
+)
+
 
 def train(
     infrared: Annotated[
@@ -60,24 +69,18 @@ def train(
     """
     from emma_fusion.errors import UserError
 
-    if output is None:
-        raise UserError("Say where the run is to be kept: -o RUN.")
-    if (infrared is None) != (visible is None):
-        raise UserError(
-            "Give two folders, INFRARED and VISIBLE, or none and a --config with pairs."
-        )
+    output = checked(infrared, visible, output)
     if teacher and infrared is None:
         raise UserError("--teacher belongs to two folders; a --config names its teachers itself.")
     try:
-        from emma_fusion.training import loop, run
+        from emma_fusion.training import run
         from emma_fusion.training.config import load_config
     except ImportError as error:
         raise UserError(
             f"Training needs {error.name}: pip install 'emma-fusion[train]'."
         ) from error
-    overrides: dict[str, Any] = {
-        name: value
-        for name, value in {
+    overrides: dict[str, Any] = given(
+        {
             "init": init,
             "run.device": device,
             "run.precision": precision,
@@ -85,51 +88,20 @@ def train(
             "run.devices": devices,
             "run.nodes": nodes,
             "run.seed": seed,
-        }.items()
-        if value is not None
-    }
+        }
+    )
     if infrared is not None and visible is not None:
-        from emma_fusion.media.folders import match_pairs
-
-        pairs: dict[str, Any] = {"infrared": infrared, "visible": visible}
-        # A few pairs to look at while the others train; of a handful none can be spared.
-        pairs["validation"] = min(4, len(match_pairs(infrared, visible)[0]) // 10)
-        pairs["teachers"] = teacher or []
+        pairs = set_of_pairs(infrared, visible) | {"teachers": teacher or []}
         if preset != "paper":
             pairs["additive"] = {}
         overrides["pairs"] = [pairs]
-    overrides |= _settings(set_ or [])
+    overrides |= single_settings(set_ or [])
     if resume:
-        saved = output / loop.CONFIG
-        if not saved.is_file():
-            raise UserError(f"There is no run to resume in {output}: it has no {loop.CONFIG}.")
-        settings = load_config(file=saved)
-        asked = preset or config or overrides
-        if asked and load_config(preset or "cpu", config, overrides) != settings:
-            raise UserError(
-                f"The settings given are not those that the run in {output} began with, and it "
-                f"goes on with those: give --resume and -o {output} alone."
-            )
+        settings = load_config(file=saved_settings(output))
+        if preset or config or overrides:
+            check_same(load_config(preset or "cpu", config, overrides), settings, output)
     else:
         settings = load_config(preset or "cpu", config, overrides)
     weights = run.train(settings, output, resume=resume)
     typer.echo(f"The weights are in {weights.parent}. Try them:", err=True)
     typer.echo(f"  emma fuse INFRARED VISIBLE -o FUSED --model {weights.parent}", err=True)
-
-
-def _settings(texts: list[str]) -> dict[str, Any]:
-    """``["a.b=1"]`` → ``{"a.b": 1}``, values read as YAML."""
-    import yaml
-
-    from emma_fusion.errors import UserError
-
-    settings = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise UserError(f"--set {text} is not NAME=VALUE, such as --set fusion.alpha=0.3.")
-        try:
-            settings[name] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise UserError(f"The value of --set {text} is not valid YAML.") from error
-    return settings

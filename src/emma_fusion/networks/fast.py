@@ -2,13 +2,15 @@
 
 What the U-Fuser does to a pair is of two kinds: how bright and how strong in contrast the fused
 picture is, which depends on the whole pair but is smooth, and which source's detail is kept, which
-is decided in small neighbourhoods. So most of the work is done at half and smaller sizes, and what
-remains at full size is a sum of a few filtered copies of both sources, each with its own weight
-at every place:
+is decided in small neighbourhoods. So most of the work is done at half and smaller sizes, and the
+sources' detail comes to that as a sum of a few filtered copies, each with its own weight at every
+place:
 
-    f = o + Σ_k g_k · (w_k * (i, v))
+    f = sigmoid(o + Σ_k g_k · (w_k * (i, v)))
 
-with fixed filters w_k and, from the small U-shaped network, offsets o and weights g_k.
+with filters w_k that are the same everywhere and, from a small U-shaped network, offsets o and
+weights g_k. The filters sum to zero over each source: brightness is the offsets' alone, or the
+weights would have to be right everywhere just for that, and learning takes several times as long.
 """
 
 from __future__ import annotations
@@ -92,11 +94,7 @@ class FastFuser(nn.Module):
         )
         self.decoders = nn.ModuleList(nn.Conv2d(c, c, 3, padding=1) for c in self.channels[:-1])
         self.weights = nn.Conv2d(finest, 4 * number_of_filters + 4, 3, padding=1)
-        self.filters = nn.Conv2d(8, 4 * number_of_filters, 3)
-        # New networks give grey: what leaves [0, 1] is clipped, and has no gradient.
-        with torch.no_grad():
-            assert self.weights.bias is not None
-            self.weights.bias[:4] = 0.5
+        self.filters = nn.Conv2d(8, 4 * number_of_filters, 3, bias=False)
 
     def forward(self, infrared: Tensor, visible: Tensor) -> Tensor:
         """Fuses a batch of pairs.
@@ -106,7 +104,7 @@ class FastFuser(nn.Module):
             visible: The same shape.
 
         Returns:
-            The fused planes, ``(B, 1, H, W)`` in [0, 1].
+            The fused planes, ``(B, 1, H, W)`` in (0, 1).
         """
         # Each 2×2 pixels become channels: full-size features would cost more time than they help.
         pixels = functional.pixel_unshuffle(torch.cat((infrared, visible), dim=1), 2)
@@ -130,9 +128,11 @@ class FastFuser(nn.Module):
     def _blend(self, x: Tensor, pixels: Tensor) -> Tensor:
         """The sum of offsets and weighted filtered sources, at full size again."""
         offset, weights = self.weights(x).tensor_split([4], dim=1)
-        weighted = weights * self.filters(pixels)
+        kernels = self.filters.weight.reshape(-1, 2, 4, 3, 3)  # of either source, its 2×2 pixels
+        kernels = (kernels - kernels.mean((2, 3, 4), keepdim=True)).flatten(1, 2)
+        weighted = weights * functional.conv2d(pixels, kernels)
         fused = offset + weighted.unflatten(1, (self.number_of_filters, 4)).sum(dim=1)
-        return functional.pixel_shuffle(fused, 2).clamp(0, 1)
+        return torch.sigmoid(functional.pixel_shuffle(fused, 2))
 
     def fold(self) -> FastFuser:
         """The form for inference.

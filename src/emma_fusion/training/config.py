@@ -216,14 +216,28 @@ def load_config(
     Raises:
         UserError: The preset or file does not exist, or a value is not valid.
     """
-    values: dict[str, Any] = {}
+    files = [file] if file is not None else []
     if preset is not None:
         if preset not in presets():
             raise UserError(f"There is no preset {preset!r}; choose one of {', '.join(presets())}.")
-        _merge(values, read_settings(presets()[preset]))
-    if file is not None:
+        files.insert(0, presets()[preset])
+    return validated(TrainingConfig, gathered(files, overrides or {}), "training configuration")
+
+
+def gathered(files: list[Path], overrides: dict[str, Any]) -> dict[str, Any]:
+    """The settings of YAML files, a later one over those before, with single ones over all.
+
+    Args:
+        files: The files.
+        overrides: Dotted names to values.
+
+    Raises:
+        UserError: A file cannot be used, or a dotted name goes into something without parts.
+    """
+    values: dict[str, Any] = {}
+    for file in files:
         _merge(values, read_settings(file))
-    for name, value in (overrides or {}).items():
+    for name, value in overrides.items():
         *parents, last = name.split(".")
         place = values
         for parent in parents:
@@ -231,7 +245,7 @@ def load_config(
             if not isinstance(place, dict):
                 raise UserError(f"{name} is not a setting: {parent} has no parts.")
         place[last] = value
-    return validated(TrainingConfig, values, "training configuration")
+    return values
 
 
 def validated(kind: type[Model], values: dict[str, Any], what: str) -> Model:

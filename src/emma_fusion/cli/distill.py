@@ -1,0 +1,88 @@
+"""emma distill INFRARED VISIBLE -o RUN: a fast fuser learns to fuse as a trained model does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from emma_fusion.cli.runs import (
+    check_same,
+    checked,
+    given,
+    saved_settings,
+    set_of_pairs,
+    single_settings,
+)
+
+
+def distill(
+    infrared: Annotated[
+        Path | None, typer.Argument(help="Folder of infrared pictures.", show_default=False)
+    ] = None,
+    visible: Annotated[
+        Path | None, typer.Argument(help="Folder of visible pictures, same stems.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder of the run.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file of settings.")] = None,
+    teacher_model: Annotated[
+        str | None,
+        typer.Option(
+            help="Model to learn from: one that ships, a weights file, or the folder of a run.",
+            show_default="base",
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="One setting, such as learning.steps=500; may be repeated."),
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="fp32, or bf16 where the hardware has it.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint in the run's folder.")
+    ] = False,
+) -> None:
+    """Distill a model into a small network that fuses in real time.
+
+    The teacher fuses every pair once; a fast fuser learns to give the same pictures. Writes
+    fuser.safetensors, config.yaml, logs and previews into the run's folder. Afterwards:
+
+    emma fuse INFRARED VISIBLE -o FUSED --model RUN
+    """
+    from emma_fusion.errors import UserError
+
+    output = checked(infrared, visible, output)
+    try:
+        from emma_fusion.training import distill as room
+    except ImportError as error:
+        raise UserError(
+            f"Distilling needs {error.name}: pip install 'emma-fusion[train]'."
+        ) from error
+    overrides: dict[str, Any] = given(
+        {
+            "teacher": teacher_model,
+            "run.device": device,
+            "run.precision": precision,
+            "run.threads": threads,
+            "run.seed": seed,
+        }
+    )
+    if infrared is not None and visible is not None:
+        overrides["pairs"] = [set_of_pairs(infrared, visible)]
+    overrides |= single_settings(set_ or [])
+    if resume:
+        settings = room.load_config(saved_settings(output))
+        if config or overrides:
+            check_same(room.load_config(config, overrides), settings, output)
+    else:
+        settings = room.load_config(config, overrides)
+    weights = room.distill(settings, output, resume=resume)
+    typer.echo(f"The weights are {weights}. Try them:", err=True)
+    typer.echo(f"  emma fuse INFRARED VISIBLE -o FUSED --model {weights.parent}", err=True)

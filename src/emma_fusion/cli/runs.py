@@ -1,0 +1,82 @@
+"""What the verbs that train have in common: their folders, settings and resumed runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emma_fusion.errors import UserError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+def checked(infrared: Path | None, visible: Path | None, output: Path | None) -> Path:
+    """The folder of the run.
+
+    Raises:
+        UserError: There is none, or one folder of pictures came without the other.
+    """
+    if output is None:
+        raise UserError("Say where the run is to be kept: -o RUN.")
+    if (infrared is None) != (visible is None):
+        raise UserError(
+            "Give two folders, INFRARED and VISIBLE, or none and a --config with pairs."
+        )
+    return output
+
+
+def given(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def set_of_pairs(infrared: Path, visible: Path) -> dict[str, Any]:
+    """Two folders of the command line as a set of pairs in a configuration."""
+    from emma_fusion.media.folders import match_pairs
+
+    # A few pairs to look at while the others train; of a handful none can be spared.
+    validation = min(4, len(match_pairs(infrared, visible)[0]) // 10)
+    return {"infrared": infrared, "visible": visible, "validation": validation}
+
+
+def single_settings(texts: list[str]) -> dict[str, Any]:
+    """``["a.b=1"]`` → ``{"a.b": 1}``, values read as YAML."""
+    import yaml
+
+    settings = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UserError(f"--set {text} is not NAME=VALUE, such as --set fusion.alpha=0.3.")
+        try:
+            settings[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise UserError(f"The value of --set {text} is not valid YAML.") from error
+    return settings
+
+
+def saved_settings(output: Path) -> Path:
+    """The configuration that a run was begun with.
+
+    Raises:
+        UserError: The folder has none.
+    """
+    from emma_fusion.training.loop import CONFIG
+
+    if not (output / CONFIG).is_file():
+        raise UserError(f"There is no run to resume in {output}: it has no {CONFIG}.")
+    return output / CONFIG
+
+
+def check_same(asked: BaseModel, settings: BaseModel, output: Path) -> None:
+    """Check that the settings given beside --resume are those of the run.
+
+    Raises:
+        UserError: They are not.
+    """
+    if asked != settings:
+        raise UserError(
+            f"The settings given are not those that the run in {output} began with, and it "
+            f"goes on with those: give --resume and -o {output} alone."
+        )
