@@ -65,8 +65,8 @@ def fuse_all(
         yield pair, fuser.fuse_luminance(pair)
 
 
-def scores(fuser: Fuser, data: Path) -> str:
-    """The table of scores on roadscene/test."""
+def means(fuser: Fuser, data: Path) -> tuple[int, dict[str, dict[str, float]]]:
+    """How many pairs roadscene/test has, and the mean scores under both protocols."""
     rows: dict[str, dict[str, list[float]]] = {"paper": {}, "direct": {}}
     count = 0
     for pair, fused in fuse_all(fuser, data / "roadscene/test", ("ir", "vi")):
@@ -79,6 +79,15 @@ def scores(fuser: Fuser, data: Path) -> str:
             found["SSIM"] = score(*planes, "ours", ("SSIM",))["SSIM"]
             for name, value in found.items():
                 values.setdefault(name, []).append(value)
+    return count, {
+        protocol: {name: statistics.fmean(each) for name, each in values.items()}
+        for protocol, values in rows.items()
+    }
+
+
+def scores(fuser: Fuser, data: Path, teacher: str | None = None) -> str:
+    """The table of scores on roadscene/test, of a distilled model beside its teacher's."""
+    count, own = means(fuser, data)
     names = (*SIX, *MORE, "SSIM")
     lines = [
         f"`roadscene/test`, {count} pairs, means; formulas of the convention `paper` (SSIM: "
@@ -88,9 +97,16 @@ def scores(fuser: Fuser, data: Path) -> str:
         "|---" * (len(names) + 1) + "|",
     ]
     titles = {"paper": "protocol `paper` (stretched)", "direct": "as fused (`direct`)"}
-    for protocol, values in rows.items():
-        means = " | ".join(f"{statistics.fmean(values[name]):.2f}" for name in names)
-        lines.append(f"| this model, {titles[protocol]} | {means} |")
+    for protocol, values in own.items():
+        row = " | ".join(f"{values[name]:.2f}" for name in names)
+        lines.append(f"| this model, {titles[protocol]} | {row} |")
+    if teacher:
+        theirs = means(Fuser.from_pretrained(teacher), data)[1]
+        for protocol, values in theirs.items():
+            row = " | ".join(f"{values[name]:.2f}" for name in names)
+            lines.append(f"| its teacher `{teacher}`, {titles[protocol]} | {row} |")
+            row = " | ".join(f"{own[protocol][name] / values[name] - 1:+.1%}" for name in names)
+            lines.append(f"| difference, `{protocol}` | {row} |")
     published = " | ".join(f"{value:.2f}" for value in PUBLISHED)
     lines.append(f"| EMMA as published (other choice of pictures) | {published} | | | |")
     return "\n".join(lines)
@@ -140,6 +156,8 @@ def training(facts: dict) -> str:
 def one_run(facts: dict) -> str:
     """What a weights file says of its last run."""
     configuration = facts["configuration"]
+    if "learning" in configuration:
+        return one_distillation(facts)
     stages = ", ".join(
         f"{stage} {configuration[stage]['steps']} steps of {configuration[stage]['batch']}"
         for stage in ("sensing", "start", "fusion")
@@ -150,10 +168,36 @@ def one_run(facts: dict) -> str:
             f"{facts['patches']} patches of {configuration['patches']['size']}; "
             f"fingerprint of the data {facts['data']}",
             f"- steps: {stages}",
-            f"- time and machine: {facts['minutes']} minutes on {facts['machine']}, "
-            f"{configuration['run']['precision']}, torch {facts['torch']}, "
-            f"emma-fusion {facts['version']}, seed {configuration['run']['seed']}",
+            time_and_machine(facts),
         )
+    )
+
+
+def one_distillation(facts: dict) -> str:
+    """What a weights file says of how it was distilled, and how near it came to its teacher."""
+    configuration, learning = facts["configuration"], facts["configuration"]["learning"]
+    lines = [
+        f"- pairs: {', '.join(map(str, facts['pairs']))} of the sets below; fingerprint of the "
+        f"data and the teacher {facts['data']}",
+        f"- teacher: `{configuration['teacher']}`, its own data {facts['teacher'].get('data')}",
+        f"- steps: {learning['steps']} of {learning['batch']} whole pictures",
+        f"{time_and_machine(facts)}; the teacher's pictures not counted",
+    ]
+    if found := facts.get("validation"):
+        lines.append(
+            f"- on the {found['pairs']} pairs kept out: mean absolute difference from the teacher "
+            f"{255 * found['difference']:.2f}/255, PSNR {found['psnr']:.1f} dB"
+        )
+    return "\n".join(lines)
+
+
+def time_and_machine(facts: dict) -> str:
+    """How long a run took, and where."""
+    run = facts["configuration"]["run"]
+    return (
+        f"- time and machine: {facts['minutes']} minutes on {facts['machine']}, "
+        f"{run['precision']}, torch {facts['torch']}, emma-fusion {facts['version']}, "
+        f"seed {run['seed']}"
     )
 
 
@@ -164,9 +208,12 @@ def main() -> None:
     args = parser.parse_args()
     fuser = Fuser.from_pretrained(args.model)
     weights = models.find(args.model)
+    facts = read_facts(weights)
+    teacher = facts.get("configuration", {}).get("teacher")
+    table = scores(fuser, args.data, teacher)
     blocks = {
-        "training": training(read_facts(weights)),
-        "scores": f"{scores(fuser, args.data)}\n\nMeasured with emma-fusion {__version__}.",
+        "training": training(facts),
+        "scores": f"{table}\n\nMeasured with emma-fusion {__version__}.",
         "medical": medical(fuser, args.data),
         "patterns": patterns(fuser, args.data),
     }
