@@ -3,7 +3,7 @@ import re
 import pytest
 
 from emma_fusion.errors import UserError
-from emma_fusion.media.folders import list_pictures, match_pairs
+from emma_fusion.media.folders import check_name, list_pictures, match_pairs
 
 
 def fill(folder, *names):
@@ -64,3 +64,32 @@ def test_a_missing_folder_and_a_file(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="is not a folder"):
         list_pictures(tmp_path / "file")
+
+
+def test_names_that_differ_as_disks_do_not_tell_apart(tmp_path):
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    a = fill(tmp_path / "a", "IMG_1.JPG", f"{decomposed}.png", "x.png", "X.bmp", "two.png")
+    b = fill(tmp_path / "b", "img_1.png", f"{composed}.png", "x.jpg", "Two.png", "TWO.jpg")
+    pairs, unmatched = match_pairs(a, b)
+    found = {i.name: v.name for _, i, v in pairs}
+    # x is exact, so X stays alone; of Two and TWO neither is the only one
+    assert found == {
+        "IMG_1.JPG": "img_1.png",
+        f"{decomposed}.png": f"{composed}.png",
+        "x.png": "x.jpg",
+    }
+    assert [stem for stem, _, _ in pairs] == ["img_1", composed, "x"]
+    assert sorted(path.name for path in unmatched) == ["TWO.jpg", "Two.png", "X.bmp", "two.png"]
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", ".x", "a/b", "a\\b", "a:b", "a.", "a ", "nul", "Com1.x"]
+)
+def test_names_that_some_system_cannot_have(name):
+    with pytest.raises(UserError, match="used for files"):
+        check_name(name)
+
+
+def test_names_that_all_systems_can_have():
+    for name in ("street", "Straße 2", "v1.2+x", "console", "com"):
+        check_name(name)

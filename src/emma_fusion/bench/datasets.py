@@ -7,7 +7,7 @@ from pathlib import Path
 
 from emma_fusion.bench.layouts import LAYOUTS, Layout
 from emma_fusion.errors import UserError
-from emma_fusion.media.folders import match_pairs
+from emma_fusion.media.folders import check_name, match_pairs
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def open_dataset(text: str, root: Path | None = None) -> Dataset:
                 f"The dataset {text!r} is not understood: write NAME=INFRARED,VISIBLE with two "
                 "folders, such as street=photos/ir,photos/vi."
             )
-        _check_name(name)
+        check_name(name)
         return _pair(name, name, Path(infrared).expanduser(), Path(visible).expanduser())
     layout = LAYOUTS.get(text.lower())
     if layout is None:
@@ -139,10 +139,3 @@ def _descend(folder: Path, place: str) -> Path | None:
             return None
         folder = exact if exact in same else same[0]
     return folder
-
-
-def _check_name(name: str) -> None:
-    if not all(letter.isalnum() or letter in "-_.+" for letter in name) or name.startswith("."):
-        raise UserError(
-            f"The name {name!r} is used for files: write it with letters, digits, - _ . and + only."
-        )

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emma_fusion.errors import UserError
+from emma_fusion.media.folders import check_name
 from emma_fusion.media.rasters import write_picture
 from emma_fusion.media.video.frames import is_video
 from emma_fusion.media.video.pairing import pair_frames
@@ -61,7 +62,8 @@ def unpack(datasets: list[str], methods: list[str], output: Path) -> Unpacked:
         if not (is_video(infrared) and is_video(other)):
             raise UserError(f"The dataset {text!r} is a film and a folder: give two of a kind.")
         films = Path(infrared).expanduser(), Path(other).expanduser()
-        folder = output / "frames" / _file_name(name)
+        check_name(name)
+        folder = output / "frames" / name
         _unpack_pair(*films, folder)
         given.append(f"{name}={folder / 'infrared'},{folder / 'visible'}")
         names.append(name)
@@ -78,7 +80,8 @@ def unpack(datasets: list[str], methods: list[str], output: Path) -> Unpacked:
                 "-d NAME=INFRARED.mp4,VISIBLE.mp4."
             )
         name = name if equals else Path(what).stem
-        folder = output / "frames" / _file_name(name)
+        check_name(name)
+        folder = output / "frames" / name
         _unpack_fused(Path(what).expanduser(), visible[0], folder)
         made.append(f"{name}=folder:{folder}")
     return Unpacked(given, made, names)
@@ -133,11 +136,3 @@ def _fresh(folder: Path, sources: list[Path]) -> Iterator[bool]:
         shutil.rmtree(folder)  # frames of another film, or a part of this one's
     yield True
     said.write_text(stamp)
-
-
-def _file_name(name: str) -> str:
-    if not name or not all(letter.isalnum() or letter in "-_.+" for letter in name):
-        raise UserError(
-            f"The name {name!r} is used for files: write it with letters, digits, - _ . and + only."
-        )
-    return name

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import emma_fusion
 from emma_fusion import baselines, models
 from emma_fusion.errors import UserError
-from emma_fusion.media.folders import list_pictures
+from emma_fusion.media.folders import check_name, list_pictures
 from emma_fusion.pair import FloatArray, Pair
 
 #: Packages name their own methods in this group: ``mine = "package.module:function"``.
@@ -87,10 +87,8 @@ def open_method(text: str, device: str = "auto") -> Method:
     name, equals, what = text.partition("=")
     if not equals or "/" in name or ":" in name:
         name, what = "", text
-    if name and not all(letter.isalnum() or letter in " -_.+" for letter in name):
-        raise UserError(
-            f"The name {name!r} is used for files: write it with letters, digits, - _ . and + only."
-        )
+    if name:
+        check_name(name)
     if what.startswith("folder:"):
         folder = Path(what.removeprefix("folder:")).expanduser()
         if not folder.is_dir():

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 import emma_fusion
+from emma_fusion.cli.examples import epilog
 from emma_fusion.errors import UserError
 
 VERBS = [
@@ -40,7 +41,9 @@ EPILOG = "\n\n".join(
         "emma info ir.png vis.jpg",
         "emma fuse ir.png vis.jpg -o fused.png",
         "emma fuse INFRARED VISIBLE -o FUSED",
+        "emma fuse thermal.mp4 visible.mp4 -o fused.mp4",
         "emma evaluate FUSED INFRARED VISIBLE",
+        "emma VERB --help has examples of each verb.",
         "Exit codes: 0 done, 1 some of it failed, 2 bad input, 130 interrupted.",
     ]
 )
@@ -75,9 +78,9 @@ for _verb in VERBS:
     _function = _verb.replace("-", "_")
     _found = getattr(import_module(f"{__name__}.{_function}"), _function)
     if isinstance(_found, typer.Typer):  # a verb of several commands
-        app.add_typer(_found, name=_verb)
+        app.add_typer(_found, name=_verb, epilog=epilog(_verb))
     else:
-        app.command(_verb)(_found)
+        app.command(_verb, epilog=epilog(_verb))(_found)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from emma_fusion.fuser import Fuser
     from emma_fusion.pair import Pair
 
+    Fused = tuple[npt.NDArray[Any], dict[str, Any]]
+
 # The names of the formats whose suffix has two spellings.
 _SPELLINGS = {"jpeg": "jpg", "tiff": "tif"}
 _FILMS = "Films, folders of frames, cameras"
@@ -25,6 +28,7 @@ _FILMS = "Films, folders of frames, cameras"
 _HEAVY = 2**23
 Job = tuple[Path, Path, Path]
 """Infrared, visible and fused file of a pair."""
+Place = TypeVar("Place")
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Request:
     unit: str = ""
     range_rule: str | None = None  # what the infrared range was found by, where not by Pair
 
-    def suffix(self, visible: Path) -> str:
+    def suffix(self, visible: PurePath) -> str:
         """The suffix of a fused picture."""
         if self.format:
             return f".{self.format}"
@@ -340,7 +344,7 @@ def plan_file(infrared: Path, visible: Path, output: str, request: Request) -> P
 def plan_folder(infrared: Path, visible: Path, output: Path, request: Request) -> list[Job]:
     """What is to be done. The rest is listed."""
     from emma_fusion.errors import UserError
-    from emma_fusion.media.folders import match_pairs
+    from emma_fusion.media.folders import fold, match_pairs
 
     if output.exists() and not output.is_dir():
         raise UserError(f"{output} is a file: the fused pictures of two folders need a folder.")
@@ -348,52 +352,96 @@ def plan_folder(infrared: Path, visible: Path, output: Path, request: Request) -
         raise UserError(f"{output} is one of the two inputs: write to another folder.")
     pairs, unmatched = match_pairs(infrared, visible)
     jobs = [(i, v, output / (stem + request.suffix(v))) for stem, i, v in pairs]
+    names: dict[str, Path] = {}
+    for _, _, target in jobs:
+        other = names.setdefault(fold(target.name), target)
+        if other != target:
+            raise UserError(
+                f"{other.name} and {target.name} would be one file on Windows and macOS: rename "
+                "one of the two."
+            )
     todo = jobs if request.overwrite else [job for job in jobs if not job[2].exists()]
+    tell(unmatched, len(jobs) - len(todo))
+    return todo
+
+
+def tell(unmatched: Sequence[object], skipped: int) -> None:
+    """Say what will not be fused."""
     for path in unmatched:
         print(f"No partner for {path}", file=sys.stderr)
-    if len(todo) < len(jobs):
-        skipped = len(jobs) - len(todo)
+    if skipped:
         print(f"Skipped {skipped} that exist; --overwrite makes them anew.", file=sys.stderr)
-    return todo
 
 
 def fuse_folder(jobs: list[Job], fuser: Fuser, request: Request) -> bool:
     """Fuse all pairs, whatever becomes of single ones; whether all went well."""
-    from emma_fusion.cli.overlap import overlapped
-    from emma_fusion.cli.thermal import fuse_pages
-    from emma_fusion.media.rasters import count_pages
-
-    def read_job(job: Job) -> Pair | None:
-        infrared, visible, target = job
-        if max(count_pages(infrared), count_pages(visible)) > 1:
-            return None  # many pages are read when it is their turn
-        return read(infrared, visible, target, request)
-
-    def work(job: Job, pair: Pair | None) -> tuple[npt.NDArray[Any], dict[str, Any]] | None:
-        if pair is None:
-            fuse_pages(fuser, *job, request)
-            return None
-        return fuser.fuse_pair(pair, request.contrast), request.made_by(fuser) | pair.record
-
-    def write(job: Job, fused: tuple[npt.NDArray[Any], dict[str, Any]] | None) -> None:
-        if fused is not None:
-            put(*fused, *job)
-
-    def heavy(pair: Pair | None) -> bool:
-        return pair is None or pair.visible.size > _HEAVY
-
     failures = []
     with bar("Fusing") as show:
-        outcomes = overlapped(jobs, read_job, work, write, heavy)
+        outcomes = fuse_jobs(jobs, fuser, request, lambda job: job, lambda *_: None)
         for number, (job, error) in enumerate(outcomes, 1):
             if error:  # one bad pair must not cost the others their night
                 failures.append(f"{job[1].stem}: {str(error) or type(error).__name__}")
             show(number, len(jobs))
-    done = len(jobs) - len(failures)
-    print(f"Fused {done} of {len(jobs)} pairs into {jobs[0][2].parent}", file=sys.stderr)
+    return report(failures, len(jobs), jobs[0][2].parent)
+
+
+def report(failures: list[str], number: int, output: Path | str) -> bool:
+    """Say how many pairs were fused, and which were not; whether all were."""
+    done = number - len(failures)
+    print(f"Fused {done} of {number} pairs into {output}", file=sys.stderr)
     for failure in failures:
         print(f"Failed {failure}", file=sys.stderr)
     return not failures
+
+
+def fuse_jobs(
+    jobs: Iterable[Place],
+    fuser: Fuser,
+    request: Request,
+    fetch: Callable[[Place], Job],
+    store: Callable[[Place, Job], None],
+) -> Iterator[tuple[Place, Exception | None]]:
+    """Fuse pairs, the next of which is read while the last is written.
+
+    Args:
+        jobs: What is to be done.
+        fuser: Fuses.
+        request: What is asked for.
+        fetch: Makes files of a job that are here, where it names others.
+        store: Puts the fused file where the job wants it, where that is not here.
+
+    Yields:
+        Each job when it is done, in order, and the exception that it failed by, or None.
+    """
+    from emma_fusion.cli.overlap import overlapped
+    from emma_fusion.cli.thermal import fuse_pages
+    from emma_fusion.media.rasters import count_pages
+
+    def read_job(place: Place) -> tuple[Job, Pair | None]:
+        infrared, visible, target = fetch(place)
+        pair = None  # many pages are read when it is their turn
+        if max(count_pages(infrared), count_pages(visible)) == 1:
+            pair = read(infrared, visible, target, request)
+        return (infrared, visible, target), pair
+
+    def work(place: Place, item: tuple[Job, Pair | None]) -> tuple[Job, Fused | None]:
+        job, pair = item
+        if pair is None:
+            fuse_pages(fuser, *job, request)
+            return job, None
+        picture = fuser.fuse_pair(pair, request.contrast)
+        return job, (picture, request.made_by(fuser) | pair.record)
+
+    def write(place: Place, result: tuple[Job, Fused | None]) -> None:
+        job, fused = result
+        if fused is not None:
+            put(*fused, *job)
+        store(place, job)
+
+    def heavy(item: tuple[Job, Pair | None]) -> bool:
+        return item[1] is None or item[1].visible.size > _HEAVY
+
+    yield from overlapped(jobs, read_job, work, write, heavy)
 
 
 def read(infrared: Path, visible: Path, target: Path, request: Request) -> Pair:

@@ -1,0 +1,78 @@
+"""The help: every verb has examples that parse, completion is there, and exit codes are as said."""
+
+import os
+import shlex
+import subprocess
+import sys
+
+import pytest
+import typer
+
+from emma_fusion import cli
+from emma_fusion.cli.examples import EXAMPLES
+
+GROUP = typer.main.get_command(cli.app)
+
+
+@pytest.mark.parametrize("verb", EXAMPLES)
+def test_the_examples_are_commands(verb, capsys):
+    context = GROUP.make_context("emma", [], resilient_parsing=True)
+    for line in EXAMPLES[verb]:
+        program, *words = shlex.split(line)
+        assert (program, words[0]) == ("emma", verb)
+        name, command, rest = GROUP.resolve_command(context, words)
+        command.make_context(name, rest, parent=context)
+    with pytest.raises(SystemExit):
+        cli.main([verb, "--help"])
+    said = capsys.readouterr().out
+    assert "Examples:" in said
+    assert EXAMPLES[verb][0] in said
+
+
+def test_the_first_page_names_every_verb(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    said = capsys.readouterr().out
+    assert all(verb in said for verb in cli.VERBS)
+    assert "130 interrupted" in said
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (cli.UserError("no such thing"), 2, "emma: no such thing\n"),
+        (OSError("disk full"), 2, "emma: disk full\n"),
+        (KeyboardInterrupt(), 130, None),
+    ],
+)
+def test_exit_codes(monkeypatch, capsys, error, code, said):
+    def fail(**options):
+        raise error
+
+    command = GROUP.get_command(GROUP.make_context("emma", [], resilient_parsing=True), "models")
+    monkeypatch.setattr(command, "callback", fail)
+    monkeypatch.setattr(cli, "app", lambda args: GROUP(args=args))
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["models"])
+    assert ended.value.code == code
+    out = capsys.readouterr()
+    assert out.out == ""
+    assert said is None or out.err == said
+    assert "Traceback" not in out.err
+
+
+def test_an_unknown_option_and_verb(capsys):
+    for words in (["fuse", "--unknown"], ["defuse"]):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(words)
+        assert ended.value.code == 2
+        assert capsys.readouterr().out == ""
+
+
+def test_completion():
+    words = {"COMP_WORDS": "emma equi", "COMP_CWORD": "1", "_EMMA_COMPLETE": "complete_bash"}
+    code = "from emma_fusion.cli import app; app(prog_name='emma')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | words, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["equivariance"]
