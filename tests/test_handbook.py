@@ -1,0 +1,235 @@
+"""Every command and every line of Python that README.md and docs/ show is one that works.
+
+What a block may say of itself stands in benchmarks/snippets.py. The files that commands name are
+drawn here, tiny; a page that needs others adds them to FILES.
+"""
+
+import doctest
+import re
+import tomllib
+
+import numpy as np
+import pytest
+import torch
+import typer
+
+from emma_fusion.cli import app, main
+from emma_fusion.errors import UserError
+from emma_fusion.media.rasters import read_picture, write_picture
+from emma_fusion.networks import UFuser
+from emma_fusion.networks.authors import to_authors
+from films import picture, write_film
+from phantoms import draw, grid, write_nifti, write_series
+from snippets import HERE, PAGES, README, blocks
+
+SHAPE = (48, 64)
+SCAN = grid((3, 3, 9), (24, 24, 3))
+# Some verbs take hours as the pages show them; with these words behind they take a second.
+STEPS = [
+    *("patches.size=32", "patches.stride=32", "sensing.width=4"),
+    *("sensing.steps=1", "start.steps=1", "fusion.steps=1"),
+    *("sensing.batch=1", "start.batch=1", "fusion.batch=1"),
+]
+SHORTER = {
+    "train": [word for setting in STEPS for word in ("--set", setting)],
+    "equivariance": ["--limit", "1", "--shifts", "1", "--angles", "90"],
+    "bench": ["--limit", "1"],
+}
+
+
+def colour(seed=0, shape=SHAPE):
+    return np.random.default_rng(seed).integers(0, 255, (*shape, 3), np.uint8)
+
+
+def grey(seed=0, shape=SHAPE):
+    return colour(seed, shape)[..., 0]
+
+
+def kelvin(path):
+    """A thermal camera's 16 bits, in hundredths of a kelvin."""
+    write_picture(path, (29315 + 8 * grey().astype(np.uint16)).astype(np.uint16))
+
+
+def folder(make):
+    return lambda path: [write_picture(path / f"{name}.png", make(i)) for i, name in NAMES]
+
+
+NAMES = [(0, "001"), (1, "002")]
+FILES = {
+    **dict.fromkeys(("INFRARED", "MRI", "IR", "CT"), folder(grey)),
+    **dict.fromkeys(("VISIBLE", "PET", "SPECT", "VI", "VIS"), folder(colour)),
+    "FUSED": folder(colour),
+    "THERMAL": lambda path: [kelvin(path / f"{name}.png") for _, name in NAMES],
+    **dict.fromkeys(("ir.png", "fused.png"), lambda path: write_picture(path, grey())),
+    **dict.fromkeys(("vis.jpg", "vis.png"), lambda path: write_picture(path, colour())),
+    "small.jpg": lambda path: write_picture(path, colour(shape=(24, 32))),
+    "damaged.png": lambda path: path.write_bytes(b"\x89PNG\r\n"),
+    "thermal.tif": kelvin,
+    "EMMA.pth": lambda path: torch.save(to_authors(UFuser()), path),
+    **dict.fromkeys(
+        ("thermal.mp4", "visible.mp4", "drone_ir.mp4", "drone_rgb.mp4"),
+        lambda path: write_film(path, [picture(i) for i in range(4)]),
+    ),
+    **dict.fromkeys(
+        ("PET.nii.gz", "CT.nii.gz", "MRI.nii.gz", "SPECT.nii.gz"),
+        lambda path: write_nifti(path, draw(SCAN, (24, 24, 3), body=1), SCAN),
+    ),
+    **dict.fromkeys(
+        ("PET_SERIES", "CT_SERIES", "MRI_SERIES"),
+        lambda path: write_series(path, draw(SCAN, (24, 24, 3), body=1), SCAN),
+    ),
+}
+
+
+def identity(page):
+    return str(page.relative_to(HERE))
+
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=identity)
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder of its own, with the project's configurations where pages name them."""
+    (tmp_path / "configs").symlink_to(HERE / "configs")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("EMMA_DATA", raising=False)
+    return tmp_path
+
+
+def provide(place, text):
+    """Draw the files that a text names and that are not there."""
+    for name, make in FILES.items():
+        path = place / name
+        if re.search(rf"(?<![\w./-]){re.escape(name)}(?![\w.-])", text) and not path.exists():
+            path.parent.mkdir(exist_ok=True)
+            make(path)
+
+
+def run(words):
+    """Run a verb in this process; its exit code."""
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    return ended.value.code or 0
+
+
+def lengthened(words):
+    """A command with what makes it short, and with leave to replace what the page made before."""
+    verb = typer.main.get_command(app).commands.get(words[0])
+    replaces = verb and any("--overwrite" in option.opts for option in verb.params)
+    return [
+        *words,
+        *SHORTER.get(words[0], ()),
+        *(["--overwrite"] if replaces and "--overwrite" not in words else []),
+    ]
+
+
+@every_page
+def test_the_code_of_a_page_runs(page, place, capfd):
+    """From top to bottom, so that a block may use what those before it made."""
+    names = {"infrared": grey(), "visible": colour(), "fused": colour(2)}
+    for block in blocks(page):
+        if block.marker == "not run":
+            continue
+        provide(place, block.code)
+        refused = block.marker == "refused"
+        for words in [words[1:] for words in block.commands if words[0] == "emma"]:
+            capfd.readouterr()
+            code = run(words if refused else lengthened(words))
+            said = "".join(capfd.readouterr())
+            assert code == (2 if refused else 0), (block.place, words, said)
+            assert not refused or block.words in " ".join(said.split()), (block.place, said)
+        if block.language == "python" and refused:
+            with pytest.raises(UserError, match=re.escape(block.words)):
+                exec(compile(block.code, block.place, "exec"), names)
+        elif block.language == "python" and ">>>" in block.code:
+            example = doctest.DocTestParser().get_doctest(block.code, names, block.place, None, 0)
+            assert not doctest.DocTestRunner().run(example, clear_globs=False).failed
+            names = example.globs
+        elif block.language == "python":
+            exec(compile(block.code, block.place, "exec"), names)
+
+
+def parse(words):
+    """Parse a command as far as a verb or a verb's own verbs go; nothing is run."""
+    command, context = typer.main.get_command(app), None
+    name, rest = "emma", list(words)
+    while True:
+        context = command.make_context(name, rest, parent=context, resilient_parsing=False)
+        if not hasattr(command, "resolve_command"):
+            return
+        left = [*context._protected_args, *context.args]
+        name, command, rest = command.resolve_command(context, left)
+
+
+@every_page
+def test_the_commands_exist_with_their_options(page):
+    """Those that are not run, too: verb, options, and the configurations that they name."""
+    for block in blocks(page):
+        if block.language == "python" and ">>>" not in block.code:
+            compile(block.code, block.place, "exec")
+        for words in (words for words in block.commands if words[0] == "emma"):
+            try:
+                parse(words[1:])
+            except SystemExit as ended:  # of --version
+                assert not ended.code
+            except typer.Exit:
+                pass
+            except Exception as error:
+                pytest.fail(f"{block.place}: {' '.join(words)}: {error}")
+            for word in words:
+                assert not word.startswith("configs/") or (HERE / word).is_file(), word
+
+
+def test_a_command_that_does_not_exist_is_noticed():
+    for words in (["fuse", "a", "b", "-o", "c", "--colours", "none"], ["melt"], ["fuse", "a"]):
+        with pytest.raises(Exception, match=r"No such|Missing"):
+            parse(words)
+
+
+@every_page
+def test_what_else_the_commands_name_is_there(page):
+    """Other programs are not run: what they name must exist."""
+    makefile = (HERE / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"^([a-z-]+):", makefile, re.MULTILINE)
+    project = tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = set(project["optional-dependencies"])
+    for block in blocks(page):
+        for program, *words in block.commands:
+            named = [word for word in words if not word.startswith("-")]
+            if program == "make":
+                assert set(named) <= {*targets, *(w for w in named if "=" in w)}, block.place
+            elif program == "python" and named and named[0].endswith(".py"):
+                script = HERE / named[0]
+                assert script.is_file(), (block.place, named[0])
+                text = script.read_text(encoding="utf-8")
+                options = [w.split("=")[0] for w in words if w.startswith("--")]
+                assert all(f'"{option}"' in text for option in options), (block.place, options)
+            elif program == "pip":
+                assert "-c" in words, f"{block.place}: without constraints"
+                for found in re.findall(r"\.\[([a-z,]+)\]", " ".join(words)):
+                    assert set(found.split(",")) <= extras, block.place
+            else:
+                assert program in ("emma", "python", "pytest", "git", "cd", "docker"), block.place
+    scripts = re.findall(r"\bpython (\S+\.py)\b", page.read_text(encoding="utf-8"))
+    assert all((HERE / script).is_file() for script in scripts)
+
+
+@every_page
+def test_no_command_hides_in_a_block_without_a_language(page):
+    fences = re.findall(r"^ *```(\S*)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(fences) % 2 == 0
+    assert all(fences[::2]), "a fence without a language: sh and python are run, text is not"
+
+
+@every_page
+def test_the_links_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
+        assert "://" in link or (page.parent / link).exists(), link
+
+
+def test_the_picture_comes_first_and_is_there():
+    found = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README.read_text(encoding="utf-8"))
+    assert read_picture(HERE / found[0]).shape[1] > 1000
+    assert README.read_text(encoding="utf-8").splitlines()[2].startswith("![")
