@@ -14,7 +14,7 @@ from emma_fusion.training.patches import blacken, has_contrast, read_patches
 from emma_fusion.training.processes import SharedBatchNorm2d, share_statistics
 from emma_fusion.training.stages import group
 from emma_fusion.training.teachers import Teachers, additive
-from emma_fusion.training.texture import texture_excess
+from emma_fusion.training.texture import pattern_excess, texture_excess
 
 from .conftest import smooth_picture
 
@@ -243,6 +243,21 @@ def test_texture_guard_sees_hidden_patterns(period):
     if period == 2:
         pattern = (fused + 0.05 * columns)[0, 0].numpy()
         assert hidden_pattern_ratio(pattern, i[0, 0].numpy(), v[0, 0].numpy()) > 3
+
+
+def test_pattern_guard_is_the_hidden_pattern_ratio_above_what_is_allowed():
+    rng = np.random.default_rng(0)
+    infrared, visible = (smooth_picture(rng) / 255 for _ in range(2))
+    y, x = np.mgrid[:64, :64]
+    grid = 0.02 * (-1.0) ** (x + y)
+    fused = np.clip((infrared + visible) / 2, 0.02, 0.98) + grid
+    sources = [plane + 0.01 * grid / 0.02 for plane in (infrared, visible)]
+    sources = [np.clip(plane, 0, 1) for plane in sources]
+    planes = [torch.from_numpy(p)[None, None] for p in (fused, *sources)]
+    # The columns and rows respond alike weakly in all three; the checkerboard is twice as strong.
+    expected = hidden_pattern_ratio(*(p[0, 0].numpy() for p in planes)) - 1.15
+    assert float(pattern_excess(*planes)) == pytest.approx(expected / 3, rel=0.05)
+    assert pattern_excess(planes[1], *planes[1:]) == 0
 
 
 def test_texture_guard_allows_contrast():

@@ -147,6 +147,11 @@ class Fusion(Schedule):
     angles: list[float] | None = Field(None, description="rotations in degrees; any if not given")
     anchor: float = Field(0.0, ge=0, description="weight of ℓ(f, teacher); the paper has none")
     texture: float = Field(0.0, ge=0, description="weight of the texture guard; the paper has none")
+    pattern: float = Field(
+        0.0,
+        ge=0,
+        description="weight of the guard against patterns of period 2; the paper has none",
+    )
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the running mean of the weights")
     sense: bool = Field(True, description="A_i(f), A_v(f) against i, v; without: f itself")
     frozen: bool = Field(True, description="A_i and A_v stay; without: they learn with F")

@@ -23,7 +23,7 @@ from emma_fusion.networks import SensingUNet, UFuser
 from emma_fusion.training.config import Fusion, Schedule, TrainingConfig
 from emma_fusion.training.patches import PatchSet, blacken
 from emma_fusion.training.processes import share
-from emma_fusion.training.texture import texture_excess
+from emma_fusion.training.texture import pattern_excess, texture_excess
 
 Terms = dict[str, Tensor]
 
@@ -155,6 +155,9 @@ def fusion_stage(
         if schedule.texture:
             logged["texture"] = texture_excess(terms.fused.float(), infrared, visible)
             total = total + schedule.texture * logged["texture"]
+        if schedule.pattern:
+            logged["pattern"] = pattern_excess(terms.fused.float(), infrared, visible)
+            total = total + schedule.pattern * logged["pattern"]
         if schedule.anchor:
             logged["teacher"] = fidelity(terms.fused.float(), *fused_by_teacher)
             total = total + schedule.anchor * logged["teacher"]

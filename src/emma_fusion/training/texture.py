@@ -11,11 +11,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from emma_fusion.metrics.hidden_pattern import ALTERNATING, MEAN
 from emma_fusion.networks.sensing import low_pass
 
 ALLOWED_GAINS = (1.2, 1.5)
 """Detail may be this much stronger than in the stronger source, at full and at half size:
 contrast is not a pattern, but what hides does so at the finest scale."""
+ALLOWED_PATTERN = 1.15
+"""The hidden-pattern ratio of one patch may be as large; public methods lie between 0.97 and 1.23."""
+FAINT = 0.1 / 255
+"""Added to the responses to the patterns: about what rounding to 8 bit gives."""
 FLOOR = 2 / 255
 """Texture weaker than this is not seen."""
 WINDOW = 8
@@ -46,3 +51,27 @@ def texture_excess(fused: Tensor, infrared: Tensor, visible: Tensor) -> Tensor:
         excess = excess + (rms_f - allowed).relu().mean()
         pictures = functional.avg_pool2d(smooth, 2)
     return excess
+
+
+def pattern_excess(fused: Tensor, infrared: Tensor, visible: Tensor) -> Tensor:
+    """How far the hidden-pattern ratios of whole patches are above what is allowed.
+
+    The texture guard looks at single places and at all fine texture; a grid of period 2 that is
+    weak everywhere stays below its floor. This is the measure that watches it, made a loss.
+
+    Args:
+        fused: ``(B, 1, H, W)``, H and W at least 4.
+        infrared: The same shape.
+        visible: The same shape.
+
+    Returns:
+        The mean over samples and the three patterns of ratio - 1.15, where positive; a scalar.
+    """
+    mean, alternating = fused.new_tensor(MEAN), fused.new_tensor(ALTERNATING)
+    kernels = torch.stack(
+        [torch.outer(mean, alternating), torch.outer(alternating, mean)]
+        + [torch.outer(alternating, alternating)]
+    )
+    responses = functional.conv2d(torch.cat((fused, infrared, visible)), kernels[:, None])
+    rms_f, rms_i, rms_v = (responses.square().mean((2, 3)) + FAINT**2).sqrt().chunk(3)
+    return (rms_f / torch.maximum(rms_i, rms_v) - ALLOWED_PATTERN).relu().mean()
