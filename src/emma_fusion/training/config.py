@@ -150,7 +150,7 @@ class Fusion(Schedule):
     pattern: float = Field(
         0.0,
         ge=0,
-        description="weight of the guard against patterns of period 2; the paper has none",
+        description="weight of the guard against period-2 grids; the paper has none",
     )
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the running mean of the weights")
     sense: bool = Field(True, description="A_i(f), A_v(f) against i, v; without: f itself")

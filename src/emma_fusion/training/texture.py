@@ -18,7 +18,7 @@ ALLOWED_GAINS = (1.2, 1.5)
 """Detail may be this much stronger than in the stronger source, at full and at half size:
 contrast is not a pattern, but what hides does so at the finest scale."""
 ALLOWED_PATTERN = 1.15
-"""The hidden-pattern ratio of one patch may be as large; public methods lie between 0.97 and 1.23."""
+"""The hidden-pattern ratio of one patch may be as large; public methods have 0.97 to 1.23."""
 FAINT = 0.1 / 255
 """Added to the responses to the patterns: about what rounding to 8 bit gives."""
 FLOOR = 2 / 255
@@ -68,10 +68,8 @@ def pattern_excess(fused: Tensor, infrared: Tensor, visible: Tensor) -> Tensor:
         The mean over samples and the three patterns of ratio - 1.15, where positive; a scalar.
     """
     mean, alternating = fused.new_tensor(MEAN), fused.new_tensor(ALTERNATING)
-    kernels = torch.stack(
-        [torch.outer(mean, alternating), torch.outer(alternating, mean)]
-        + [torch.outer(alternating, alternating)]
-    )
+    pairs = ((mean, alternating), (alternating, mean), (alternating, alternating))
+    kernels = torch.stack([torch.outer(rows, columns) for rows, columns in pairs])
     responses = functional.conv2d(torch.cat((fused, infrared, visible)), kernels[:, None])
     rms_f, rms_i, rms_v = (responses.square().mean((2, 3)) + FAINT**2).sqrt().chunk(3)
     return (rms_f / torch.maximum(rms_i, rms_v) - ALLOWED_PATTERN).relu().mean()
