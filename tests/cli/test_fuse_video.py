@@ -110,6 +110,14 @@ def test_layouts(emma, films, tmp_path, layout, width):
     assert read_film_record(out)["layout"] == layout
 
 
+def test_a_palette(emma, films, tmp_path):
+    emma(*films, "-o", tmp_path / "out.mp4", "--palette", "inferno", "--frames", 2)
+    frame = next(iter(VideoFile(tmp_path / "out.mp4")))
+    assert np.abs(grey(frame) - INFRARED[0]).mean() < 6
+    red, blue = frame.picture[8:24, 8:20, 0].astype(int), frame.picture[8:24, 8:20, 2]
+    assert (red - blue).mean() > 60  # warm where it is warm
+
+
 def test_a_film_becomes_a_folder_of_frames(emma, films, tmp_path):
     emma(*films, "-o", tmp_path / "frames", "--contrast", "stretch")
     names = sorted(path.name for path in (tmp_path / "frames").iterdir())

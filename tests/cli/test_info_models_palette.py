@@ -6,6 +6,7 @@ import pytest
 from emma_fusion.cli import main
 from emma_fusion.media.rasters import read_picture, write_picture
 from emma_fusion.pair import luminance
+from films import picture, write_film
 
 
 def emma(capsys, *arguments):
@@ -38,6 +39,30 @@ def test_info_of_two_sizes(two, capsys, tmp_path):
     write_picture(tmp_path / "other.png", np.zeros((9, 9), np.uint8))
     code, out, err = emma(capsys, "info", two[0], tmp_path / "other.png")
     assert (code, out) == (2, "")
+    assert "of one size" in err
+
+
+def test_info_of_films(capsys, tmp_path):
+    films = tmp_path / "ir.mkv", tmp_path / "vis.mp4"
+    counts = [np.full((32, 48), 7000, np.uint16)] * 4
+    write_film(films[0], counts, rate=10, codec="ffv1", pix_fmt="gray16le", options={})
+    write_film(films[1], [picture(number, (32, 48)) for number in range(5)])
+    code, out, _ = emma(capsys, "info", *films)
+    assert code == 0
+    assert "48x32 pixels, uint16, 10.0 frames a second" in out
+    facts = json.loads(emma(capsys, "info", *films, "--json")[1])
+    assert facts["visible"] | {"name": ""} == {
+        "name": "",
+        "width": 48,
+        "height": 32,
+        "dtype": "uint8",
+        "rate": 25.0,
+        "frames": 5,
+        "seconds": 0.2,
+    }
+    write_film(films[1], [picture(0)])
+    code, _, err = emma(capsys, "info", *films)
+    assert code == 2
     assert "of one size" in err
 
 

@@ -12,7 +12,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "emma fuse PET.nii.gz MRI.nii.gz -o FUSED.nii.gz --model medical",
     ),
     "sense": ("emma sense FUSED -o SENSED --sources IR VI",),
-    "info": ("emma info ir.png vis.jpg", "emma info ir.png vis.jpg --json"),
+    "info": (
+        "emma info ir.png vis.jpg",
+        "emma info ir.png vis.jpg --json",
+        "emma info thermal.mp4 visible.mp4",
+    ),
     "models": ("emma models", "emma models base", "emma models --json"),
     "evaluate": (
         "emma evaluate FUSED INFRARED VISIBLE",

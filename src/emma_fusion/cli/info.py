@@ -10,16 +10,22 @@ import typer
 
 
 def info(
-    infrared: Annotated[Path, typer.Argument(help="Infrared picture (medical: PET, SPECT or CT).")],
-    visible: Annotated[Path, typer.Argument(help="Visible picture (medical: MRI).")],
+    infrared: Annotated[
+        Path, typer.Argument(help="Infrared picture or film (medical: PET, SPECT or CT).")
+    ],
+    visible: Annotated[Path, typer.Argument(help="Visible picture or film (medical: MRI).")],
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Say what two pictures are, whether they fit, and what the fused one would be.
+    """Say what two pictures or films are, whether they fit, and what the fused one would be.
 
     Exit code 2 where a file is unreadable or the sizes differ.
     """
     from emma_fusion.media.rasters import read_pair
+    from emma_fusion.media.video.frames import is_video
 
+    if is_video(infrared) or is_video(visible):
+        _films(infrared, visible, as_json)
+        return
     pair = read_pair(infrared, visible)
     height, width = pair.visible.shape
     facts = {
@@ -47,3 +53,35 @@ def info(
     colour = pair.record["colour"]
     kind = "grey" if colour == "none" else f"colour of the {colour} picture"
     print(f"fused     {pair.dtype}, {kind}{', alpha kept' if pair.alpha is not None else ''}")
+
+
+def _films(infrared: Path, visible: Path, as_json: bool) -> None:
+    """Say what two films are."""
+    from emma_fusion.errors import UserError
+    from emma_fusion.media.video.reading import VideoFile
+
+    films = {"infrared": VideoFile(infrared, deep=True), "visible": VideoFile(visible)}
+    facts: dict[str, dict[str, object]] = {}
+    for side, film in films.items():
+        height, width = film.first.shape[:2]
+        facts[side] = {
+            "name": film.name,
+            "width": width,
+            "height": height,
+            "dtype": str(film.first.dtype),
+            "rate": round(float(film.rate), 3),
+            "frames": film.count,
+            "seconds": film.count and round(float(film.count / film.rate), 2),
+        }
+    if as_json:
+        print(json.dumps(facts, indent=2))
+    else:
+        for side, found in facts.items():
+            print(
+                f"{side:9} {found['name']}: {found['width']}x{found['height']} pixels, "
+                f"{found['dtype']}, {found['rate']} frames a second, {found['frames']} frames, "
+                f"{found['seconds']} s"
+            )
+    first, second = (film.first.shape[:2] for film in films.values())
+    if first != second:
+        raise UserError("The two films must be of one size and show the same scene: align them.")

@@ -31,6 +31,7 @@ class VideoFile:
         rate: Frames a second, on average.
         count: How many frames there are, about; None where the file does not say.
         start: The time of the first frame in seconds.
+        first: The picture of the first frame.
         time_base: The unit of its time stamps, in seconds.
         aspect: Width of a pixel by its height, after the rotation.
 
@@ -55,7 +56,7 @@ class VideoFile:
             first = next(self._read(container), None)
         if first is None:
             raise UserError(f"The film {path} has no frame that can be read.")
-        self.start = first.time
+        self.start, self.first = first.time, first.picture
         self.aspect = 1 / aspect if self._turned else aspect
 
     def __iter__(self) -> Iterator[Frame]:
