@@ -17,8 +17,8 @@ from emma_fusion.networks.sensing import low_pass
 ALLOWED_GAINS = (1.2, 1.5)
 """Detail may be this much stronger than in the stronger source, at full and at half size:
 contrast is not a pattern, but what hides does so at the finest scale."""
-ALLOWED_PATTERN = 1.15
-"""The hidden-pattern ratio of one patch may be as large; public methods have 0.97 to 1.23."""
+ALLOWED_PATTERN = 1.3
+"""The hidden-pattern ratio of one patch may be as large."""
 FAINT = 0.1 / 255
 """Added to the responses to the patterns: about what rounding to 8 bit gives."""
 FLOOR = 2 / 255
@@ -65,7 +65,7 @@ def pattern_excess(fused: Tensor, infrared: Tensor, visible: Tensor) -> Tensor:
         visible: The same shape.
 
     Returns:
-        The mean over samples and the three patterns of ratio - 1.15, where positive; a scalar.
+        The mean over samples and the three patterns of ratio - 1.3, where positive; a scalar.
     """
     mean, alternating = fused.new_tensor(MEAN), fused.new_tensor(ALTERNATING)
     pairs = ((mean, alternating), (alternating, mean), (alternating, alternating))
