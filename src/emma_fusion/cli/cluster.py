@@ -1,0 +1,319 @@
+"""emma fuse --engine ray: two folders, local or remote, fused by workers on many machines.
+
+A Ray Data set holds the names of the pairs, and its pool of actors does the rest: each opens the
+model once, and reads, fuses and writes pair after pair. No pixel travels through Ray. A worker that
+dies is started anew and gets its pairs again, of which it skips those that are written.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from emma_fusion.cli.fuse import Job, Request, fuse_jobs, report, tell
+from emma_fusion.cli.progress import bar
+from emma_fusion.errors import UserError
+from emma_fusion.media.folders import by_stem, match_stems
+from emma_fusion.media.records import INSIDE, beside
+
+if TYPE_CHECKING:
+    from emma_fusion.fuser import Fuser
+
+OpenFuser = Callable[[int], "Fuser"]
+# Pairs that a worker gets at a time: few, so that the last ones are shared out evenly, and little
+# is done again where a worker died.
+_BATCH = 16
+# How often a batch is given out again because its worker died. Then its pairs are given out one by
+# one, to save them from the one that kills.
+_RETRIES = 2
+
+
+@dataclass(frozen=True)
+class Names:
+    """A pair by its names.
+
+    Attributes:
+        infrared: URL of a file that is read.
+        visible: the same.
+        target: URL of the file that is written.
+        size: bytes of the two.
+    """
+
+    infrared: str
+    visible: str
+    target: str
+    size: int
+
+    @property
+    def stem(self) -> str:
+        """What the pair is called."""
+        return PurePosixPath(self.visible).stem
+
+
+class Folder:
+    """A folder, here or elsewhere.
+
+    Args:
+        name: Path, or URL of a kind that fsspec knows.
+
+    Raises:
+        UserError: fsspec does not know it, or lacks a package for it.
+    """
+
+    def __init__(self, name: str) -> None:
+        import fsspec
+
+        try:
+            self.files, self.root = fsspec.core.url_to_fs(name)
+        except (ValueError, ImportError) as error:
+            raise UserError(f"The folder {name} cannot be reached: {error}.") from error
+        self.name = name
+
+    def sizes(self) -> dict[str, int]:
+        """The names of its files, and of each how many bytes it has.
+
+        Raises:
+            UserError: it is missing, or no folder.
+        """
+        if not self.files.isdir(self.root):
+            raise UserError(f"There is no folder {self.name}.")
+        found = self.files.ls(self.root, detail=True)
+        return {
+            PurePosixPath(file["name"]).name: int(file["size"] or 0)
+            for file in found
+            if file["type"] == "file"
+        }
+
+    def url(self, name: str) -> str:
+        """The URL of a file in it."""
+        url: str = self.files.unstrip_protocol(f"{self.root.rstrip('/')}/{name}")
+        return url
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Folder) and self.url("") == other.url("")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def fuse_on_ray(
+    infrared: str,
+    visible: str,
+    output: str,
+    request: Request,
+    open_fuser: OpenFuser,
+    workers: int | None,
+) -> bool:
+    """Fuse the pairs of two folders by Ray; whether all went well.
+
+    Ray is the cluster that RAY_ADDRESS names, else one that is started on this machine. The
+    machines need this package, and must see folders and model under the same names.
+
+    Args:
+        infrared: folder, a path or a URL that fsspec knows.
+        visible: the same.
+        output: the same.
+        request: what is asked for.
+        open_fuser: opens the model, for so many threads; called once in each worker.
+        workers: how many; None is one for each GPU, or without GPUs one for every two cores.
+
+    Raises:
+        UserError: the extra is missing, a folder cannot be listed, or the model not opened.
+    """
+    for name in ("ray", "pyarrow", "fsspec"):
+        if find_spec(name) is None:
+            raise UserError(f"--engine ray needs {name}: pip install 'emma-fusion[cluster]'.")
+    if request.infrared_range.startswith("folder"):
+        raise UserError("--infrared-range folder looks at all pictures first: leave out --engine.")
+    jobs = plan(infrared, visible, output, request)
+    if not jobs:
+        return True
+    open_fuser(1)  # what is wrong with it is said here, and not by every worker
+    failures: dict[str, str] = {}
+    left = {job.target: job for job in jobs}
+    with _cluster(workers), bar("Fusing") as show:
+        for most in (_BATCH, 1):
+            for target, failure in _run(list(left.values()), most, request, open_fuser, workers):
+                del left[target]
+                if failure:
+                    failures[target] = failure
+                show(len(jobs) - len(left), len(jobs))
+            if not left:
+                break
+    failures |= dict.fromkeys(left, "its worker died, each time that it was tried")
+    jobs.sort(key=lambda job: job.stem)
+    listed = [f"{job.stem}: {failures[job.target]}" for job in jobs if job.target in failures]
+    return report(listed, len(jobs), output)
+
+
+def plan(infrared: str, visible: str, output: str, request: Request) -> list[Names]:
+    """What is to be done, pairs of a size together and the largest first. The rest is told.
+
+    Raises:
+        UserError: see `media.folders.match_pairs`; or the output is an input.
+    """
+    sides, out = [Folder(infrared), Folder(visible)], Folder(output)
+    if out in sides:
+        raise UserError(f"{output} is one of the two inputs: write to another folder.")
+    sizes = [side.sizes() for side in sides]
+    first, second = (
+        by_stem(map(PurePosixPath, names), side.name)
+        for names, side in zip(sizes, sides, strict=True)
+    )
+    pairs, unmatched = match_stems(first, second, infrared, visible)
+    there = out.sizes() if out.files.exists(out.root) else {}
+    jobs = [
+        Names(
+            sides[0].url(i.name),
+            sides[1].url(v.name),
+            out.url(stem + request.suffix(v)),
+            sizes[0][i.name] + sizes[1][v.name],
+        )
+        for stem, i, v in pairs
+        if request.overwrite or stem + request.suffix(v) not in there
+    ]
+    tell(unmatched, len(pairs) - len(jobs))
+    return sorted(jobs, key=lambda job: -job.size)
+
+
+@contextmanager
+def _cluster(workers: int | None) -> Iterator[None]:
+    """Ray, for the length of a block."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anyone
+    import ray
+
+    here: dict[str, Any] = {}
+    if "RAY_ADDRESS" not in os.environ:
+        cores = max(os.cpu_count() or 1, workers or 1)
+        here = {"address": "local", "num_cpus": cores, "include_dashboard": False}
+    ray.init(log_to_driver=False, logging_level=logging.ERROR, **here)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _run(
+    jobs: list[Names], most: int, request: Request, open_fuser: OpenFuser, workers: int | None
+) -> Iterator[tuple[str, str]]:
+    """Have the jobs done in batches of `most` at most.
+
+    Yields:
+        The target of each job that is done, and what it failed by or "". Jobs whose worker died
+        once too often are left out.
+    """
+    import ray
+    import ray.data
+
+    resources = ray.cluster_resources()
+    cores, gpus = resources.get("CPU", 1.0), resources.get("GPU", 0.0)
+    number = min(workers or int(gpus) or max(1, int(cores) // 2), len(jobs))
+    share = min(max(1, cores // number), cores / number)
+    batch = min(most, max(1, len(jobs) // (4 * number)))
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.max_errored_blocks = -1
+    names = ray.data.from_items(
+        [asdict(job) for job in jobs], override_num_blocks=-(-len(jobs) // batch)
+    )
+    done = names.map_batches(
+        Worker,
+        fn_constructor_args=(request, open_fuser, max(1, int(share))),
+        compute=ray.data.ActorPoolStrategy(size=number),
+        batch_size=batch,
+        num_cpus=share,
+        num_gpus=min(1.0, gpus / number) if gpus else None,
+        max_restarts=-1,
+        max_task_retries=_RETRIES,
+    )
+    for row in done.iter_rows():
+        yield row["target"], row["failure"]
+
+
+class Worker:
+    """Fuses batches of pairs, in an actor of Ray.
+
+    Args:
+        request: what is asked for.
+        open_fuser: opens the model.
+        threads: for the model.
+    """
+
+    def __init__(self, request: Request, open_fuser: OpenFuser, threads: int) -> None:
+        self._request = request
+        self._fuser = open_fuser(threads)
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
+        """Fuse a batch of `Names`, given as columns; gives the columns target and failure."""
+        columns = (batch[name].tolist() for name in ("infrared", "visible", "target", "size"))
+        jobs = [Names(*row) for row in zip(*columns, strict=True)]
+        done = {job.target: "" for job in jobs}
+        with tempfile.TemporaryDirectory() as folder:
+            if not self._request.overwrite:  # done by one that died after it
+                jobs = [job for job in jobs if not _is_there(job.target)]
+            for job, error in fuse_jobs(
+                jobs, self._fuser, self._request, lambda job: _fetch(job, Path(folder)), _store
+            ):
+                done[job.target] = (str(error) or type(error).__name__) if error else ""
+        return {"target": list(done), "failure": list(done.values())}
+
+
+def _reach(url: str) -> tuple[Any, str, bool]:
+    """The file system of a URL, the path on it, and whether it is this machine's."""
+    import fsspec
+    from fsspec.implementations.local import LocalFileSystem
+
+    files, path = fsspec.core.url_to_fs(url)
+    return files, path, isinstance(files, LocalFileSystem)
+
+
+def _is_there(url: str) -> bool:
+    files, path, _ = _reach(url)
+    return bool(files.exists(path))
+
+
+def _fetch(job: Names, folder: Path) -> Job:
+    """Files that are here: those of the job themselves, or copies of remote ones in a folder."""
+    own = Path(tempfile.mkdtemp(dir=folder))
+    paths = []
+    for side, url in (("infrared", job.infrared), ("visible", job.visible), ("out", job.target)):
+        files, path, is_here = _reach(url)
+        copy = own / side / PurePosixPath(path).name
+        if not is_here:
+            copy.parent.mkdir()
+            wanted = {path: copy}
+            if side == "out":  # a record that is in the way is to be seen
+                record, inside = f"{path}.json", copy.suffix.lower() in INSIDE
+                wanted = {record: beside(copy)} if not inside and files.exists(record) else {}
+            for source, target in wanted.items():
+                files.get_file(source, str(target))
+        paths.append(Path(path) if is_here else copy)
+    return paths[0], paths[1], paths[2]
+
+
+def _store(job: Names, made: Job) -> None:
+    """Put a fused file where the job wants it, if that is not here; whole or not at all."""
+    files, path, is_here = _reach(job.target)
+    if is_here:
+        return
+    folder = str(PurePosixPath(path).parent)
+    files.makedirs(folder, exist_ok=True)
+    *_, target = made
+    for source in (beside(target), target):  # the record first, as `media.rasters` does
+        if source.exists():
+            temporary = f"{folder}/.{secrets.token_hex(8)}.tmp"
+            try:
+                files.put_file(str(source), temporary)
+                files.mv(temporary, f"{folder}/{source.name}")
+            finally:
+                if files.exists(temporary):
+                    files.rm_file(temporary)
+    shutil.rmtree(target.parents[1])
