@@ -109,7 +109,7 @@ def test_a_network_learns_what_the_infrared_shows_and_the_noise_does_not(root, t
 
 def test_a_loss_that_is_no_number_stops_with_a_sentence(root, tmp_path):
     experiment, dataset = begun(root, training=steps(20, lr=1e30))
-    with pytest.raises(UserError, match="loss is nan at step 1?0.*lower training.lr"):
+    with pytest.raises(UserError, match=r"loss is nan at step 1?0.*lower training\.lr"):
         compare(experiment, dataset, [source_kind("infrared", True)], tmp_path)
 
 

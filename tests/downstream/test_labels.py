@@ -14,7 +14,7 @@ def test_numbers_below_the_first_class_are_ignored(tmp_path):
     cv2.imwrite(str(path), np.array([[0, 1, 2, 255]], np.uint8))
     assert read_mask(path, 3).tolist() == [[0, 1, 2, 255]]
     assert read_mask(path, 2, first=1).tolist() == [[255, 0, 1, 255]]
-    with pytest.raises(UserError, match="holds the number 2.*0 to 1"):
+    with pytest.raises(UserError, match=r"holds the number 2.*0 to 1"):
         read_mask(path, 2)
 
 

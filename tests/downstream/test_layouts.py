@@ -40,9 +40,7 @@ def test_the_authors_split_of_cwfid_with_a_number_in_both_lists(tmp_path):
 def test_both_forms_of_m3fd_have_the_same_boxes(tmp_path):
     (tmp_path / "voc").mkdir()
     (tmp_path / "yolo").mkdir()
-    forms = [
-        open_dataset("m3fd", made.m3fd(tmp_path / form, form)) for form in ("voc", "yolo")
-    ]
+    forms = [open_dataset("m3fd", made.m3fd(tmp_path / form, form)) for form in ("voc", "yolo")]
     assert stems(forms[0].test) == stems(forms[1].test) == ["00004", "00005"]
     for one, other in zip(*(form.train for form in forms), strict=True):
         a, b = (read_boxes(s.label, forms[0].classes) for s in (one, other))

@@ -1,4 +1,4 @@
-"""Windows and mirrorings treat picture, mask and boxes alike, and depend on seed and number only."""
+"""Windows and mirrorings treat picture, mask and boxes alike; seed and number decide them."""
 
 import numpy as np
 import pytest
@@ -87,7 +87,9 @@ def test_samples_depend_on_seed_and_number_alone():
 
 
 def test_every_epoch_takes_each_scene_once():
-    items = [(np.full((64, 96, 1), 10 * k, np.uint8), np.zeros((64, 96), np.uint8)) for k in range(5)]
+    items = [
+        (np.full((64, 96, 1), 10 * k, np.uint8), np.zeros((64, 96), np.uint8)) for k in range(5)
+    ]
     standard = Standard(np.float32([0]), np.float32([1]))
     plain = Pictures(size=(64, 96), flips="none")
     samples = Samples(Fixed(items), standard, plain, 10, 0)

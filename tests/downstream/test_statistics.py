@@ -87,4 +87,6 @@ def test_pictures_without_values_as_in_detection():
     bare = [Cell(c.kind, c.seed, c.values, {}, c.facts, c.folder) for c in ALL]
     found = differences(bare, NAMES, ["visible"], "mIoU")
     assert all(math.isnan(d.p_pictures) and d.verdict == "better" for d in found)
-    assert "pictures' mIoU" not in as_markdown(bare, NAMES, ["visible"], dict.fromkeys(NAMES, ""), {})
+    assert "pictures' mIoU" not in as_markdown(
+        bare, NAMES, ["visible"], dict.fromkeys(NAMES, ""), {}
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,8 +12,6 @@ from emma_fusion.cli.progress import bar
 from emma_fusion.cli.scoring import ResumedOption, begin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from emma_fusion.downstream.comparison import Cell, Report
     from emma_fusion.downstream.config import Experiment
     from emma_fusion.downstream.inputs import Kind
@@ -115,17 +112,15 @@ def _run(
     threads: int | None,
 ) -> None:
     begin(f"downstream {task}", output, "jinja2", "scipy")
+    from importlib.util import find_spec
+
     from emma_fusion.errors import UserError
 
-    try:
-        import lightning_fabric
-        import pycocotools
-        import torchmetrics
-        import transformers  # noqa: F401
-    except ImportError as error:
-        raise UserError(
-            f"emma downstream {task} needs {error.name}: pip install 'emma-fusion[downstream]'."
-        ) from error
+    for name in ("lightning_fabric", "pycocotools", "torchmetrics", "transformers"):
+        if find_spec(name) is None:
+            raise UserError(
+                f"emma downstream {task} needs {name}: pip install 'emma-fusion[downstream]'."
+            )
     from emma_fusion.downstream.comparison import compare, keep_protocol, make_task
     from emma_fusion.downstream.config import load_experiment
     from emma_fusion.downstream.layouts import open_dataset

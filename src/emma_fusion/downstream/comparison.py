@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import cv2
 import numpy as np
 import torch
 import yaml
@@ -252,9 +251,7 @@ def _keep(outcome: Outcome, kind: Kind, seed: int, folder: Path, stamp: str) -> 
     for path, data in files.items():
         write_whole({path: data})
     write_whole({folder / RESULT: (json.dumps(kept, indent=1) + "\n").encode()})
-    return Cell(
-        kind.name, seed, outcome.measured.values, outcome.measured.pictures, facts, folder
-    )
+    return Cell(kind.name, seed, outcome.measured.values, outcome.measured.pictures, facts, folder)
 
 
 def _plain(value: float) -> float | None:

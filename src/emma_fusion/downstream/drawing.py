@@ -45,10 +45,11 @@ def draw(picture: NDArray[np.uint8], target: Target, classes: tuple[str, ...]) -
         ):
             if score < LIKELY:
                 continue
-            left, top, right, bottom = (corners * np.float32([width, height] * 2)).round().astype(int)
+            sides = np.array([width, height, width, height])
+            left, top, right, bottom = (int(v) for v in np.rint(corners * sides))
             colour = tuple(int(v) for v in colours[number])
             cv2.rectangle(drawn, (left, top), (right - 1, bottom - 1), colour, thick)
-            place, size = (int(left), max(int(top) - 3, 10)), 0.35 * thick
+            place, size = (left, max(top - 3, 10)), 0.35 * thick
             name = classes[number]
             cv2.putText(drawn, name, place, cv2.FONT_HERSHEY_DUPLEX, size, colour, 1, cv2.LINE_AA)
         return drawn
@@ -87,8 +88,9 @@ def sheet(
     for scene in shown_scenes(experiment, dataset):
         tiles: dict[str, NDArray[Any]] = {}
         for kind in kinds:
-            seen = cv2.resize(kind.read(scene, "test"), (width, height), cv2.INTER_AREA)
-            seen = seen.reshape(height, width, -1).astype(np.uint8)
+            picture = kind.read(scene, "test")
+            seen = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+            seen = np.asarray(seen.reshape(height, width, -1), np.uint8)
             if kind is kinds[0]:
                 truth = task.label(scene)
                 tiles[f"truth, {scene.stem}"] = draw(seen, truth, task.classes)

@@ -17,7 +17,7 @@ from emma_fusion.downstream.layouts import Dataset, Scene
 from emma_fusion.errors import UserError
 from emma_fusion.media.folders import list_pictures
 from emma_fusion.media.rasters import read_pair, read_picture, write_picture
-from emma_fusion.pair import from_unit
+from emma_fusion.pair import from_unit, luminance
 
 Picture = NDArray[np.uint8]
 
@@ -54,9 +54,9 @@ class Kind:
         """
         if self.fused:
             picture = without_alpha(read_picture(self.fused[split][scene.stem]))
-            unit = picture.astype(np.float32) / np.iinfo(picture.dtype).max
+            unit = picture.astype(np.float32) / np.float32(np.iinfo(picture.dtype).max)
             if unit.ndim == 3 and not self.colour:
-                unit = unit @ np.float32([0.299, 0.587, 0.114])
+                unit = luminance(unit)
             return self._with_channels(unit)
         pair = read_pair(scene.infrared, scene.visible, colour="visible")
         if self.name == "infrared":
@@ -140,9 +140,7 @@ def _stamp(method: Method, scene: Scene, colour: bool) -> str:
     return hashlib.blake2b("\n".join(text).encode(), digest_size=8).hexdigest()
 
 
-def _fuse(
-    fuse: Fuse, method: Method, scene: Scene, colour: bool, path: Path, stamp: str
-) -> None:
+def _fuse(fuse: Fuse, method: Method, scene: Scene, colour: bool, path: Path, stamp: str) -> None:
     pair = read_pair(scene.infrared, scene.visible, colour="visible")
     plane = fuse(pair)
     picture = without_alpha(pair.compose(plane)) if colour else from_unit(plane, pair.dtype)

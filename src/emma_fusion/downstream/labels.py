@@ -112,7 +112,8 @@ def _read_voc(path: Path, classes: tuple[str, ...]) -> Boxes:
         if name.lower() not in numbers:
             raise ValueError(f"it names the class {name!r}, which is none of {', '.join(classes)}")
         edges = [
-            float(thing.findtext(f"bndbox/{edge}") or "") for edge in ("xmin", "ymin", "xmax", "ymax")
+            float(thing.findtext(f"bndbox/{edge}") or "")
+            for edge in ("xmin", "ymin", "xmax", "ymax")
         ]
         corners.append([edge / side for edge, side in zip(edges, 2 * (width, height), strict=True)])
         found.append(numbers[name.lower()])

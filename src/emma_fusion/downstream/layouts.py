@@ -151,7 +151,9 @@ def open_dataset(layout: str, root: Path) -> Dataset:
             f"{here[0]} scenes to train and {here[1]} to test on are here; published are "
             f"{wanted[0]} and {wanted[1]}"
         )
-    return replace(bare, **parts, missing=list(dict.fromkeys(missing)))
+    return replace(
+        bare, train=parts["train"], test=parts["test"], missing=list(dict.fromkeys(missing))
+    )
 
 
 def _msrs(home: Path, split: str, missing: list[str]) -> list[Scene]:

@@ -99,7 +99,7 @@ def _config(
     if name == "rtdetr":
         from transformers import RTDetrResNetConfig
 
-        backbone = {"out_features": ["stage2", "stage3", "stage4"]}
+        backbone: dict[str, Any] = {"out_features": ["stage2", "stage3", "stage4"]}
         backbone |= settings.get("backbone_config", {})
         values["backbone_config"] = RTDetrResNetConfig(num_channels=channels, **backbone)
         values["use_timm_backbone"] = False

@@ -95,7 +95,9 @@ def as_csv(cells: list[Cell]) -> str:
     writer.writerow(["input", "seed", "measure", "value"])
     for cell in cells:
         for measure, value in cell.values.items():
-            writer.writerow([cell.kind, cell.seed, measure, "" if math.isnan(value) else repr(value)])
+            writer.writerow(
+                [cell.kind, cell.seed, measure, "" if math.isnan(value) else repr(value)]
+            )
     return text.getvalue()
 
 
@@ -147,4 +149,3 @@ def _value(mean: Mean, with_interval: bool = True, sign: str = "") -> str:
 
 def _p(p: float) -> str:
     return "–" if math.isnan(p) else "<0.001" if p < 0.001 else f"{p:.3f}"
-

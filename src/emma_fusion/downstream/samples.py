@@ -70,7 +70,7 @@ def _bytes(target: Target) -> int:
 
 @dataclass(frozen=True)
 class Standard:
-    """Mean and standard deviation of each channel, in [0, 1]; a kind's own, from its training split.
+    """Mean and standard deviation of each channel, in [0, 1], over a kind's training split.
 
     Inputs differ in brightness and contrast, which a first layer would have to learn to even out:
     that would be a difference of training and not of what the pictures show.
