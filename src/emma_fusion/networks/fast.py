@@ -26,13 +26,18 @@ CHANNELS = (16, 32, 48, 64)
 FILTERS = 4
 
 
+def conv3x3(before: int, after: int, stride: int = 1) -> nn.Conv2d:
+    """A 3×3 convolution that sees the border's values go on beyond it; zeros leave bright edges."""
+    return nn.Conv2d(before, after, 3, stride=stride, padding=1, padding_mode="replicate")
+
+
 class Residual(nn.Module):
     """Two 3×3 convolutions around which the input is added."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        self.first = conv3x3(channels, channels)
+        self.second = conv3x3(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, H, W)`` → the same shape."""
@@ -60,7 +65,7 @@ class Context(nn.Module):
 
 
 class FastFuser(nn.Module):
-    """Fuses an infrared and a visible plane in a twentieth of the U-Fuser's work.
+    """Fuses an infrared and a visible plane for a fourteenth of the folded U-Fuser's work.
 
     Takes and gives what `emma_fusion.networks.UFuser` does.
 
@@ -83,17 +88,16 @@ class FastFuser(nn.Module):
         finest, *coarser = self.channels
         self.first = nn.Conv2d(8, finest, 3)
         self.downs = nn.ModuleList(
-            nn.Conv2d(fine, coarse, 3, stride=2, padding=1)
-            for fine, coarse in pairwise(self.channels)
+            conv3x3(fine, coarse, stride=2) for fine, coarse in pairwise(self.channels)
         )
         self.blocks = nn.ModuleList(Residual(c) for c in coarser)
-        # At a quarter of the size the pixels are too many for a gain worth its time.
+        # At the coarse scales alone, where statistics cost little.
         self.contexts = nn.ModuleList(Context(c) for c in coarser[1:])
         self.ups = nn.ModuleList(
             nn.Conv2d(coarse, fine, 1) for fine, coarse in pairwise(self.channels)
         )
-        self.decoders = nn.ModuleList(nn.Conv2d(c, c, 3, padding=1) for c in self.channels[:-1])
-        self.weights = nn.Conv2d(finest, 4 * number_of_filters + 4, 3, padding=1)
+        self.decoders = nn.ModuleList(conv3x3(c, c) for c in self.channels[:-1])
+        self.weights = conv3x3(finest, 4 * number_of_filters + 4)
         self.filters = nn.Conv2d(8, 4 * number_of_filters, 3, bias=False)
 
     def forward(self, infrared: Tensor, visible: Tensor) -> Tensor:
@@ -108,7 +112,7 @@ class FastFuser(nn.Module):
         """
         # Each 2×2 pixels become channels: full-size features would cost more time than they help.
         pixels = functional.pixel_unshuffle(torch.cat((infrared, visible), dim=1), 2)
-        pixels = functional.pad(pixels, (1, 1, 1, 1), mode="reflect")
+        pixels = functional.pad(pixels, (1, 1, 1, 1), mode="replicate")
         x = self.first(pixels).relu()
         features = [x]
         for level, (down, block) in enumerate(zip(self.downs, self.blocks, strict=True)):
