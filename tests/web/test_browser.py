@@ -204,8 +204,9 @@ def test_two_films_become_one_that_plays(page, tmp_path):
     page.select_option("#layout", "side-by-side")
     page.click("#go")
     page.wait_for_selector("#work-film video")
-    page.wait_for_function("document.querySelector('#work-film video').readyState >= 2")
-    assert page.evaluate("document.querySelector('#work-film video').videoWidth") == 3 * 96
+    # its promise is kept once the film plays
+    width = "async (video) => { await video.play(); return video.videoWidth; }"
+    assert page.locator("#work-film video").evaluate(width) == 3 * 96
     name, data = fetch(page, "#work-film a")
     assert name == "v-fused.mp4"
     assert data[4:8] == b"ftyp"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -56,6 +57,7 @@ def serve(
         shelf_megabytes=8 * upload_megabytes,
     )
     studio = Studio(Networks(model, device, threads), limits)
+    signal.signal(signal.SIGTERM, _stop)  # so that nothing is left behind then either
     print("Starting ...", file=sys.stderr)
     try:
         with serving(make_server(studio), port) as address:
@@ -70,3 +72,8 @@ def serve(
         print("\nStopped; what visitors gave is removed.", file=sys.stderr)
     finally:
         studio.shelf.close()
+
+
+def _stop(number: int, frame: Any) -> None:
+    """End as Ctrl-C does."""
+    raise KeyboardInterrupt

@@ -148,11 +148,11 @@ def score(fused: npt.NDArray[Any], infrared: Given, visible: Given) -> list[dict
 
     Of pictures too small for a metric the value is None.
     """
-    planes = [without_alpha(x) for x in (fused, infrared.picture, visible.picture)]
+    f, i, v = (without_alpha(x) for x in (fused, infrared.picture, visible.picture))
     listed = []
     for name in NINE:
         try:
-            value = score_pictures(*planes, Rules(metrics=(name,)))[name]
+            value = score_pictures(f, i, v, Rules(metrics=(name,)))[name]
         except UserError:
             value = math.nan
         metric = METRICS[name]
@@ -177,11 +177,11 @@ def view(picture: npt.NDArray[Any]) -> bytes:
     longest = max(picture.shape[:2])
     if longest > _VIEW_SIDE:
         height, width = (max(1, round(side * _VIEW_SIDE / longest)) for side in picture.shape[:2])
-        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+        picture = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA))
     if picture.dtype == np.uint16:
         picture = np.rint(picture / 257).astype(np.uint8)
     elif picture.dtype != np.uint8:
-        picture = from_unit(picture, np.uint8)
+        picture = from_unit(picture.astype(np.float32), np.uint8)
     return encode_picture("view.png", picture)
 
 

@@ -62,7 +62,7 @@ def make_server(studio: Studio) -> Any:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        middleware=[Middleware(Guard)],  # type: ignore[arg-type]  # of Starlette's own types
+        middleware=[Middleware(Guard)],
     )
     _add_routes(server, studio)
     # One picture fits in between two of a folder: they meet in `Networks`, one pass at a time.
@@ -84,7 +84,7 @@ def make_server(studio: Studio) -> Any:
 def _taking_a_dict(job: Callable[..., Any]) -> Callable[..., Any]:
     """A job with the signature that Gradio looks at."""
 
-    def run(request: dict) -> dict:  # type: ignore[type-arg]  # as Gradio wants it
+    def run(request: dict) -> dict:  # type: ignore[type-arg,misc]  # for Gradio
         yield from job(request)
 
     return run

@@ -15,6 +15,7 @@ from functools import partial, wraps
 from typing import Any, get_args
 
 from emma_fusion.errors import UserError
+from emma_fusion.media.rasters import encode_picture
 from emma_fusion.media.records import INSIDE
 from emma_fusion.media.scene import render_scene
 from emma_fusion.media.video.layout import Layout
@@ -25,7 +26,6 @@ from emma_fusion.web.networks import Networks
 from emma_fusion.web.pictures import (
     Choices,
     Given,
-    encode_picture,
     make_pair,
     record,
     score,

@@ -117,6 +117,7 @@ function show(tab) {
     $(`.for-${other.id.slice(4)}`).hidden = !chosen;
   }
   complain(null);
+  if (!busy) say("");
   ready();
 }
 for (const tab of tabs) {
@@ -158,7 +159,7 @@ function fill(side, picture) {
   image.hidden = false;
   $(".face", tile).hidden = true;
   tell(tile, `${picture.name}, ${picture.width}×${picture.height}, ${picture.bits} bit`);
-  views[side] = { src: image.src };
+  views[side] = { src: image.src, ratio: picture.width / picture.height };
   delete views.fused;
   showViews();
 }
@@ -167,6 +168,7 @@ async function take(side, file) {
   const tile = $(`.tile[data-side=${side}]`);
   const film = side.startsWith("film");
   complain(null);
+  if (!busy) say("");
   delete given[side];
   ready();
   tell(tile, "Reading …");
@@ -276,11 +278,13 @@ function showViews() {
   $("#download").hidden = !views.fused;
   if (!views.fused) { $("#scores").hidden = true; $("#facts").textContent = ""; }
   if (!there.length) return;
+  $("#result").classList.toggle("single", there.length === 1);
   for (const [place, image] of [["left", $(".over", stage)], ["right", $(".under", stage)]]) {
     if (!views[picked[place]]) picked[place] = place === "left" ? there[0] : there.at(-1);
     const view = picked[place];
     if (image.src !== views[view].src) image.src = views[view].src;
     image.alt = `${TITLES[view]} picture`;
+    if (place === "right") $(".compare").style.setProperty("--ratio", views[view].ratio);
     $(`.caption.${place}`, stage).textContent = TITLES[view];
     for (const input of $$(`#pick-${place} input`)) {
       input.checked = input.value === view;
@@ -313,7 +317,7 @@ async function fuse() {
     if (state.state === "started") say("Fusing …", true);
     if (state.state === "fused") {
       const first = !views.fused;
-      views.fused = { src: new URL(`view/${state.view}`, location).href };
+      views.fused = { src: new URL(`view/${state.view}`, location).href, ratio: state.width / state.height };
       if (first) Object.assign(picked, { left: "visible", right: "fused" });
       showViews();
       const note = Math.max(state.width, state.height) > 2048 ? " Shown smaller here; the download has all pixels." : "";
@@ -389,7 +393,7 @@ async function long(place, job, request, title, what, finish) {
     if (state.state === "running") {
       if (state.total) $("progress", box).value = state.done / state.total; else $("progress", box).removeAttribute("value");
       const left = state.left === null ? "" : `, about ${time(state.left)} left`;
-      $("p", box).textContent = `${state.done}${state.total ? ` of ${state.total}` : ""} ${what}${left}${state.name ? ` – ${state.name}` : ""}`;
+      $("p", box).textContent = `${state.done}${state.total ? ` of ${state.total}` : ""} ${what}${left}${state.name ? `\n${state.name}` : ""}`;
     }
     if (state.state === "done") {
       done = true;
