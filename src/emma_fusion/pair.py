@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -31,6 +31,9 @@ class Pair:
         colour: (H, W, 3) float32 RGB in [0, 1] whose chroma the fused picture takes, or None
             when the fused picture is grey.
         alpha: (H, W) float32 in [0, 1] that goes through untouched, or None.
+        cover: (H, W) float32 in [0, 1], how much of the fused picture is taken at each pixel; the
+            rest is the visible one, which stands alone where the infrared does not reach. None
+            where it reaches everywhere.
         dtype: of the fused picture: uint8, uint16 or a float.
         name: what the pair is called, usually the stem of its files.
         record: how the inputs were scaled and where the colour is from, for the output's metadata.
@@ -40,6 +43,7 @@ class Pair:
     visible: FloatArray
     colour: FloatArray | None = None
     alpha: FloatArray | None = None
+    cover: FloatArray | None = None
     dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.float32))
     name: str = ""
     record: dict[str, Any] = field(default_factory=dict)
@@ -54,6 +58,7 @@ class Pair:
         infrared_range: str = "auto",
         name: str = "",
         labels: tuple[str, str] = ("infrared", "visible"),
+        cover: FloatArray | None = None,
     ) -> Pair:
         """Make a pair of two arrays.
 
@@ -71,6 +76,7 @@ class Pair:
                 there it is "percentile:0.1:99.9".
             name: of the pair.
             labels: what to call the two in errors and in the record, usually their file names.
+            cover: (H, W), where the infrared picture reaches; see `Pair`.
 
         Raises:
             UserError: sizes differ, a shape or dtype is none of the above, a value is not finite
@@ -90,7 +96,7 @@ class Pair:
             raise UserError(
                 f"{labels[0]} is {i.shape[1]}x{i.shape[0]} pixels and {labels[1]} is "
                 f"{v.shape[1]}x{v.shape[0]}. The two must be of one size and show the same scene "
-                "pixel for pixel: align them first."
+                "pixel for pixel: align them first, with --align auto or emma align."
             )
         i_rule, i_low, i_high = _find_range(i, infrared_range, labels[0])
         v_rule, v_low, v_high = _find_range(v, "full", labels[1])
@@ -104,11 +110,12 @@ class Pair:
         v_plane = luminance(v_rgb) if v_rgb is not None else v_scaled
         if chroma is None and v_rgb is not None:  # three channels in, three channels out
             chroma = np.repeat(v_plane[..., None], 3, axis=2)
-        return cls(
+        pair = cls(
             infrared=luminance(i_rgb) if i_rgb is not None else i_scaled,
             visible=v_plane,
             colour=chroma,
             alpha=v_scaled[..., 3] if v.ndim == 3 and v.shape[2] == 4 else None,
+            cover=cover,
             dtype=v.dtype,
             name=name,
             record={
@@ -117,6 +124,17 @@ class Pair:
                 "colour": source,
             },
         )
+        if source == "infrared" and pair.colour is not None:
+            pair = replace(pair, colour=pair.fade(pair.colour))
+        return pair
+
+    def fade(self, colour: FloatArray) -> FloatArray:
+        """Colour that stems from the infrared picture, grey where that does not reach."""
+        if self.cover is None:
+            return colour
+        share = self.cover[..., None]
+        faded: FloatArray = share * colour + (1 - share) * self.visible[..., None]
+        return faded
 
     def compose(self, fused: FloatArray, contrast: Contrast = "none") -> npt.NDArray[Any]:
         """Turn a fused luminance into the picture that goes out.
@@ -135,6 +153,8 @@ class Pair:
         if contrast not in get_args(Contrast):
             options = ", ".join(get_args(Contrast))
             raise UserError(f"contrast is {contrast!r}; it must be one of {options}.")
+        if self.cover is not None:
+            fused = self.visible + self.cover * (fused - self.visible)
         if contrast == "stretch":
             fused = stretch(fused)
         channels = () if self.colour is None else (3,)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from emma_fusion.fuser import Fuser
+    from emma_fusion.media.alignment import Aligner
     from emma_fusion.pair import Pair
 
     Fused = tuple[npt.NDArray[Any], dict[str, Any]]
@@ -46,6 +47,7 @@ class Request:
     mending: Literal["none", "dead-pixels", "stripes", "both"] = "none"
     unit: str = ""
     range_rule: str | None = None  # what the infrared range was found by, where not by Pair
+    aligner: Aligner | None = None
 
     def suffix(self, visible: PurePath) -> str:
         """The suffix of a fused picture."""
@@ -116,6 +118,15 @@ def fuse(
         Literal["8", "16"] | None,
         typer.Option(help="Bits of the fused picture; without it, the visible picture's."),
     ] = None,
+    align: Annotated[
+        str,
+        typer.Option(
+            help="How the infrared picture comes onto the visible one: off, translation, "
+            "similarity, affine, homography, auto (the simplest that explains it), or FILE of "
+            "emma calibrate.",
+            metavar="HOW",
+        ),
+    ] = "off",
     palette: Annotated[
         Literal["inferno", "magma", "plasma", "viridis", "turbo", "hot"] | None,
         typer.Option(help="Colour the fused picture by the infrared values, instead of --colour."),
@@ -257,6 +268,7 @@ def fuse(
         overwrite,
         mending,
         unit,
+        aligner=open_aligner(align),
     )
     if not output:
         raise UserError("The output has no name: -o FILE or -o FOLDER.")
@@ -282,6 +294,8 @@ def fuse(
     if is_volume(infrared) or is_volume(visible):
         from emma_fusion.cli.volumes import Scan, fuse_volumes
 
+        if request.aligner is not None:
+            raise UserError("--align is for pictures; for scans there is --register: leave it out.")
         scan = Scan(plane, window, register)
         fuse_volumes(infrared, visible, output, request, scan, open_fuser)
         return
@@ -315,6 +329,15 @@ def fuse(
         picture = fuser.fuse_pair(pair, contrast, lambda share: show_done(round(100 * share), 100))
     put(picture, request.made_by(fuser) | pair.record, infrared, visible, target)
     print(f"Wrote {target}", file=sys.stderr)
+
+
+def open_aligner(how: str) -> Aligner | None:
+    """What aligns pairs as asked; None for "off"."""
+    if how == "off":
+        return None
+    from emma_fusion.media.alignment import Aligner
+
+    return Aligner(how)
 
 
 def plan_file(infrared: Path, visible: Path, output: str, request: Request) -> Path:
@@ -454,6 +477,7 @@ def read(infrared: Path, visible: Path, target: Path, request: Request) -> Pair:
         colour=request.colour,
         infrared_range=request.infrared_range,
         mending=request.mending,
+        aligner=request.aligner,
     )
     pair = prepare(pair, target, request)
     check_target(target, request)

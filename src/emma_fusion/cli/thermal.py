@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emma_fusion.errors import UserError
+from emma_fusion.media.alignment import align
 from emma_fusion.media.folders import list_pictures
 from emma_fusion.media.rasters import encode_pages, read_pages, write_whole
 from emma_fusion.media.records import beside, to_json
@@ -78,15 +79,18 @@ def fuse_pages(fuser: Fuser, infrared: Path, visible: Path, target: Path, reques
     fused: list[npt.NDArray[Any]] = []
     record: dict[str, Any] = {}
     for (thermal, found), page in zip(mended, second, strict=True):
+        labels = infrared.name, visible.name
+        aligned = align(thermal, page, request.aligner, labels)
         pair = Pair.from_arrays(
-            thermal,
+            aligned.picture,
             page,
             colour=request.colour,
             infrared_range=request.infrared_range,
             name=visible.stem,
-            labels=(infrared.name, visible.name),
+            labels=labels,
+            cover=aligned.cover,
         )
-        pair.record["infrared"] |= found
+        pair.record["infrared"] |= found | aligned.record
         pair = prepare(pair, target, request)
         fused.append(fuser.fuse_pair(pair, request.contrast))
         record = record or pair.record

@@ -18,6 +18,7 @@ import typer
 from emma_fusion.cli.film_output import FilmOutput, FolderOutput, Output, Window, plan_output
 from emma_fusion.cli.progress import bar
 from emma_fusion.errors import UserError
+from emma_fusion.media.alignment import align
 from emma_fusion.media.thermal import mend
 from emma_fusion.media.video.folder import FrameFolder
 from emma_fusion.media.video.frames import Frame, is_video
@@ -151,14 +152,16 @@ def _make_pairs(pairs: Pairs, work: _Work) -> Generator[tuple[Frame, Pair], None
             work.bridged["infrared"].append(infrared.time)
         seen = infrared
         thermal, mended = mend(infrared.picture, request.mending)
+        aligned = align(thermal, visible.picture, request.aligner, work.names)
         pair = Pair.from_arrays(
-            thermal,
+            aligned.picture,
             visible.picture,
             colour=request.colour,
             infrared_range=steady_range(thermal, visible.time),
             labels=work.names,
+            cover=aligned.cover,
         )
-        pair.record["infrared"] |= mended
+        pair.record["infrared"] |= mended | aligned.record
         yield visible, prepare(pair, Path("frame.png"), request)
 
 
@@ -245,6 +248,11 @@ def _check(infrared: str, request: Request, options: FilmOptions) -> None:
         raise UserError("The paper protocol is for pictures: leave out --protocol.")
     if request.infrared_range.startswith("folder") and not Path(infrared).is_dir():
         raise UserError("--infrared-range folder is for folders: give LOW:HIGH, or leave it out.")
+    if request.aligner is not None and not request.aligner.is_rig:
+        raise UserError(
+            "Each frame on its own would be aligned a little differently and the film would shake: "
+            "calibrate the cameras with emma calibrate, and give the file to --align."
+        )
     if options.live and (options.offset or options.rate):
         raise UserError("Cameras have their own time: leave out --rate and --offset.")
 

@@ -46,4 +46,5 @@ def colour_by_infrared(pair: Pair, palette: str) -> Pair:
         UserError: there is no such palette.
     """
     record = {**pair.record, "colour": f"palette {palette}"}
-    return replace(pair, colour=apply_palette(pair.infrared, palette), record=record)
+    coloured = pair.fade(apply_palette(pair.infrared, palette))
+    return replace(pair, colour=coloured, record=record)

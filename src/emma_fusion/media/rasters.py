@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from emma_fusion.errors import UserError
 from emma_fusion.media import records
+from emma_fusion.media.alignment import Aligner, align
 from emma_fusion.media.folders import SUFFIXES, make_folder
 from emma_fusion.media.geotiff import Tag, add_georeference
 from emma_fusion.media.headers import Damaged, Header, read_header, split_pages
@@ -116,8 +117,9 @@ def read_pair(
     colour: Colour = "auto",
     infrared_range: str = "auto",
     mending: Mend = "none",
+    aligner: Aligner | None = None,
 ) -> Pair:
-    """Read two registered pictures as a pair, which has the stem of the visible picture's name.
+    """Read two pictures as a pair, which has the stem of the visible picture's name.
 
     Args:
         infrared: path.
@@ -125,21 +127,28 @@ def read_pair(
         colour: see `Pair.from_arrays`.
         infrared_range: see `Pair.from_arrays`.
         mending: of the infrared picture before anything else; see `thermal.mend`.
+        aligner: brings the infrared picture onto the visible one's grid; None where the two are
+            registered.
 
     Raises:
-        UserError: a file is not readable (see `read_picture`) or the two do not fit.
+        UserError: a file is not readable (see `read_picture`), or the two do not fit or could not
+            be aligned.
     """
     infrared, visible = Path(infrared), Path(visible)
+    labels = infrared.name, visible.name
     thermal, mended = mend(read_picture(infrared), mending)
+    picture = read_picture(visible)
+    aligned = align(thermal, picture, aligner, labels)
     pair = Pair.from_arrays(
-        thermal,
-        read_picture(visible),
+        aligned.picture,
+        picture,
         colour=colour,
         infrared_range=infrared_range,
         name=visible.stem,
-        labels=(infrared.name, visible.name),
+        labels=labels,
+        cover=aligned.cover,
     )
-    pair.record["infrared"] |= mended
+    pair.record["infrared"] |= mended | aligned.record
     return pair
 
 

@@ -1,0 +1,192 @@
+"""Registration of an infrared picture to a visible one, from coarse to fine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from emma_fusion.errors import UserError
+from emma_fusion.media.alignment.features import oriented_gradients
+from emma_fusion.media.alignment.geometry import (
+    Matrix,
+    Model,
+    Size,
+    corner_distance,
+    identity_of,
+    motion,
+    rescale,
+)
+from emma_fusion.media.alignment.matching import Surfaces, correlate, fit
+from emma_fusion.media.alignment.search import search
+from emma_fusion.media.alignment.warping import warp
+from emma_fusion.pair import FloatArray, luminance
+
+Wanted = Literal["translation", "similarity", "affine", "homography", "auto"]
+
+# The longer side of the visible picture on each level, at most, and how far is looked there.
+_LEVELS = ((100, 6), (200, 5), (400, 4))
+# The simplest model that has this share of what the best one gains over chance is taken.
+_EXPLAINED = 0.9
+# Of the confidence: on which level, how far around, and what still counts as the same place.
+_JUDGED, _AROUND, _SAME = 1, 8, 2.0
+LEAST_CONFIDENCE = 0.5
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """How two pictures agree where a transform puts them, and a little beside.
+
+    Attributes:
+        correlation: mean over patches, in [-1, 1], at the transform.
+        chance: the same, displaced by 3 to 8 pixels of a picture 200 pixels wide.
+        height: how many standard deviations of the displaced ones the transform stands out.
+        share: of the patches whose own best displacement is none.
+    """
+
+    correlation: float
+    chance: float
+    height: float
+    share: float
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """What a registration found.
+
+    Attributes:
+        matrix: (3, 3), from (x, y) of the visible picture to (x, y) of the infrared one.
+        model: the kind of transform it is; "identity" where the pair was aligned.
+        confidence: in [0, 1]; below `LEAST_CONFIDENCE` it is not to be used.
+        moved: how far the corners of the visible picture move, on average, in its pixels, from
+            where the pictures laid over each other would have them.
+    """
+
+    matrix: Matrix
+    model: Model
+    confidence: float
+    moved: float
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the confidence is at least `LEAST_CONFIDENCE`."""
+        return self.confidence >= LEAST_CONFIDENCE
+
+
+class _Level:
+    """Both pictures in a smaller size."""
+
+    def __init__(self, infrared: FloatArray, visible: FloatArray, longer: int, reach: int) -> None:
+        full: Size = (visible.shape[0], visible.shape[1])
+        factor = min(1.0, longer / max(full))
+        self.size: Size = (max(8, round(full[0] * factor)), max(8, round(full[1] * factor)))
+        self._reach, self._infrared = reach, infrared
+        self._up, self._down = rescale(self.size, full), rescale(full, self.size)
+        small = cv2.resize(visible, self.size[::-1], interpolation=cv2.INTER_AREA)
+        self._features = oriented_gradients(small)
+
+    def surfaces(self, matrix: Matrix, reach: int) -> Surfaces:
+        """The correlation of patches around where a transform puts them."""
+        warped, covered = warp(self._infrared, matrix @ self._up, self.size)
+        inside = cv2.erode(covered, np.ones((7, 7)), borderValue=1)
+        return correlate(self._features, oriented_gradients(warped), inside, reach)
+
+    def refine(self, matrix: Matrix, model: Model, rounds: int = 1) -> Matrix:
+        """A better transform, by motions of a model."""
+        for _ in range(rounds):
+            step = motion(fit(self.surfaces(matrix, self._reach), model), self.size)
+            matrix = matrix @ self._up @ step @ self._down
+            matrix = matrix / matrix[2, 2]
+        return matrix
+
+
+def evidence(level: _Level, matrix: Matrix) -> Evidence:
+    """How the pictures agree under a transform; see `Evidence`."""
+    surfaces = level.surfaces(matrix, _AROUND)
+    if not len(surfaces.values):
+        return Evidence(0.0, 0.0, 0.0, 0.0)
+    steps = np.arange(-_AROUND, _AROUND + 1)
+    away = np.hypot(steps[:, None], steps[None])
+    pooled = surfaces.pooled
+    there, beside = pooled[away < 1.5].max(), pooled[away > 3]
+    patches = surfaces.values.reshape(len(surfaces.values), -1)
+    share = (away.ravel()[patches.argmax(axis=1)] <= _SAME).mean()
+    height = (there - beside.mean()) / max(float(beside.std()), 1e-6)
+    return Evidence(
+        float(pooled[_AROUND, _AROUND]), float(beside.mean()), float(height), float(share)
+    )
+
+
+def register(infrared: FloatArray, visible: FloatArray, wanted: Wanted = "auto") -> Alignment:
+    """Find the transform that brings an infrared picture onto a visible one.
+
+    A search begins (`search.search`), then motions of small patches are fitted from coarse to fine
+    (`matching.fit`): a translation, a similarity and, from that, an affine map and a homography.
+    The simplest is taken that explains 9/10 of what the best one gains over chance; where `wanted`
+    is not "auto", none beyond it is tried, and the identity is not.
+
+    Args:
+        infrared: (H', W') float32 in [0, 1].
+        visible: (H, W) float32 in [0, 1].
+        wanted: the most that the transform may be; "auto" for whatever is needed, the identity too.
+
+    Returns:
+        What was found; look whether it is `trusted`.
+
+    Raises:
+        UserError: `wanted` is unknown, or a picture is smaller than 32 pixels.
+    """
+    if wanted not in get_args(Wanted):
+        raise UserError(f"There is no alignment {wanted!r}: use {', '.join(get_args(Wanted))}.")
+    sizes = size_of(infrared), size_of(visible)
+    if min(*sizes[0], *sizes[1]) < 32:
+        raise UserError("Pictures smaller than 32x32 pixels show too little to be aligned.")
+    start = search(infrared, visible)
+    coarse, middle, fine = (_Level(infrared, visible, *level) for level in _LEVELS)
+    plain = identity_of(sizes[1], sizes[0])
+    found: dict[Model, Matrix] = {} if wanted != "auto" else {"identity": plain}
+    if wanted in ("translation", "auto"):
+        found["translation"] = fine.refine(middle.refine(start, "translation"), "translation")
+    if wanted != "translation":
+        near = middle.refine(coarse.refine(start, "similarity", 2), "similarity")
+        found["similarity"] = fine.refine(near, "similarity")
+        if wanted != "similarity":
+            near = fine.refine(middle.refine(near, "affine"), "affine")
+            found["affine"] = fine.refine(near, "affine")
+        if wanted in ("homography", "auto"):
+            found["homography"] = fine.refine(near, "homography", 2)
+    seen = {model: evidence(middle, matrix) for model, matrix in found.items()}
+    model = _simplest(seen)
+    matrix = found[model]
+    return Alignment(
+        matrix, model, confidence(seen[model]), corner_distance(matrix, plain, sizes[1])
+    )
+
+
+def _simplest(seen: dict[Model, Evidence]) -> Model:
+    """The first model that explains nearly as much as the best."""
+    chance = min(one.chance for one in seen.values())
+    most = max(one.correlation for one in seen.values()) - chance
+    return next(m for m, one in seen.items() if one.correlation - chance >= _EXPLAINED * most)
+
+
+def confidence(seen: Evidence) -> float:
+    """How far an alignment is to be trusted, in [0, 1]."""
+    return float(np.clip(seen.height / 8, 0, 1))
+
+
+def plane_of(picture: npt.NDArray[Any]) -> FloatArray:
+    """The luminance of a picture that is to be registered, scaled to [0, 1] by its own range."""
+    values = picture.astype(np.float32)
+    plane = luminance(values[..., :3]) if values.ndim == 3 else values
+    low, high = (float(p) for p in np.percentile(plane, (0.1, 99.9)))
+    scaled: FloatArray = np.clip((plane - low) / max(high - low, 1e-6), 0, 1)
+    return scaled
+
+
+def size_of(picture: npt.NDArray[Any]) -> Size:
+    """(height, width)."""
+    return picture.shape[0], picture.shape[1]

@@ -1,0 +1,126 @@
+"""Where to begin: shift, turn and scale of two small pictures, all shifts at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from emma_fusion.media.alignment.features import oriented_gradients
+from emma_fusion.media.alignment.geometry import (
+    Matrix,
+    Size,
+    middle,
+    rescale,
+    shift,
+    turned,
+)
+from emma_fusion.pair import FloatArray
+
+_WIDTH = 128  # of the visible picture here
+_SHARED = 0.5  # the least overlap, as a share of the smaller picture
+# Cameras mounted side by side see nearly the same: a shift of this share of the width costs as
+# much as a correlation that is lower by _COST.
+_FAR, _COST = 0.25, 0.1
+# A start that must be searched for has to correlate better than the plain one by this factor.
+_BETTER = 1.02
+
+
+def search(infrared: FloatArray, visible: FloatArray) -> Matrix:
+    """Find a homography to begin with: one scale (or one for each axis), a turn and a shift.
+
+    Of pictures of one size, scales 0.94 to 1.06 and turns to 4 degrees are tried; of others, all
+    that show the infrared picture between half and 1.6 times as wide as the visible one, and the
+    infrared stretched to the visible's size. For each, the correlation of oriented gradients under
+    every shift is a few Fourier transforms.
+
+    Args:
+        infrared: (H', W') float32.
+        visible: (H, W) float32.
+
+    Returns:
+        Visible to infrared pixels.
+    """
+    factor = _WIDTH / max(visible.shape)
+    small: Size = tuple(max(8, round(n * factor)) for n in visible.shape)  # type: ignore[assignment]
+    v = oriented_gradients(cv2.resize(visible, small[::-1], interpolation=cv2.INTER_AREA))
+    canvas = tuple(cv2.getOptimalDFTSize(2 * n) for n in small)
+    down = rescale(_size(visible), small)
+    plain = rescale(_size(visible), _size(infrared))
+    best, found, first = -np.inf, plain, -np.inf
+    for number, start in enumerate(_starts(_size(infrared), _size(visible))):
+        score, (x, y) = _best_shift(infrared, v, start @ np.linalg.inv(down), canvas)
+        if number == 0:  # the plain one
+            first, best, found = score, score, start @ np.linalg.inv(down) @ shift(x, y) @ down
+        elif score > max(best, _BETTER * first):
+            best, found = score, start @ np.linalg.inv(down) @ shift(x, y) @ down
+    return found
+
+
+def _size(plane: FloatArray) -> Size:
+    return plane.shape[0], plane.shape[1]
+
+
+def _starts(infrared: Size, visible: Size) -> Iterator[Matrix]:
+    """The scales and turns that are tried, the plain one first."""
+    centre = middle(visible)
+    plain = rescale(visible, infrared)
+    yield plain
+    if infrared == visible:
+        scales, turns = (0.94, 1.0, 1.06), (-4, -2, 0, 2, 4)
+    else:
+        scales, turns = (0.94, 1.0, 1.06), (-3, 0, 3)
+    for scale in scales:
+        for turn in turns:
+            if (scale, turn) != (1.0, 0):
+                yield plain @ turned(turn, scale, centre)
+    if infrared == visible:
+        return
+    whole = shift(*middle(infrared)) @ np.diag([infrared[1] / visible[1]] * 2 + [1.0])
+    whole = whole @ shift(-centre[0], -centre[1])  # as wide as each other, pixels square
+    for power in range(-6, 10):
+        for turn in turns:
+            yield whole @ turned(turn, 1.08**power, centre)
+
+
+def _best_shift(
+    infrared: FloatArray, v: FloatArray, to_infrared: Matrix, canvas: tuple[int, ...]
+) -> tuple[float, tuple[int, int]]:
+    """The best correlation over all shifts, and that shift (x, y) of the small visible picture."""
+    size = v.shape[:2]
+    # the infrared picture around the frame too: the visible's neighbourhood as large as itself
+    pad_y, pad_x = size[0] // 2, size[1] // 2
+    wide = size[1] + 2 * pad_x, size[0] + 2 * pad_y
+    matrix = to_infrared @ shift(-pad_x, -pad_y)
+    steps = max(1.0, float(np.sqrt(abs(np.linalg.det(matrix[:2, :2])))))
+    soft = cv2.GaussianBlur(infrared, (0, 0), max(0.3, 0.5 * np.sqrt(steps**2 - 1)))
+    flags = cv2.WARP_INVERSE_MAP
+    warped = cv2.warpPerspective(
+        soft, matrix, wide, flags=flags | cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    covered = cv2.warpPerspective(
+        np.ones_like(infrared), matrix, wide, flags=flags | cv2.INTER_NEAREST
+    )
+    covered = cv2.erode(covered, np.ones((5, 5)))
+    i = oriented_gradients(warped) * covered[..., None]
+    full = [a + b for a, b in zip(i.shape, size, strict=False)]
+    shape = [cv2.getOptimalDFTSize(n) for n in full]
+
+    def spectrum(plane: FloatArray) -> np.ndarray:
+        return np.fft.rfft2(plane, shape, axes=(0, 1))
+
+    ones = np.ones(size, np.float32)
+    f_v, f_i = spectrum(v), spectrum(i)
+    both = np.fft.irfft2((f_v.conj() * f_i).sum(axis=-1), shape)
+    v_energy = spectrum((v**2).sum(axis=-1)).conj() * spectrum(covered)
+    i_energy = spectrum(ones).conj() * spectrum((i**2).sum(axis=-1))
+    shared = np.fft.irfft2(spectrum(ones).conj() * spectrum(covered), shape)
+    energy = np.fft.irfft2(v_energy, shape) * np.fft.irfft2(i_energy, shape)
+    scores = both / np.sqrt(np.maximum(energy, 1e-6))
+    least = _SHARED * min(float(covered.sum()), float(ones.sum()))
+    scores = np.where(shared >= least, scores, -1)[: 2 * pad_y + 1, : 2 * pad_x + 1]
+    far = np.hypot(*np.ogrid[-pad_y : pad_y + 1, -pad_x : pad_x + 1]) / (_FAR * size[1])
+    scores = scores - _COST * far**2
+    y, x = np.unravel_index(int(scores.argmax()), scores.shape)
+    return float(scores[y, x]), (int(x) - pad_x, int(y) - pad_y)

@@ -1,0 +1,64 @@
+"""The infrared picture on the visible picture's grid, and how it fades out at its own edge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from emma_fusion.media.alignment.geometry import Matrix, Size
+from emma_fusion.pair import FloatArray
+
+_FEATHER = 0.04  # of the grid's longer side
+
+
+def warp(
+    picture: npt.NDArray[Any], matrix: Matrix, size: Size
+) -> tuple[npt.NDArray[Any], FloatArray]:
+    """Interpolate a picture linearly on another grid; where that is coarser, smoothed first.
+
+    Args:
+        picture: (H', W') or (H', W', C), uint8, uint16 or float32.
+        matrix: (3, 3), from (x, y) of the grid to (x, y) of the picture.
+        size: (H, W) of the grid.
+
+    Returns:
+        (H, W) or (H, W, C) of the same dtype, its edge repeated where it does not reach, and
+        (H, W) float32, 1 where it reaches and 0 elsewhere.
+    """
+    step = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
+    if step > 1.05:
+        picture = cv2.GaussianBlur(picture, (0, 0), 0.5 * np.sqrt(step**2 - 1))
+    wide, flags = size[::-1], cv2.WARP_INVERSE_MAP
+    warped = cv2.warpPerspective(
+        picture, matrix, wide, flags=flags | cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    whole = np.ones(picture.shape[:2], np.float32)
+    covered = cv2.warpPerspective(whole, matrix, wide, flags=flags | cv2.INTER_NEAREST)
+    return warped, covered
+
+
+def feather(covered: FloatArray) -> FloatArray | None:
+    """How much of the fused luminance is taken at each pixel; the rest is the visible's.
+
+    It rises from 0 at the edge of what is covered to 1 at a distance d of 4% of the longer side,
+    as t^2 (3 - 2 t) of t = distance / d, whose slope is 0 at both ends. The frame of the picture
+    is no edge.
+
+    Args:
+        covered: (H, W), 1 where the infrared picture is and 0 elsewhere.
+
+    Returns:
+        (H, W) float32 in [0, 1], or None where everything is covered.
+    """
+    inside = (covered > 0).astype(np.uint8)
+    if inside.all():
+        return None
+    width = max(4.0, _FEATHER * max(covered.shape))
+    # a pixel beside the edge is 1 from it, and still without weight
+    distance = np.maximum(cv2.distanceTransform(inside, cv2.DIST_L2, 5) - 1, 0)
+    t = np.minimum(distance / np.float32(width), 1)
+    weight: FloatArray = (t * t * (3 - 2 * t)).astype(np.float32)
+    return weight
