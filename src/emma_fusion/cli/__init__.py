@@ -20,6 +20,9 @@ from emma_fusion.errors import UserError
 VERBS = [
     "demo",
     "fuse",
+    "align",
+    "calibrate",
+    "check",
     "sense",
     "info",
     "models",

@@ -11,6 +11,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "emma fuse 0 1 -o live.mp4 --live",
         "emma fuse PET.nii.gz MRI.nii.gz -o FUSED.nii.gz --model medical",
     ),
+    "align": (
+        "emma align ir.png vis.jpg -o aligned.png",
+        "emma align INFRARED VISIBLE -o OUT --align rig.json",
+    ),
+    "calibrate": ("emma calibrate INFRARED VISIBLE -o rig.json",),
+    "check": ("emma check INFRARED VISIBLE", "emma check ir.png vis.jpg --json"),
     "sense": ("emma sense FUSED -o SENSED --sources IR VI",),
     "info": (
         "emma info ir.png vis.jpg",

@@ -31,12 +31,14 @@ class Aligned:
     Attributes:
         picture: (H, W) or (H, W, 3 or 4) of the infrared picture's dtype.
         cover: see `Pair.cover`.
+        covered: (H, W), 1 where the infrared camera saw and 0 elsewhere; None for everywhere.
         record: how it was aligned, for the fused picture's metadata; empty where it was not.
     """
 
     picture: npt.NDArray[Any]
     cover: FloatArray | None
     record: dict[str, Any]
+    covered: FloatArray | None = None
 
 
 class Aligner:
@@ -135,4 +137,5 @@ def place(
         return Aligned(infrared, None, {"alignment": record})
     warped, covered = warp(infrared, matrix, size)
     rows = [[round(value, 8) for value in row] for row in matrix.tolist()]
-    return Aligned(warped, feather(covered), {"alignment": {**record, "visible_to_infrared": rows}})
+    record = {"alignment": {**record, "visible_to_infrared": rows}}
+    return Aligned(warped, feather(covered), record, covered)

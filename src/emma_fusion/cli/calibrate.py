@@ -1,0 +1,65 @@
+"""emma calibrate INFRARED VISIBLE -o rig.json: one transform for all pictures of a fixed rig."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from emma_fusion.cli.progress import bar
+
+
+def calibrate(
+    infrared: Annotated[Path, typer.Argument(help="Folder of infrared pictures.")],
+    visible: Annotated[Path, typer.Argument(help="Folder of visible pictures, same stems.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The calibration's file.", metavar="FILE.json")
+    ],
+    model: Annotated[
+        Literal["translation", "similarity", "affine", "homography"],
+        typer.Option(help="The most that the transform may be."),
+    ] = "affine",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
+) -> None:
+    """Find the transform between two cameras that do not move against each other.
+
+    Each pair is registered; those without confidence are left out, and of the others the median
+    is taken. Give the file to emma fuse --align or emma align --align.
+    """
+    from emma_fusion.cli.align import find_pairs
+    from emma_fusion.errors import UserError
+    from emma_fusion.media.alignment import calibrate as find_rig
+    from emma_fusion.media.rasters import read_picture, write_whole
+
+    if output.is_dir():
+        raise UserError(f"{output} is a folder: name the calibration's file, such as rig.json.")
+    if output.exists() and not overwrite:
+        raise UserError(f"{output} exists: write to another file, or replace it: --overwrite.")
+    pairs = find_pairs(infrared, visible)
+    failures: list[str] = []
+
+    with bar("Calibrating") as show:
+
+        def pictures() -> Iterator[tuple[Any, Any]]:
+            for number, (i, v) in enumerate(pairs):
+                show(number, len(pairs))
+                try:
+                    yield read_picture(i), read_picture(v)
+                except UserError as error:
+                    failures.append(f"{i.stem}: {error}")
+
+        rig, left_out = find_rig(pictures(), model)
+        show(len(pairs), len(pairs))
+    write_whole({output: rig.to_json()})
+    print(
+        f"Wrote {output}: {rig.pairs} pairs, whose corners lie {rig.residual:.1f} pixels from the "
+        f"rig's (median); {left_out} could not be aligned and were left out.",
+        file=sys.stderr,
+    )
+    for failure in failures:
+        print(f"Failed {failure}", file=sys.stderr)
+    if failures:
+        raise typer.Exit(1)

@@ -1,0 +1,85 @@
+"""emma check INFRARED VISIBLE: which pairs are misaligned, the worst first."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from emma_fusion.cli.progress import bar
+
+
+def check(
+    infrared: Annotated[Path, typer.Argument(help="Infrared picture or folder.")],
+    visible: Annotated[Path, typer.Argument(help="Visible picture or folder of the same scene.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Register every pair, change nothing, and list the pairs by how far they are off.
+
+    How far is the mean distance over the corners of the visible picture, in its pixels. Pairs
+    that cannot be registered with confidence come last.
+    """
+    from emma_fusion import __version__
+    from emma_fusion.cli.align import find_pairs
+
+    pairs = find_pairs(infrared, visible)
+    rows: list[dict[str, Any]] = []
+    failures = []
+    with bar("Checking") as show:
+        for number, (i, v) in enumerate(pairs, 1):
+            try:
+                rows.append({"name": v.stem, **measure(i, v)})
+            except Exception as error:
+                failures.append(f"{v.stem}: {str(error) or type(error).__name__}")
+            show(number, len(pairs))
+    rows.sort(key=lambda row: (not row["sure"], -row["off_pixels"], row["name"]))
+    if as_json:
+        found = {"software": f"emma-fusion {__version__}", "count": len(rows), "pairs": rows}
+        print(json.dumps(found, indent=2))
+    else:
+        print_table(rows)
+    for failure in failures:
+        print(f"Failed {failure}", file=sys.stderr)
+    if failures:
+        raise typer.Exit(1 if rows else 2)
+
+
+def measure(infrared: Path, visible: Path) -> dict[str, Any]:
+    """How far one pair is off, and how sure that is."""
+    from emma_fusion.media.alignment import register
+    from emma_fusion.media.alignment.registration import plane_of, size_of
+    from emma_fusion.media.rasters import read_picture
+
+    thermal, picture = read_picture(infrared), read_picture(visible)
+    found = register(plane_of(thermal), plane_of(picture))
+    sizes = {
+        side: f"{size[1]}x{size[0]}"
+        for side, size in (("infrared", size_of(thermal)), ("visible", size_of(picture)))
+    }
+    return {
+        "off_pixels": round(found.moved, 2),
+        "model": found.model,
+        "confidence": round(found.confidence, 3),
+        "sure": found.trusted,
+        **sizes,
+    }
+
+
+def print_table(rows: list[dict[str, Any]]) -> None:
+    """Print the pairs, the worst first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(caption="pixels of the visible picture, mean over its corners")
+    for title in ("pair", "off by", "model", "confidence", ""):
+        table.add_column(title, justify="right" if title in ("off by", "confidence") else "left")
+    for row in rows:
+        off = f"{row['off_pixels']:.1f}" if row["sure"] else "?"
+        remark = "" if row["sure"] else "cannot tell"
+        if row["infrared"] != row["visible"]:
+            remark = f"{remark} infrared {row['infrared']}, visible {row['visible']}".strip()
+        table.add_row(row["name"], off, row["model"], f"{row['confidence']:.2f}", remark)
+    Console().print(table)
