@@ -110,6 +110,15 @@ def test_layouts(emma, films, tmp_path, layout, width):
     assert read_film_record(out)["layout"] == layout
 
 
+def test_turned_films_come_out_upright(emma, films, tmp_path):
+    for path in films:
+        write_film(path, VISIBLE, turn=90)
+    emma(*films, "-o", tmp_path / "out.mp4", "--frames", 2)
+    frame = next(iter(VideoFile(tmp_path / "out.mp4")))
+    assert frame.picture.shape == (96, 64, 3)
+    assert np.abs(frame.picture.astype(float) - np.rot90(VISIBLE[0])).mean() < 6
+
+
 def test_a_palette(emma, films, tmp_path):
     emma(*films, "-o", tmp_path / "out.mp4", "--palette", "inferno", "--frames", 2)
     frame = next(iter(VideoFile(tmp_path / "out.mp4")))
@@ -281,6 +290,23 @@ def test_a_live_pair(emma, tmp_path, monkeypatch):
     assert "their own time" in emma(
         "0", "1", "-o", tmp_path / "b.mp4", "--live", "--rate", 5, code=2
     )
+
+
+def test_ctrl_c_is_the_end_of_a_live_film(emma, tmp_path, monkeypatch):
+    cameras = {"0": Files(INFRARED * 100), "1": Files(VISIBLE * 100)}
+    monkeypatch.setattr(video, "Camera", lambda name: live.Camera(name, cameras.__getitem__))
+
+    def fuse_then_stop(self, pair, progress=None):
+        stops.append(pair)
+        if len(stops) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return pair.infrared
+
+    stops = []
+    monkeypatch.setattr(Fuser, "fuse_luminance", fuse_then_stop)
+    said = emma("0", "1", "-o", tmp_path / "a.mp4", "--live")
+    assert "Fused 3 frames" in said
+    assert len(list(VideoFile(tmp_path / "a.mp4"))) == 3
 
 
 def test_a_window_where_there_is_one(emma, films, tmp_path, monkeypatch):

@@ -417,11 +417,13 @@ def test_steps_run_ahead_and_pass_errors_on():
         got.extend(ahead(numbers()))
     assert got == list(range(51))
     seen.clear()
+    others = set(threading.enumerate())
     steps = ahead(ahead(numbers(), 1), 1)
     assert next(steps) == 0
-    before = threading.active_count()
+    threads = set(threading.enumerate()) - others
+    assert len(threads) == 2
     steps.close()
-    assert threading.active_count() == before - 2
+    assert not any(thread.is_alive() for thread in threads)
     assert len(seen) < 10
 
 
@@ -463,6 +465,13 @@ def test_two_cameras():
     assert times[0] == 0
     assert times == sorted(set(times))
     assert not any(fake.opened for fake in fakes.values())
+
+
+def test_what_opencv_opens_is_a_camera(film):
+    camera = Camera(str(film))
+    frame = camera.newest(None, patience=20)
+    camera.close()
+    assert min(np.abs(frame.picture.astype(float) - p).mean() for p in PICTURES) < 6
 
 
 def test_a_camera_that_is_not_there():
