@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -219,21 +220,26 @@ def _run(
     share = min(max(1, cores // number), cores / number)
     batch = min(most, max(1, len(jobs) // (4 * number)))
     context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
+    context.enable_progress_bars = False  # there is one of our own
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     context.max_errored_blocks = -1
     names = ray.data.from_items(
         [asdict(job) for job in jobs], override_num_blocks=-(-len(jobs) // batch)
     )
-    done = names.map_batches(
-        Worker,
-        fn_constructor_args=(request, open_fuser, max(1, int(share))),
-        compute=ray.data.ActorPoolStrategy(size=number),
-        batch_size=batch,
-        num_cpus=share,
-        num_gpus=min(1.0, gpus / number) if gpus else None,
-        max_restarts=-1,
-        max_task_retries=_RETRIES,
-    )
+    with warnings.catch_warnings():
+        # Without a limit, a pair that kills its worker would be tried for ever. Ray Data is going
+        # to take it in another way; until then (see the extra in pyproject.toml) it warns.
+        warnings.filterwarnings("ignore", ".*ray_remote_args")
+        done = names.map_batches(
+            Worker,
+            fn_constructor_args=(request, open_fuser, max(1, int(share))),
+            compute=ray.data.ActorPoolStrategy(size=number),
+            batch_size=batch,
+            num_cpus=share,
+            num_gpus=min(1.0, gpus / number) if gpus else None,
+            max_restarts=-1,
+            max_task_retries=_RETRIES,
+        )
     for row in done.iter_rows():
         yield row["target"], row["failure"]
 

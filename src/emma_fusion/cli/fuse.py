@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # The names of the formats whose suffix has two spellings.
 _SPELLINGS = {"jpeg": "jpg", "tiff": "tif"}
 _FILMS = "Films, folders of frames, cameras"
+_CLUSTERS = "Several workers, several machines"
 # Pixels of a pair beyond which no other is read while it is in memory.
 _HEAVY = 2**23
 Job = tuple[Path, Path, Path]
@@ -236,6 +237,23 @@ def fuse(
             metavar="SIZE",
         ),
     ] = None,
+    engine: Annotated[
+        Literal["here", "ray"],
+        typer.Option(
+            help="ray: two folders, paths or URLs such as s3://bucket/ir, by workers on this "
+            "machine or on those of the Ray cluster that RAY_ADDRESS names.",
+            rich_help_panel=_CLUSTERS,
+        ),
+    ] = "here",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="How many, each with the model opened once; without it, one for each GPU, or "
+            "without GPUs one for every two cores.",
+            min=1,
+            rich_help_panel=_CLUSTERS,
+        ),
+    ] = None,
 ) -> None:
     """Fuse two pictures, the pictures of two folders that have the same stem, or two films.
 
@@ -272,6 +290,34 @@ def fuse(
     )
     if not output:
         raise UserError("The output has no name: -o FILE or -o FOLDER.")
+    if engine == "ray":
+        from emma_fusion.cli.cluster import fuse_on_ray
+
+        def open_there(share: int) -> Fuser:
+            from emma_fusion.fuser import Fuser
+
+            return Fuser.from_pretrained(
+                model,
+                device=device,
+                precision=precision,
+                threads=threads or share,
+                memory=memory,
+            )
+
+        for option, value, default in (
+            ("--video", video, False),
+            ("--live", live, False),
+            ("--plane", plane, "auto"),
+            ("--window", window, None),
+            ("--register", register, "headers"),
+        ):
+            if value != default:
+                raise UserError(f"--engine ray is for folders of pictures: leave out {option}.")
+        if not fuse_on_ray(first, second, output, request, open_there, workers):
+            raise typer.Exit(1)
+        return
+    if workers:
+        raise UserError("--workers is for --engine ray.")
     infrared, visible = Path(first), Path(second)
     for path in () if live else (infrared, visible):
         if not os.path.exists(path):
