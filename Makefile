@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format results clean
+.PHONY: help venv demo test lint format results docs docs-pictures clean
 
 help:  ## List what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(STAMP)  ## Set up .venv (or VENV=...) with the versions that are tested
 
@@ -38,7 +38,14 @@ format: $(STAMP)  ## Put the style right
 results: $(STAMP)  ## Score the model and the baselines on RoadScene into docs/results.md
 	$(BIN)/python benchmarks/results.py
 
+docs: $(STAMP)  ## Build the handbook into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet  # the variable: no advertisement
+	@echo 'Open site/index.html, or look at it with search: $(BIN)/mkdocs serve'
+
+docs-pictures: $(STAMP)  ## Make the handbook's pictures, and what its tour prints, anew
+	$(BIN)/python benchmarks/handbook.py
+
 clean:  ## Remove what was made here
-	rm -rf demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf demo build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 	if [ -f '$(STAMP)' ]; then rm -rf '$(VENV)'; fi

@@ -6,6 +6,7 @@ drawn here, tiny; a page that needs others adds them to FILES.
 
 import doctest
 import re
+import shutil
 import tomllib
 
 import numpy as np
@@ -13,16 +14,17 @@ import pytest
 import torch
 import typer
 
+from emma_fusion import models
 from emma_fusion.cli import app, main
 from emma_fusion.errors import UserError
 from emma_fusion.media.rasters import read_picture, write_picture
 from emma_fusion.networks import UFuser
 from emma_fusion.networks.authors import to_authors
 from films import picture, write_film
-from phantoms import draw, grid, write_nifti, write_series
+from phantoms import draw, grid, write_nifti, write_series, write_spect
 from snippets import HERE, PAGES, README, blocks
 
-SHAPE = (48, 64)
+SHAPE = (176, 192)  # the smallest that every metric takes
 SCAN = grid((3, 3, 9), (24, 24, 3))
 # Some verbs take hours as the pages show them; with these words behind they take a second.
 STEPS = [
@@ -34,6 +36,7 @@ SHORTER = {
     "train": [word for setting in STEPS for word in ("--set", setting)],
     "equivariance": ["--limit", "1", "--shifts", "1", "--angles", "90"],
     "bench": ["--limit", "1"],
+    "distill": ["--set", "learning.steps=1"],
 }
 
 
@@ -59,12 +62,16 @@ FILES = {
     **dict.fromkeys(("INFRARED", "MRI", "IR", "CT"), folder(grey)),
     **dict.fromkeys(("VISIBLE", "PET", "SPECT", "VI", "VIS"), folder(colour)),
     "FUSED": folder(colour),
+    **dict.fromkeys(("IR.tif", "VIS.tif"), lambda path: write_picture(path, grey())),
     "THERMAL": lambda path: [kelvin(path / f"{name}.png") for _, name in NAMES],
     **dict.fromkeys(("ir.png", "fused.png"), lambda path: write_picture(path, grey())),
     **dict.fromkeys(("vis.jpg", "vis.png"), lambda path: write_picture(path, colour())),
+    "OTHER": lambda path: write_picture(path / "frame-17.png", colour()),
     "small.jpg": lambda path: write_picture(path, colour(shape=(24, 32))),
     "damaged.png": lambda path: path.write_bytes(b"\x89PNG\r\n"),
     "thermal.tif": kelvin,
+    "SPECT.dcm": lambda path: write_spect(path, draw(SCAN, (24, 24, 3), body=1), SCAN),
+    "RUN": lambda path: shutil.copytree(models.find("base").parent, path),
     "EMMA.pth": lambda path: torch.save(to_authors(UFuser()), path),
     **dict.fromkeys(
         ("thermal.mp4", "visible.mp4", "drone_ir.mp4", "drone_rgb.mp4"),
@@ -119,7 +126,7 @@ def lengthened(words):
     replaces = verb and any("--overwrite" in option.opts for option in verb.params)
     return [
         *words,
-        *SHORTER.get(words[0], ()),
+        *(SHORTER.get(words[0], ()) if "--resume" not in words else ()),
         *(["--overwrite"] if replaces and "--overwrite" not in words else []),
     ]
 

@@ -1,0 +1,105 @@
+"""Make the pictures of the handbook, and what its tour prints.
+
+    python benchmarks/handbook.py [--model base]
+
+The tour's pictures are what the commands on docs/tour.md write, run as they stand there; the text
+between its markers `<!-- emma VERB prints -->` is what they print. The pictures of
+docs/how-it-works.md are drawn by the same weights from the same street.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from emma_fusion import Fuser, Pair, Sensor
+from emma_fusion.equivariance import Rotation
+from emma_fusion.media.rasters import read_picture
+from emma_fusion.media.scene import render_scene
+from emma_fusion.media.sheet import make_sheet
+from emma_fusion.metrics import luminance
+from emma_fusion.pair import from_unit
+from marked import put
+from snippets import HERE, blocks
+
+DOCS = HERE / "docs"
+WIDTH = 1280  # of the widest picture that a page shows
+DEGREES = 20.0
+
+
+def tour(model: str) -> None:
+    """Run the commands of docs/tour.md; keep the pictures that the page shows."""
+    page = DOCS / "tour.md"
+    shown = re.findall(r"\]\((pictures/tour/[^)]+)\.jpg\)", page.read_text(encoding="utf-8"))
+    with tempfile.TemporaryDirectory() as folder:
+        for words in (words for block in blocks(page) for words in block.commands):
+            if words[0] == "emma":
+                print(*words)
+                printed = emma(words[1:], model, Path(folder))
+                part = f"emma {words[1]} prints"
+                if f"<!-- {part} -->" in page.read_text(encoding="utf-8"):
+                    put(page, part, f"```text\n{printed.rstrip()}\n```")
+        for name in shown:
+            made = Path(folder) / f"{Path(name).relative_to('pictures/tour')}.png"
+            keep(DOCS / f"{name}.jpg", read_picture(made))
+
+
+def emma(words: list[str], model: str, folder: Path) -> str:
+    """Run a command as it stands on the page; what it prints."""
+    chosen = ["--model", model] if words[0] in ("demo", "fuse", "sense") else []
+    command = [sys.executable, "-m", "emma_fusion", *words, *chosen]
+    done = subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True)
+    return "\n".join(line.rstrip() for line in done.stdout.splitlines())
+
+
+def keep(path: Path, picture: np.ndarray) -> None:
+    """Write a picture small enough for a page."""
+    scale = min(1.0, WIDTH / picture.shape[1])
+    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = cv2.imencode(".jpg", small[..., ::-1] if small.ndim == 3 else small, [1, 80])[1]
+    path.write_bytes(written.tobytes())
+    print(f"{path.relative_to(HERE)}: {path.stat().st_size / 1000:.0f} kB")
+
+
+def method(model: str) -> None:
+    """The three steps of the method on the drawn street, in luminance."""
+    fuser, sensor = Fuser.from_pretrained(model), Sensor.from_pretrained(model)
+    infrared, visible = (luminance(picture) for picture in render_scene(360, 480))
+    pair = Pair.from_arrays(infrared, visible)
+    fused = fuser.fuse_luminance(pair)
+    sheet("fusing", {"i, the infrared picture": pair.infrared, "v, the visible picture": pair.visible,
+                     "f = F(i, v)": fused})  # fmt: skip
+    seen = sensor.sense_luminance(fused)
+    sheet("sensing", {"f": fused, "A_i(f), close to i": seen[0], "A_v(f), close to v": seen[1]})
+    turned = Rotation(padding="reflection").apply(
+        torch.from_numpy(fused)[None, None], {"degrees": torch.tensor([DEGREES])}
+    )[0][0, 0].numpy()
+    seen = sensor.sense_luminance(turned)
+    again = fuser.fuse_luminance(Pair.from_arrays(*seen))
+    sheet("turning", {"T f, turned": turned, "A_i(T f)": seen[0], "A_v(T f)": seen[1],
+                      "F(A_i(T f), A_v(T f))": again})  # fmt: skip
+
+
+def sheet(name: str, planes: dict[str, np.ndarray]) -> None:
+    """Lay planes in [0, 1] side by side."""
+    pictures = {caption: from_unit(plane, np.uint8) for caption, plane in planes.items()}
+    keep(DOCS / "pictures" / "method" / f"{name}.jpg", make_sheet(pictures))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="base")
+    model = parser.parse_args().model
+    tour(model)
+    method(model)
+
+
+if __name__ == "__main__":
+    main()
