@@ -34,6 +34,7 @@ VERBS = [
     "distill",
     "ablate",
     "downstream",
+    "export",
     "import-checkpoint",
 ]
 

@@ -1,0 +1,49 @@
+"""emma export onnx|openvino -o FILE: a model for other programs and devices."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def export(
+    kind: Annotated[Literal["onnx", "openvino"], typer.Argument(help="Of file.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="An .onnx file, or an .xml file for openvino.")
+    ],
+    model: Annotated[
+        str, typer.Option(help="Weights that ship, by name, or a .safetensors file.")
+    ] = "base",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
+) -> None:
+    """Write a model for ONNX Runtime or OpenVINO, for pictures of any size.
+
+    Its inputs are infrared and visible, its output fused: float32 planes (1, 1, H, W) in [0, 1].
+    The file is checked against PyTorch before it takes its place. Needs the extra runtimes.
+    """
+    from emma_fusion import __version__, models
+    from emma_fusion.errors import UserError
+    from emma_fusion.networks.weights import load_fuser
+    from emma_fusion.runtimes.export import SUFFIXES
+    from emma_fusion.runtimes.export import export as write
+
+    files = [output, *([output.with_suffix(".bin")] if kind == "openvino" else [])]
+    existing = next((file for file in files if file.exists()), None)
+    if existing and not overwrite:
+        raise UserError(f"{existing} exists already: choose another name, or give --overwrite.")
+    if output.suffix != SUFFIXES[kind]:
+        raise UserError(f"{output} must end in {SUFFIXES[kind]}.")
+    network = load_fuser(model)
+    facts = {
+        "model": Path(model).name,
+        "software": f"emma-fusion {__version__}",
+        "licence": "Apache-2.0" if model in models.shipped() else "that of your weights",
+        "multiple_of": str(network.multiple_of),
+        "minimum_size": str(network.minimum_size),
+    }
+    difference = write(network, output, kind, facts)
+    sizes = f"sides are multiples of {network.multiple_of}"
+    print(f"Wrote {output}: {sizes}, at most {difference:.0e} from PyTorch", file=sys.stderr)

@@ -1,0 +1,180 @@
+"""Opening a network in the runtime that was asked for, or in the fastest one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal, get_args
+
+import torch
+
+import emma_fusion
+from emma_fusion.errors import UserError
+from emma_fusion.networks.weights import FusionNetwork
+from emma_fusion.runtimes import cache
+from emma_fusion.runtimes.engines import Run, open_onnxruntime, open_openvino
+from emma_fusion.runtimes.export import SUFFIXES, export
+from emma_fusion.runtimes.extras import installed
+from emma_fusion.runtimes.pytorch import TorchRuntime
+
+RuntimeName = Literal["auto", "torch", "onnxruntime", "openvino"]
+
+_KINDS = {"onnxruntime": "onnx", "openvino": "openvino"}
+_OPENERS = {"onnxruntime": open_onnxruntime, "openvino": open_openvino}
+_PRECISIONS = {
+    "torch": ("fp32", "bf16", "fp16"),
+    "onnxruntime": ("fp32",),
+    "openvino": ("fp32", "bf16"),
+}
+_TRIAL_SIZE = (240, 320)
+
+
+def open_runtime(
+    network: FusionNetwork,
+    device: torch.device,
+    *,
+    runtime: str,
+    precision: str,
+    threads: int | None,
+) -> tuple[str, Run]:
+    """The network as a callable of two planes.
+
+    Args:
+        network: Not folded, in eval mode or not.
+        device: For PyTorch; the others run on the CPU.
+        runtime: One of `RuntimeName`. "auto" is the fastest that is installed and has the
+            precision, found by running each once and remembered (see `choose`).
+        precision: "fp32", "bf16" or "fp16".
+        threads: On a CPU; None for as many as PyTorch uses.
+
+    Returns:
+        The runtime's name, and the callable.
+
+    Raises:
+        UserError: No such runtime, not installed, not of this precision or device.
+    """
+    if runtime not in get_args(RuntimeName):
+        known = ", ".join(get_args(RuntimeName))
+        raise UserError(f"The runtime is {runtime!r}; it must be one of {known}.")
+    if runtime == "auto":
+        runtime = "torch"
+        if device.type == "cpu":
+            runtime = choose(network, device, precision, threads)
+    if runtime == "torch":
+        return runtime, TorchRuntime(network.fold().to(device), device, precision)
+    if device.type != "cpu":
+        raise UserError(f"The runtime {runtime} is for the CPU: use --runtime torch on {device}.")
+    return runtime, _open_exported(network, runtime, precision, threads)
+
+
+def candidates(precision: str) -> list[str]:
+    """The runtimes that are installed and have a precision; PyTorch first."""
+    there = {"torch": True}
+    for name in _KINDS:
+        there[name] = installed(name, "onnx")
+    return [name for name, is_there in there.items() if is_there and precision in _PRECISIONS[name]]
+
+
+def choose(
+    network: FusionNetwork, device: torch.device, precision: str, threads: int | None
+) -> str:
+    """The fastest runtime for a network here: measured once, then remembered.
+
+    What is remembered holds for this processor, number of threads, precision, network and the
+    versions of all that takes part.
+    """
+    names = candidates(precision)
+    if len(names) == 1:
+        return names[0]
+    number = threads or torch.get_num_threads()
+    key = " ".join([_machine(), f"{number} threads", precision, _fingerprint(network, *names)])
+    known = cache.recall(key)
+    if known in names:
+        return known
+    print("Trying which runtime is the fastest here; once, about a minute.", file=sys.stderr)
+    runs = {}
+    for name in names:
+        try:
+            _, runs[name] = open_runtime(
+                network, device, runtime=name, precision=precision, threads=threads
+            )
+        except UserError as error:
+            print(f"{name} is left out: {error}", file=sys.stderr)
+    best = fastest(runs, threads)
+    cache.remember(key, best)
+    return best
+
+
+def fastest(runs: dict[str, Run], threads: int | None, repeats: int = 5) -> str:
+    """The name of the fastest, by the medians of runs taken in turns."""
+    planes = torch.rand((2, 1, 1, *_TRIAL_SIZE), generator=torch.Generator().manual_seed(0))
+    taken: dict[str, list[float]] = {name: [] for name in runs}
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        with torch.inference_mode():
+            for number in range(repeats + 1):
+                for name, run in runs.items():
+                    began = time.perf_counter()
+                    run(planes[0], planes[1])
+                    if number:  # the first is for warming up
+                        taken[name].append(time.perf_counter() - began)
+    finally:
+        torch.set_num_threads(before)
+    return min(taken, key=lambda name: statistics.median(taken[name]))
+
+
+def _open_exported(
+    network: FusionNetwork, runtime: str, precision: str, threads: int | None
+) -> Run:
+    """An engine with the network's exported file, from the cache where it has one."""
+    kind, opener = _KINDS[runtime], _OPENERS[runtime]
+    if precision not in _PRECISIONS[runtime]:
+        return opener(Path(), precision, threads)  # which says so
+    folder = cache.writable_folder()
+    if folder is None:
+        with tempfile.TemporaryDirectory() as name:
+            path = Path(name) / f"model{SUFFIXES[kind]}"
+            export(network, path, kind, {})
+            return opener(path, precision, threads)
+    path = folder / f"{_fingerprint(network, runtime)}{SUFFIXES[kind]}"
+    if path.is_file():
+        try:
+            return opener(path, precision, threads)
+        except UserError:
+            path.unlink()  # damaged, such as by a full disk
+    export(network, path, kind, {})
+    return opener(path, precision, threads)
+
+
+def _fingerprint(network: FusionNetwork, *runtimes: str) -> str:
+    """Of a network's weights and the versions of what makes and runs its exported files."""
+    digest = hashlib.sha256(type(network).__name__.encode())
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
+    digest.update(f"emma-fusion {emma_fusion.__version__}".encode())
+    packages = {"torch", *(set(runtimes) & _KINDS.keys())}
+    if packages != {"torch"}:
+        packages.add("onnx")
+    for package in sorted(packages):
+        digest.update(f"{package} {version(package)}".encode())
+    return digest.hexdigest()[:24]
+
+
+def _machine() -> str:
+    """The processor, as far as the system says."""
+    name = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            name = next((line for line in file if line.startswith("model name")), name)
+    except OSError:
+        pass
+    return f"{platform.node()} {name.partition(':')[2].strip() or name} x{os.cpu_count()}"

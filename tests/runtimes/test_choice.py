@@ -1,0 +1,132 @@
+import importlib.util
+import json
+
+import pytest
+import torch
+
+from emma_fusion.errors import UserError
+from emma_fusion.runtimes import cache, choice
+from emma_fusion.runtimes.choice import choose, fastest, open_runtime
+
+CPU = torch.device("cpu")
+HAS_EXTRA = all(importlib.util.find_spec(name) for name in ("onnx", "onnxruntime", "openvino"))
+
+
+def planes(height, width):
+    return torch.rand((2, 1, 1, height, width), generator=torch.Generator().manual_seed(3))
+
+
+@pytest.fixture
+def trials(monkeypatch):
+    """Three runtimes, of which openvino is measured the fastest; how often it is measured."""
+    measured = []
+
+    def measure(runs, threads):
+        measured.append(sorted(runs))
+        return "openvino"
+
+    names = {"fp32": ["torch", "onnxruntime", "openvino"], "bf16": ["torch", "openvino"]}
+    monkeypatch.setattr(choice, "candidates", lambda precision: names[precision])
+    monkeypatch.setattr(choice, "fastest", measure)
+    monkeypatch.setattr(choice, "version", lambda package: "1")
+    monkeypatch.setattr(choice, "_open_exported", lambda *arguments: lambda i, v: i)
+    return measured
+
+
+def test_the_choice_is_measured_once_and_remembered(network, cache_home, trials):
+    assert [choose(network, CPU, "fp32", 1) for _ in range(2)] == ["openvino"] * 2
+    assert trials == [["onnxruntime", "openvino", "torch"]]
+    choose(network, CPU, "bf16", 1)
+    choose(network, CPU, "fp32", 2)
+    assert trials[1:] == [["openvino", "torch"], ["onnxruntime", "openvino", "torch"]]
+
+
+def test_other_weights_and_versions_are_measured_anew(network, cache_home, trials, monkeypatch):
+    choose(network, CPU, "fp32", 1)
+    monkeypatch.setattr(choice, "version", lambda package: "2")
+    choose(network, CPU, "fp32", 1)
+    other = type(network)((8, 16))
+    choose(other, CPU, "fp32", 1)
+    assert len(trials) == 3
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"a": 1}', "\x00"])
+def test_a_damaged_memory_is_measured_anew(network, cache_home, trials, content):
+    choose(network, CPU, "fp32", 1)
+    (cache_home / "runtimes.json").write_text(content)
+    assert choose(network, CPU, "fp32", 1) == "openvino"
+    assert len(trials) == 2
+    assert "openvino" in json.loads((cache_home / "runtimes.json").read_text()).values()
+
+
+def test_a_runtime_that_is_gone_is_not_recalled(network, cache_home, trials, monkeypatch):
+    choose(network, CPU, "fp32", 1)
+    monkeypatch.setattr(choice, "candidates", lambda precision: ["torch"])
+    assert choose(network, CPU, "fp32", 1) == "torch"
+
+
+def test_without_a_cache_folder_it_works_all_the_same(network, tmp_path, trials, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "file"))
+    assert cache.writable_folder() is None
+    assert choose(network, CPU, "fp32", 1) == "openvino"
+    assert (tmp_path / "file").read_text() == "no folder"
+
+
+def test_the_fastest_is_the_one_of_least_median(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(choice.time, "perf_counter", lambda: clock[0])
+
+    def takes(*seconds):
+        left = list(seconds)
+
+        def run(infrared, visible):
+            clock[0] += left.pop(0)
+            return infrared
+
+        return run
+
+    runs = {
+        "a": takes(0, 2, 2, 2, 2, 2),
+        "b": takes(9, 1, 1, 1, 9, 9),
+        "c": takes(0, 3, 3, 3, 0, 0),
+    }
+    assert fastest(runs, threads=1) == "b"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"runtime": "tensorrt"}, "must be one of auto, torch, onnxruntime, openvino"),
+        ({"runtime": "onnxruntime", "precision": "bf16"}, "ONNX Runtime has no bf16"),
+        ({"runtime": "openvino", "precision": "fp16"}, "OpenVINO has no fp16"),
+        ({"runtime": "openvino", "device": torch.device("meta")}, "is for the CPU"),
+    ],
+)
+@pytest.mark.skipif(not HAS_EXTRA, reason="the extra runtimes is not installed")
+def test_what_does_not_go_together(network, options, said):
+    settings = {"device": CPU, "runtime": "torch", "precision": "fp32", "threads": 1} | options
+    with pytest.raises(UserError, match=said):
+        open_runtime(network, **settings)
+
+
+@pytest.mark.skipif(not HAS_EXTRA, reason="the extra runtimes is not installed")
+def test_the_exported_file_is_kept_and_made_anew_where_damaged(network, cache_home, monkeypatch):
+    exports = []
+
+    def counted(*arguments):
+        exports.append(arguments[1])
+        return original(*arguments)
+
+    original = choice.export
+    monkeypatch.setattr(choice, "export", counted)
+    expected = network(*planes(24, 32))
+    for _ in range(2):
+        _, run = open_runtime(network, CPU, runtime="onnxruntime", precision="fp32", threads=1)
+        assert (run(*planes(24, 32)) - expected).abs().max() < 1e-4
+    assert len(exports) == 1
+    exports[0].write_bytes(b"damaged")
+    _, run = open_runtime(network, CPU, runtime="onnxruntime", precision="fp32", threads=1)
+    assert (run(*planes(24, 32)) - expected).abs().max() < 1e-4
+    assert len(exports) == 2
