@@ -5,7 +5,8 @@ import json
 import pytest
 import yaml
 
-from downstream import made, small
+import labelled as made
+import small_comparison as small
 from emma_fusion.cli import main
 from emma_fusion.media.rasters import read_picture
 

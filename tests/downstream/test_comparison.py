@@ -5,7 +5,8 @@ import csv
 import pytest
 import torch
 
-from downstream import made, small
+import labelled as made
+import small_comparison as small
 from emma_fusion.downstream.comparison import compare, read_found
 from emma_fusion.downstream.config import Experiment
 from emma_fusion.downstream.inputs import Kind, fused_kind, source_kind

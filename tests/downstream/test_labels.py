@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from downstream import made
+import labelled as made
 from emma_fusion.downstream.labels import Boxes, read_boxes, read_mask
 from emma_fusion.errors import UserError
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from downstream import made
+import labelled as made
 from emma_fusion.downstream.labels import read_boxes, read_mask
 from emma_fusion.downstream.layouts import open_dataset
 from emma_fusion.errors import UserError

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from downstream.small import NETWORKS
 from emma_fusion.downstream.detect import Detection
 from emma_fusion.downstream.labels import Boxes
 from emma_fusion.downstream.layouts import Dataset
 from emma_fusion.downstream.networks import build_network
 from emma_fusion.downstream.segment import Segmentation
 from emma_fusion.errors import UserError
+from small_comparison import NETWORKS
 
 CLASSES = ("a", "b", "c")
 SIZE = (64, 96)

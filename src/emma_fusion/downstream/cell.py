@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
@@ -113,7 +114,8 @@ def train_cell(
         for group in optimizer.param_groups:
             group["lr"] = settings.rate(step, total)
         with torch.random.fork_rng(), fabric.autocast():
-            torch.manual_seed(hash((seed, step)))  # dropout: of a resumed run as of a whole one
+            # decides dropout, of a resumed run as of a whole one
+            torch.manual_seed(int(np.random.SeedSequence((seed, 2, step)).generate_state(1)[0]))
             loss = task.loss(network, batch.to(fabric.device), targets)
         optimizer.zero_grad(set_to_none=True)
         fabric.backward(loss)

@@ -17,6 +17,7 @@ import yaml
 from lightning_fabric import Fabric
 
 from emma_fusion import __version__
+from emma_fusion.bench.scoring import source_hash
 from emma_fusion.downstream.cell import LOG, Outcome, train_cell
 from emma_fusion.downstream.config import Experiment
 from emma_fusion.downstream.detect import Detection
@@ -113,12 +114,12 @@ def compare(
     shown = {scene.stem for scene in shown_scenes(experiment, dataset)}
     cells: dict[tuple[str, int], Cell] = {}
     done, total = 0, len(kinds) * len(experiment.seeds)
-    labels = _labels_stamp(dataset)
+    data = _data_stamp(dataset)
     prepared = False
     for seed in experiment.seeds:
         for kind in kinds:
             folder = cell_folder(output, kind.name, seed)
-            stamp = f"{kind.stamp} {labels}"
+            stamp = f"{kind.stamp} {data}"
             cell = read_cell(folder, kind.name, seed)
             seconds, trained = 0.0, None
             if cell is None or cell.facts["stamp"] != stamp:
@@ -207,11 +208,12 @@ def _splits(
     return Scenes(dataset.train, "train", kind, size, task.label, memory), test
 
 
-def _labels_stamp(dataset: Dataset) -> str:
-    """Changes when the scenes or the labels of the dataset do."""
+def _data_stamp(dataset: Dataset) -> str:
+    """Changes when the scenes, their labels or the sizes of their pictures' files do."""
     digest = hashlib.blake2b(digest_size=8)
     for scene in [*dataset.train, *dataset.test]:
-        digest.update(f"{scene.stem} {scene.label.stat().st_size}\n".encode())
+        sizes = scene.infrared.stat().st_size, scene.visible.stat().st_size
+        digest.update(f"{scene.stem} {source_hash(scene.label)} {sizes}\n".encode())
     return digest.hexdigest()
 
 

@@ -120,8 +120,9 @@ class Experiment(Section):
         return NETWORKS[self.network.name]
 
     def protocol(self) -> dict[str, Any]:
-        """What must stay the same for results to be comparable."""
-        return self.model_dump(mode="json", include={"data", "network", "pictures", "training"})
+        """What must stay the same for results to be comparable; a dataset may move."""
+        parts = {"data", "network", "pictures", "training"}
+        return self.model_dump(mode="json", include=parts, exclude={"data": {"root"}})
 
 
 def load_experiment(file: Path, task: str, root: Path | None = None) -> Experiment:

@@ -49,7 +49,7 @@ def draw(picture: NDArray[np.uint8], target: Target, classes: tuple[str, ...]) -
             left, top, right, bottom = (int(v) for v in np.rint(corners * sides))
             colour = tuple(int(v) for v in colours[number])
             cv2.rectangle(drawn, (left, top), (right - 1, bottom - 1), colour, thick)
-            place, size = (left, max(top - 3, 10)), 0.35 * thick
+            place, size = (left, max(top - 3, 12 * thick)), 0.35 * thick
             name = classes[number]
             cv2.putText(drawn, name, place, cv2.FONT_HERSHEY_DUPLEX, size, colour, 1, cv2.LINE_AA)
         return drawn
@@ -61,6 +61,15 @@ def draw(picture: NDArray[np.uint8], target: Target, classes: tuple[str, ...]) -
     drawn[known] = (0.4 * drawn[known] + 0.6 * over[known]).astype(np.uint8)
     drawn[mask == IGNORED] //= 2
     return drawn
+
+
+def _name_classes(drawn: NDArray[np.uint8], classes: tuple[str, ...]) -> None:
+    """Write the names of the classes in their colours into the lower left corner."""
+    size = max(0.3, drawn.shape[0] / 700)
+    for row, (name, colour) in enumerate(zip(classes, palette(len(classes)), strict=True)):
+        place = (4, drawn.shape[0] - 6 - round((len(classes) - 1 - row) * 30 * size))
+        ink = tuple(int(v) for v in colour)
+        cv2.putText(drawn, name, place, cv2.FONT_HERSHEY_DUPLEX, size, ink, 1, cv2.LINE_AA)
 
 
 def palette(count: int) -> NDArray[np.uint8]:
@@ -89,11 +98,13 @@ def sheet(
         tiles: dict[str, NDArray[Any]] = {}
         for kind in kinds:
             picture = kind.read(scene, "test")
-            seen = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-            seen = np.asarray(seen.reshape(height, width, -1), np.uint8)
+            resized = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+            seen = np.asarray(resized.reshape(height, width, -1), np.uint8)
             if kind is kinds[0]:
                 truth = task.label(scene)
                 tiles[f"truth, {scene.stem}"] = draw(seen, truth, task.classes)
+                if not isinstance(truth, Boxes):
+                    _name_classes(tiles[f"truth, {scene.stem}"], task.classes)
             cell = next(cell for cell in cells if cell.kind == kind.name)
             tiles[kind.name] = draw(seen, read_found(cell, scene.stem), task.classes)
         names = list(tiles)
