@@ -77,7 +77,7 @@ def method(model: str) -> None:
     sheet("fusing", {"i, the infrared picture": pair.infrared, "v, the visible picture": pair.visible,
                      "f = F(i, v)": fused})  # fmt: skip
     seen = sensor.sense_luminance(fused)
-    sheet("sensing", {"f": fused, "A_i(f), close to i": seen[0], "A_v(f), close to v": seen[1]})
+    sheet("sensing", {"f": fused, "A_i(f), infrared": seen[0], "A_v(f), visible": seen[1]})
     turned = Rotation(padding="reflection").apply(
         torch.from_numpy(fused)[None, None], {"degrees": torch.tensor([DEGREES])}
     )[0][0, 0].numpy()
