@@ -18,6 +18,7 @@ from emma_fusion.networks.padding import pad_to_multiple
 from emma_fusion.networks.ufuser import UFuser
 from emma_fusion.networks.weights import FusionNetwork, load_fuser
 from emma_fusion.pair import Colour, Contrast, FloatArray, Pair
+from emma_fusion.runtimes.choice import open_runtime
 from emma_fusion.runtimes.large import Progress, choose_rows, fuse_large
 from emma_fusion.runtimes.memory import parse_size, usable_memory
 
@@ -38,6 +39,9 @@ class Fuser:
         memory: what the process may hold, on a GPU what it may hold there, such as "4GiB" or a
             number of bytes; None is what is free. Pictures too large for it are fused in strips,
             with the same output.
+        runtime: "torch"; or, of the extra `runtimes`, "onnxruntime" or "openvino", or "auto" for
+            the fastest that is installed, which the first time is tried out for a minute. Pictures
+            that are fused in strips are fused by PyTorch.
 
     Raises:
         UserError: the device is not there, or an option is unknown.
@@ -52,6 +56,7 @@ class Fuser:
         precision: str = "fp32",
         threads: int | None = None,
         memory: str | int | None = None,
+        runtime: str = "torch",
     ) -> None:
         if precision not in PRECISIONS:
             options = ", ".join(PRECISIONS)
@@ -63,6 +68,9 @@ class Fuser:
         self.memory = parse_size(memory) if isinstance(memory, str) else memory
         self._multiple_of, self._minimum_size = network.multiple_of, network.minimum_size
         self._network = network.fold().to(self.device)
+        self.runtime, self._run = open_runtime(
+            network, self.device, runtime=runtime, precision=precision, threads=self.threads
+        )
 
     @classmethod
     def from_pretrained(
@@ -73,6 +81,7 @@ class Fuser:
         precision: str = "fp32",
         threads: int | None = None,
         memory: str | int | None = None,
+        runtime: str = "torch",
     ) -> Fuser:
         """Open weights that ship (by name) or your own, a file or the folder of a training run.
 
@@ -89,6 +98,7 @@ class Fuser:
             precision=precision,
             threads=threads,
             memory=memory,
+            runtime=runtime,
         )
 
     def __call__(
@@ -188,8 +198,8 @@ class Fuser:
         planes = torch.from_numpy(np.stack([pair.infrared, pair.visible])).unsqueeze(1)
         planes = planes.to(self.device)
         planes = pad_to_multiple(planes, self._multiple_of, self._minimum_size)
-        fused: Tensor = self._network(planes[:1], planes[1:])
-        array: FloatArray = fused[0, 0, :height, :width].float().cpu().numpy()
+        fused = self._run(planes[:1], planes[1:])
+        array: FloatArray = fused[0, 0, :height, :width].cpu().numpy()
         return array
 
     def _autocast(self) -> torch.autocast:
@@ -210,11 +220,12 @@ def fuse(
     precision: str = "fp32",
     threads: int | None = None,
     memory: str | int | None = None,
+    runtime: str = "torch",
 ) -> npt.NDArray[Any]:
     """Fuse two registered pictures, given as files or as arrays.
 
-    The opened model is kept for the next call with the same model, device, precision, threads
-    and memory.
+    The opened model is kept for the next call with the same model, device, precision, threads,
+    memory and runtime.
 
     Args:
         infrared: path, or array as in `Fuser.__call__`.
@@ -227,6 +238,7 @@ def fuse(
         precision: see `Fuser`.
         threads: see `Fuser`.
         memory: see `Fuser`.
+        runtime: see `Fuser`.
 
     Returns:
         (H, W) or (H, W, 3) RGB, of the visible picture's size and dtype.
@@ -235,7 +247,7 @@ def fuse(
         UserError: a file is not readable, or the two do not fit.
     """
     stamp = models.find(model).stat().st_mtime_ns  # a file may be trained anew
-    fuser = _open(str(model), stamp, device, precision, threads, memory)
+    fuser = _open(str(model), stamp, device, precision, threads, memory, runtime)
     pictures = [_read(picture) for picture in (infrared, visible)]
     pair = Pair.from_arrays(
         *(array for array, _ in pictures),
@@ -254,10 +266,16 @@ def _open(
     precision: str,
     threads: int | None,
     memory: str | int | None,
+    runtime: str,
 ) -> Fuser:
     """Open a model, or the one that is open already."""
     return Fuser.from_pretrained(
-        model, device=device, precision=precision, threads=threads, memory=memory
+        model,
+        device=device,
+        precision=precision,
+        threads=threads,
+        memory=memory,
+        runtime=runtime,
     )
 
 

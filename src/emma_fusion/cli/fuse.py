@@ -64,6 +64,7 @@ class Request:
             "software": f"emma-fusion {__version__}",
             "model": fuser.name,
             "precision": fuser.precision,
+            "runtime": fuser.runtime,
             "protocol": "paper" if self.paper else "none",
             "contrast": self.contrast,
         }
@@ -237,6 +238,13 @@ def fuse(
             metavar="SIZE",
         ),
     ] = None,
+    runtime: Annotated[
+        Literal["auto", "torch", "onnxruntime", "openvino"],
+        typer.Option(
+            help="What runs the network on a CPU; auto: the fastest that is installed (extra "
+            "runtimes), tried out the first time and remembered."
+        ),
+    ] = "torch",
     engine: Annotated[
         Literal["here", "ray"],
         typer.Option(
@@ -302,6 +310,7 @@ def fuse(
                 precision=precision,
                 threads=threads or share,
                 memory=memory,
+                runtime=runtime,
             )
 
         for option, value, default in (
@@ -327,7 +336,12 @@ def fuse(
         from emma_fusion.fuser import Fuser
 
         return Fuser.from_pretrained(
-            model, device=device, precision=precision, threads=threads, memory=memory
+            model,
+            device=device,
+            precision=precision,
+            threads=threads,
+            memory=memory,
+            runtime=runtime,
         )
 
     from emma_fusion.cli.video import FilmOptions, fuse_video, is_film
