@@ -5,12 +5,15 @@
     python benchmarks/scale.py folder --pairs 10000
     python benchmarks/scale.py workers --workers 1 2 --pairs 100
     python benchmarks/scale.py estimate --strips 2048
+    python benchmarks/scale.py plan --pairs 1000000 --rate 1.5 --workers 64 --machines 4 --price 2.0
 
 Every measurement is of `emma fuse` in a process of its own. `memory` fuses one large pair, mirrored
 from a real one, and gives the peak of the resident memory, PyTorch included; `--compare` fuses it
 as a whole too, into 16 bit, and gives the largest difference. `folder` samples the memory while
 many small pairs are fused. `workers` gives pairs a second with the engine ray, and without it.
-`estimate` measures the bytes a pixel that `emma_fusion.runtimes.large` reckons with.
+`estimate` measures the bytes a pixel that `emma_fusion.runtimes.large` reckons with. `plan`
+measures nothing: it is the arithmetic of docs/scale.md, with a rate that `workers` gave and a
+price of yours.
 """
 
 from __future__ import annotations
@@ -208,6 +211,21 @@ def estimate(arguments: argparse.Namespace, folder: Path) -> list[dict[str, obje
     return rows
 
 
+def plan(arguments: argparse.Namespace, folder: Path) -> list[dict[str, object]]:
+    seconds = arguments.pairs / (arguments.workers * arguments.rate) + arguments.start
+    hours = seconds / 3600
+    row: dict[str, object] = {
+        "pairs": arguments.pairs,
+        "workers": arguments.workers,
+        "machines": arguments.machines,
+        "hours": round(hours, 2),
+        "machine_hours": round(arguments.machines * hours, 2),
+        "cost": round(arguments.machines * hours * arguments.price, 2),
+    }
+    print(json.dumps(row), flush=True)
+    return [row]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -235,6 +253,14 @@ def main() -> None:
     one.set_defaults(measure=estimate)
     one.add_argument("--whole", type=int, nargs="*", default=[512, 1024, 1536])
     one.add_argument("--strips", type=int, nargs="*", default=[2048])
+    one = kinds.add_parser("plan")
+    one.set_defaults(measure=plan)
+    one.add_argument("--pairs", type=int, default=1_000_000)
+    one.add_argument("--rate", type=float, required=True, help="Pairs a second of one worker.")
+    one.add_argument("--workers", type=int, required=True, help="On all machines together.")
+    one.add_argument("--machines", type=int, required=True)
+    one.add_argument("--price", type=float, required=True, help="Of a machine's hour.")
+    one.add_argument("--start", type=float, default=0, help="Seconds until the workers begin.")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         rows = arguments.measure(arguments, Path(folder))
