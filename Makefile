@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format results docs docs-pictures clean
+.PHONY: help venv demo test lint format results bench docs docs-pictures clean
 
 help:  ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,8 +38,11 @@ format: $(STAMP)  ## Put the style right
 results: $(STAMP)  ## Score the model and the baselines on RoadScene into docs/results.md
 	$(BIN)/python benchmarks/results.py
 
+bench: $(STAMP)  ## Measure the speed here, into docs/performance.md; minutes
+	$(BIN)/python benchmarks/inference.py
+
 docs: $(STAMP)  ## Build the handbook into site/
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet  # the variable: no advertisement
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict  # the variable: no advertisement
 	@echo 'Open site/index.html, or look at it with search: $(BIN)/mkdocs serve'
 
 docs-pictures: $(STAMP)  ## Make the handbook's pictures, and what its tour prints, anew

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -17,9 +18,12 @@ def installed(*packages: str) -> bool:
 def need(*packages: str) -> list[Any]:
     """Imports packages of the extra.
 
+    ONNX Runtime's telemetry, which it starts on import, stays off unless the environment has it on.
+
     Raises:
         UserError: One is not installed.
     """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         return [import_module(package) for package in packages]
     except ImportError as error:
