@@ -71,7 +71,7 @@ def keep(path: Path, picture: np.ndarray) -> None:
 def method(model: str) -> None:
     """The three steps of the method on the drawn street, in luminance."""
     fuser, sensor = Fuser.from_pretrained(model), Sensor.from_pretrained(model)
-    infrared, visible = (luminance(picture) for picture in render_scene(360, 480))
+    infrared, visible = (luminance(picture) for picture in render_scene(300, 400))
     pair = Pair.from_arrays(infrared, visible)
     fused = fuser.fuse_luminance(pair)
     sheet("fusing", {"i, the infrared picture": pair.infrared, "v, the visible picture": pair.visible,
@@ -83,14 +83,15 @@ def method(model: str) -> None:
     )[0][0, 0].numpy()
     seen = sensor.sense_luminance(turned)
     again = fuser.fuse_luminance(Pair.from_arrays(*seen))
-    sheet("turning", {"T f, turned": turned, "A_i(T f)": seen[0], "A_v(T f)": seen[1],
-                      "F(A_i(T f), A_v(T f))": again})  # fmt: skip
+    sheet("turning", {"T f, turned": turned, "F(A_i(T f), A_v(T f))": again},
+          {"A_i(T f)": seen[0], "A_v(T f)": seen[1]})  # fmt: skip
 
 
-def sheet(name: str, planes: dict[str, np.ndarray]) -> None:
-    """Lay planes in [0, 1] side by side."""
-    pictures = {caption: from_unit(plane, np.uint8) for caption, plane in planes.items()}
-    keep(DOCS / "pictures" / "method" / f"{name}.jpg", make_sheet(pictures))
+def sheet(name: str, *rows: dict[str, np.ndarray]) -> None:
+    """Lay planes in [0, 1] side by side, row under row."""
+    pictures = [{text: from_unit(plane, np.uint8) for text, plane in row.items()} for row in rows]
+    whole = np.concatenate([make_sheet(row) for row in pictures])
+    keep(DOCS / "pictures" / "method" / f"{name}.jpg", whole)
 
 
 def main() -> None:

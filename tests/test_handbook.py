@@ -217,7 +217,7 @@ def test_what_else_the_commands_name_is_there(page):
                 for found in re.findall(r"\.\[([a-z,]+)\]", " ".join(words)):
                     assert set(found.split(",")) <= extras, block.place
             else:
-                assert program in ("emma", "python", "pytest", "git", "cd", "docker"), block.place
+                assert program in ("emma", "python", "pytest", "git", "cd", "ray"), block.place
     scripts = re.findall(r"\bpython (\S+\.py)\b", page.read_text(encoding="utf-8"))
     assert all((HERE / script).is_file() for script in scripts)
 

@@ -1,0 +1,61 @@
+"""The handbook's site: it builds without a warning, and fetches nothing from elsewhere."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parents[1]
+# What a browser fetches by itself; an <a href> is only a link.
+FETCHED = re.compile(
+    r"<(?:script|img|iframe|source|video|audio|embed)\b[^>]*\bsrc=[\"']?(?:https?:)?//[^>]*>"
+    r"|<link\b[^>]*\bhref=[\"']?(?:https?:)?//[^>]*>"
+    r"|(?:url\(|@import)\s*[\"']?(?:https?:)?//[^)]*"
+)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    pytest.importorskip("mkdocs", reason="the extra docs is not installed")
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=HERE, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr
+    return folder
+
+
+def test_every_page_is_there(site):
+    for page in (HERE / "docs").glob("*.md"):
+        assert (site / page.with_suffix(".html").name).is_file()
+
+
+def test_nothing_is_fetched_from_elsewhere(site):
+    for path in [*site.rglob("*.html"), *site.rglob("*.css")]:
+        found = FETCHED.search(path.read_text(encoding="utf-8"))
+        assert not found, (path.relative_to(site), found[0])
+
+
+def test_what_would_be_fetched_is_noticed():
+    assert FETCHED.search('<link rel="stylesheet" href="https://example.org/font.css">')
+    assert FETCHED.search('<script src="//example.org/a.js"></script>')
+    assert FETCHED.search("src: url(https://example.org/a.woff2)")
+    assert not FETCHED.search('<a href="https://example.org/">')
+
+
+def test_docstrings_are_shown_with_their_examples_as_code(site):
+    text = (site / "api.html").read_text(encoding="utf-8")
+    assert "from_pretrained" in text
+    assert "&gt;&gt;&gt; </span>" in text  # a prompt, highlighted
+    assert not re.search(r"<blockquote>\s*<blockquote>", text)
+
+
+def test_the_files_that_pages_link_to_are_in_it(site):
+    training = (site / "training.html").read_text(encoding="utf-8")
+    links = re.findall(r'href="(project/[^"]+)"', training)
+    assert links
+    assert all((site / link).is_file() for link in links)
