@@ -8,7 +8,7 @@ import pytest
 from emma_fusion.downstream.detect import Detection, average_precision, found_boxes
 from emma_fusion.downstream.labels import Boxes
 from emma_fusion.downstream.layouts import Dataset
-from emma_fusion.downstream.segment import Segmentation
+from emma_fusion.downstream.segment import Segmentation, told_by_brightness
 
 CLASSES = ("person", "car")
 NONE = Boxes.of([], [], [])
@@ -106,3 +106,13 @@ def test_the_likeliest_pairs_of_query_and_class_are_found():
     assert found.scores == pytest.approx([0.8, 0.6, 0.2, 0.1])
     assert found.classes.tolist() == [1, 0, 1, 0]
     assert found.corners[0] == pytest.approx([0.4, 0.3, 0.6, 0.7])
+
+
+@pytest.mark.parametrize(
+    ("values", "area"), [((10, 20), 1), ((20, 10), 1), ((10, 10), 0.5), ((10, (5, 15)), 0.5)]
+)
+def test_what_brightness_alone_tells(values, area):
+    mask = np.repeat(np.uint8([[0, 1]]), 2, axis=0)
+    picture = np.zeros((2, 2, 1), np.uint8)
+    picture[:, 0, 0], picture[:, 1, 0] = values
+    assert told_by_brightness([(picture, mask)]) == pytest.approx(area)

@@ -209,7 +209,7 @@ def _write(
 
     facts = _facts(experiment, dataset, cells) | surroundings(0, experiment.run.device)
     names = [kind.name for kind in kinds]
-    about = {kind.name: _about(kind, dataset) for kind in kinds}
+    about = {kind.name: _about(kind, dataset, experiment, task) for kind in kinds}
     references = experiment.references
     settings = experiment.model_dump(mode="json")
     text = report.as_markdown(cells, names, references, about, facts)
@@ -224,14 +224,25 @@ def _write(
     print(text.partition("\n\n")[2])
 
 
-def _about(kind: Kind, dataset: Dataset) -> str:
+def _about(kind: Kind, dataset: Dataset, experiment: Experiment, task: Task) -> str:
+    from emma_fusion.downstream.samples import Scenes
+    from emma_fusion.downstream.segment import told_by_brightness
+
     first, second = dataset.labels
     told = {
         "infrared": f"the {first} picture alone",
         "visible": f"the {second} picture alone",
         "stacked": f"both, as channels ({second}, then {first})",
     }
-    return told.get(kind.name, f"both, fused by {kind.name}")
+    text = told.get(kind.name, f"both, fused by {kind.name}")
+    if dataset.task == "segment" and kind.channels == 1:
+        scenes = Scenes(dataset.test, "test", kind, experiment.pictures.size, task.label, 0)
+        area = told_by_brightness(scenes)
+        text += (
+            f"; brightness alone tells {dataset.classes[0]} from the other classes with an AUC of "
+            f"{area:.2f}"
+        )
+    return text
 
 
 def _facts(experiment: Experiment, dataset: Dataset, cells: list[Cell]) -> dict[str, str]:

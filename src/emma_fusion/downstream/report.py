@@ -69,7 +69,8 @@ def sentences(compared: list[Difference], kinds: list[str], measure: str) -> lis
     """What fused and stacked pictures gain or lose against each reference, in words."""
     lines = []
     for reference in dict.fromkeys(d.reference for d in compared):
-        groups: dict[str, list[str]] = {"better": [], "worse": [], "no difference shown": []}
+        verdicts = ("better", "worse", "no difference shown", "not tested")
+        groups: dict[str, list[str]] = {verdict: [] for verdict in verdicts}
         for d in compared:
             if d.reference == reference:
                 groups[d.verdict].append(f"{d.kind} ({100 * d.mean.value:+.1f})")
@@ -79,7 +80,7 @@ def sentences(compared: list[Difference], kinds: list[str], measure: str) -> lis
     for kind in fused:
         beaten = {d.reference: d.verdict for d in compared if d.kind == kind}
         alone = [beaten[name] for name in ("visible", "infrared") if name in beaten]
-        if len(alone) == 2:
+        if len(alone) == 2 and "not tested" not in alone:
             helps = "helps" if alone == ["better", "better"] else "does not help"
             lines.append(
                 f"Fusing by {kind} {helps} here: {beaten['visible']} against the visible alone, "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,35 @@ from emma_fusion.downstream.samples import Scenes, Target
 from emma_fusion.downstream.task import Measured, Task
 
 MEAN = "mIoU"
+
+
+def told_by_brightness(scenes: Scenes) -> float:
+    """How well brightness alone tells the first class of a mask from the others.
+
+    The area under the receiver's curve, mean over the pictures: the chance that a pixel of another
+    class is brighter than one of the first, or darker where that is likelier. 0.5 is nothing, 1
+    all. It says why a network finds a kind of input easy or hard.
+
+    Args:
+        scenes: Of one channel.
+
+    Returns:
+        0.5 to 1; NaN where no picture has both.
+    """
+    areas = []
+    for k in range(len(scenes)):
+        picture, target = scenes[k]
+        size = picture.shape[1], picture.shape[0]
+        mask = cv2.resize(cast(Any, target), size, interpolation=cv2.INTER_NEAREST_EXACT)
+        first, other = (
+            np.bincount(picture[..., 0][chosen], minlength=256).astype(np.float64)
+            for chosen in (mask == 0, (mask != 0) & (mask != IGNORED))
+        )
+        if first.any() and other.any():
+            below = np.cumsum(first) - first / 2
+            areas.append(float((other * below).sum() / (first.sum() * other.sum())))
+    mean = float(np.mean(areas)) if areas else float("nan")
+    return max(mean, 1 - mean)
 
 
 class Segmentation(Task):

@@ -48,8 +48,10 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """Better or worse where the test over seeds says so."""
-        if not self.p < SIGNIFICANT:
+        """Better or worse where the test over seeds says so; one seed cannot be tested."""
+        if math.isnan(self.p):
+            return "not tested"
+        if self.p >= SIGNIFICANT:
             return "no difference shown"
         return "better" if self.mean.value > 0 else "worse"
 
@@ -78,7 +80,7 @@ def gather(cells: list[Cell], kind: str, measure: str) -> NDArray[np.float64]:
 def differences(
     cells: list[Cell], kinds: list[str], references: list[str], measure: str, seed: int = 0
 ) -> list[Difference]:
-    """Every kind against every reference, seed by seed and picture by picture.
+    """Every kind against every reference, once, seed by seed and picture by picture.
 
     Seeds differ by new weights, samples and dropout, which both sides of a pair share; the test
     over them asks whether training again would give the same answer on these test pictures. The
@@ -93,7 +95,11 @@ def differences(
     """
     from scipy.stats import ttest_rel, wilcoxon
 
-    pairs = [(k, r) for r in references if r in kinds for k in kinds if k != r]
+    pairs: list[tuple[str, str]] = []
+    for reference in references:
+        if reference in kinds:
+            others = (kind for kind in kinds if kind != reference)
+            pairs += [(kind, reference) for kind in others if (reference, kind) not in pairs]
     of_pictures = {kind: _pictures(cells, kind) for kind in kinds}
     rows: list[tuple[Mean, float, Mean, float]] = []
     for kind, reference in pairs:
