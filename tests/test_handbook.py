@@ -8,6 +8,7 @@ import doctest
 import re
 import shutil
 import tomllib
+from functools import cache
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from emma_fusion import models
 from emma_fusion.cli import app, main
 from emma_fusion.errors import UserError
 from emma_fusion.media.rasters import read_picture, write_picture
+from emma_fusion.media.scene import render_scene
 from emma_fusion.networks import UFuser
 from emma_fusion.networks.authors import to_authors
 from films import picture, write_film
@@ -40,12 +42,17 @@ SHORTER = {
 }
 
 
-def colour(seed=0, shape=SHAPE):
-    return np.random.default_rng(seed).integers(0, 255, (*shape, 3), np.uint8)
+@cache
+def street(seed):
+    return render_scene(*SHAPE, seed=seed)
 
 
-def grey(seed=0, shape=SHAPE):
-    return colour(seed, shape)[..., 0]
+def grey(seed=0):
+    return street(seed)[0]
+
+
+def colour(seed=0):
+    return street(seed)[1]
 
 
 def kelvin(path):
@@ -67,7 +74,7 @@ FILES = {
     **dict.fromkeys(("ir.png", "fused.png"), lambda path: write_picture(path, grey())),
     **dict.fromkeys(("vis.jpg", "vis.png"), lambda path: write_picture(path, colour())),
     "OTHER": lambda path: write_picture(path / "frame-17.png", colour()),
-    "small.jpg": lambda path: write_picture(path, colour(shape=(24, 32))),
+    "small.jpg": lambda path: write_picture(path, colour()[:24, :32]),
     "damaged.png": lambda path: path.write_bytes(b"\x89PNG\r\n"),
     "thermal.tif": kelvin,
     "SPECT.dcm": lambda path: write_spect(path, draw(SCAN, (24, 24, 3), body=1), SCAN),
@@ -75,7 +82,7 @@ FILES = {
     "EMMA.pth": lambda path: torch.save(to_authors(UFuser()), path),
     **dict.fromkeys(
         ("thermal.mp4", "visible.mp4", "drone_ir.mp4", "drone_rgb.mp4"),
-        lambda path: write_film(path, [picture(i) for i in range(4)]),
+        lambda path: write_film(path, [picture(i, SHAPE) for i in range(4)]),
     ),
     **dict.fromkeys(
         ("PET.nii.gz", "CT.nii.gz", "MRI.nii.gz", "SPECT.nii.gz"),
