@@ -14,6 +14,7 @@ operations, not by its multiplications. So:
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -152,16 +153,21 @@ def rewrite(network: nn.Module, *, by_convolutions: bool) -> nn.Module:
     network = copy.deepcopy(network).eval().requires_grad_(False)
     for block in network.modules():
         if isinstance(block, RestormerCNNBlock) and block.branches != "convolution":
-            attention = block.attention
-            if isinstance(attention, ChannelAttention):
-                attention = FoldedAttention(attention)
-            if isinstance(attention, FoldedAttention):
-                block.attention = GramAttention(attention)
-            block.feed_forward = DenseGate(block.feed_forward, block.norm2)
-            # Padding with zeros, attention sees a shift end at the border: it stays outside.
-            if by_convolutions:
-                block.norm1 = nn.Sequential(Normalisation(block.norm1), affine(block.norm1))
-                block.norm2 = Normalisation(block.norm2)
-            else:
-                block.norm2 = ChannelLayerNorm(block.norm2.weight.numel(), elementwise_affine=False)
+            _rewrite_block(block, by_convolutions)
     return network.requires_grad_(False)
+
+
+def _rewrite_block(block: Any, by_convolutions: bool) -> None:
+    """Exchanges the parts of a block's global branch."""
+    attention = block.attention
+    if isinstance(attention, ChannelAttention):
+        attention = FoldedAttention(attention)
+    if isinstance(attention, FoldedAttention):
+        block.attention = GramAttention(attention)
+    block.feed_forward = DenseGate(block.feed_forward, block.norm2)
+    # Padding with zeros, attention sees a shift end at the border: it stays outside.
+    if by_convolutions:
+        block.norm1 = nn.Sequential(Normalisation(block.norm1), affine(block.norm1))
+        block.norm2 = Normalisation(block.norm2)
+    else:
+        block.norm2 = ChannelLayerNorm(block.norm2.weight.numel(), elementwise_affine=False)
