@@ -122,9 +122,9 @@ def check(found: Alignment, labels: tuple[str, str]) -> None:
     """
     if not found.trusted:
         raise UserError(
-            f"{labels[0]} could not be aligned with {labels[1]}: confidence "
-            f"{found.confidence:.2f}, where at least {LEAST_CONFIDENCE:.2f} is needed. They have "
-            "too few contours in common. If they come from a fixed rig, calibrate it from many "
+            f"{labels[0]} could not be aligned with {labels[1]}: only {found.confidence:.0%} of "
+            f"their patches agree, and it takes {LEAST_CONFIDENCE:.0%}. They show too few contours "
+            "in common. If they come from a fixed rig, calibrate it from many "
             "pairs: emma calibrate."
         )
 

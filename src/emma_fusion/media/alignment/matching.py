@@ -10,14 +10,15 @@ import numpy as np
 from emma_fusion.media.alignment.geometry import Matrix, Model, Size, displacements
 from emma_fusion.pair import FloatArray
 
-# Patches across the wider side, before they overlap; and how many times they do, each way.
-_ACROSS, _OVERLAP = 40, 5
+# Cells across the wider side; how many make a patch, each way; and how many it is to the next.
+_ACROSS, _PATCH, _STRIDE = 40, 5, 2
 # A patch with less than this share of the best-covered one's overlap does not count.
 _COVERED = 0.4
 # exp(_SHARPNESS (s - largest s)) is how likely a displacement of correlation s is held to be.
 _SHARPNESS = 20.0
 # Widths of the window around the model's displacement, in shares of the reach, then in pixels.
-_WINDOWS, _LAST_WINDOW = (1 / 2, 1 / 3, 1 / 4), (2.0, 1.5, 1.5)
+_WINDOWS, _LAST_WINDOW = (1 / 2, 1 / 3), (2.0, 1.5)
+_MODELS: tuple[Model, ...] = ("translation", "similarity", "affine", "homography")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,28 +65,33 @@ def correlate(
     rows, columns = visible.shape[0] // cell, visible.shape[1] // cell
     height, width = rows * cell, columns * cell
     top, left = (visible.shape[0] - height) // 2, (visible.shape[1] - width) // 2
-    v = visible[top : top + height, left : left + width]
+    rows_of, columns_of = slice(top, top + height), slice(left, left + width)
+    # channels first: sums over them then run along whole rows
+    v = np.ascontiguousarray(np.moveaxis(visible[rows_of, columns_of], -1, 0))
     border = ((reach, reach), (reach, reach))
-    i = np.pad(infrared * covered[..., None], (*border, (0, 0)))[top:, left:]
+    i = np.moveaxis(infrared * covered[..., None], -1, 0)
+    i = np.ascontiguousarray(np.pad(i, ((0, 0), *border))[:, top:, left:])
     known = np.pad(covered, border)[top:, left:]
 
     def over_patches(products: FloatArray) -> FloatArray:
         means = cv2.resize(products, (columns, rows), interpolation=cv2.INTER_AREA)
-        pooled: FloatArray = cv2.blur(means, (_OVERLAP, _OVERLAP), borderType=cv2.BORDER_CONSTANT)
-        return pooled
+        pooled = cv2.blur(means, (_PATCH, _PATCH), borderType=cv2.BORDER_CONSTANT)
+        sparse: FloatArray = pooled[::_STRIDE, ::_STRIDE]
+        return sparse
 
-    v_energy, i_energy = (np.einsum("yxk,yxk->yx", f, f) for f in (v, i))
+    v_energy, i_energy = ((f * f).sum(axis=0) for f in (v, i))
     steps = 2 * reach + 1
-    values = np.zeros((rows, columns, steps, steps), np.float32)
+    values = np.zeros((-(-rows // _STRIDE), -(-columns // _STRIDE), steps, steps), np.float32)
     for y in range(steps):
         for x in range(steps):
             here = slice(y, y + height), slice(x, x + width)
             energy = over_patches(v_energy * known[here]) * over_patches(i_energy[here])
-            both = over_patches(np.einsum("yxk,yxk->yx", v, i[here]))
+            both = over_patches(np.einsum("kyx,kyx->yx", v, i[(slice(None), *here)]))
             values[..., y, x] = both / np.sqrt(energy + 1e-9)
     cover = over_patches(known[reach : reach + height, reach : reach + width])
     places = np.meshgrid(
-        left + (np.arange(columns) + 0.5) * cell - 0.5, top + (np.arange(rows) + 0.5) * cell - 0.5
+        left + (np.arange(0, columns, _STRIDE) + 0.5) * cell - 0.5,
+        top + (np.arange(0, rows, _STRIDE) + 0.5) * cell - 0.5,
     )
     kept = cover > _COVERED * max(float(cover.max()), 1e-9)
     return Surfaces(np.stack(places, -1)[kept], values[kept], (visible.shape[0], visible.shape[1]))
@@ -103,39 +109,45 @@ def fit(surfaces: Surfaces, model: Model) -> Matrix:
         The parameters of `geometry.motion`.
     """
     reach = surfaces.reach
-    steps = np.arange(-reach, reach + 1)
-    grid = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2).astype(np.float64)
-    values = surfaces.values.reshape(len(surfaces.values), -1).astype(np.float64)
-    likely = np.exp(_SHARPNESS * (values - values.max(axis=1, keepdims=True)))
-    found = grid[surfaces.pooled.argmax()]
-    for step in ("translation", "similarity", "affine", "homography"):
-        design = displacements(surfaces.centres, surfaces.size, step)  # type: ignore[arg-type]
+    best = np.unravel_index(int(surfaces.pooled.argmax()), surfaces.pooled.shape)
+    found = np.array([best[1] - reach, best[0] - reach], np.float64)
+    values = surfaces.values
+    likely = np.exp(_SHARPNESS * (values - values.max(axis=(1, 2), keepdims=True)))
+    for step in _MODELS[: _MODELS.index(model) + 1]:
+        design = displacements(surfaces.centres, surfaces.size, step)
         found = np.pad(found, (0, design.shape[2] - len(found)))
         for window in (*(reach * share for share in _WINDOWS), *_LAST_WINDOW):
-            found = _step(likely, grid, design, found, max(window, 1.2))
-        if step == model:
-            break
+            found = _step(likely, design, found, max(window, 1.2))
     return found
 
 
-def _step(
-    likely: Matrix, grid: Matrix, design: Matrix, parameters: Matrix, window: float
-) -> Matrix:
+def _step(likely: FloatArray, design: Matrix, parameters: Matrix, window: float) -> Matrix:
     """One least-squares step of `fit`."""
+    reach = likely.shape[1] // 2
+    steps = np.arange(-reach, reach + 1.0)
     expected = design @ parameters
-    apart = ((grid - expected[:, None]) ** 2).sum(axis=-1)
-    weights = likely * np.exp(-apart / (2 * window**2))
-    weights /= weights.sum(axis=1, keepdims=True) + 1e-12
-    mean = weights @ grid
-    off = grid - mean[:, None]
-    covariance = np.einsum("nd,ndi,ndj->nij", weights, off, off) + 0.1 * np.eye(2)
+    around = np.exp(-((steps - expected[..., None]) ** 2) / (2 * window**2))  # (N, 2, S)
+    weights = likely * around[:, 1, :, None] * around[:, 0, None, :]
+    weights /= weights.sum(axis=(1, 2), keepdims=True) + 1e-12
+    # moments of the displacement: the sums over its other coordinate come first
+    x, y = weights.sum(axis=1), weights.sum(axis=2)
+    mean = np.stack([x @ steps, y @ steps], -1)
+    crossed = (
+        np.einsum("nyx,y,x->n", weights, steps, steps, optimize=True) - mean[:, 0] * mean[:, 1]
+    )
+    spread = np.stack([x @ steps**2, y @ steps**2], -1) - mean**2
+    covariance = np.empty((len(mean), 2, 2))
+    covariance[:, 0, 0], covariance[:, 1, 1] = (spread + 0.1).T
+    covariance[:, 0, 1] = covariance[:, 1, 0] = crossed
     precision = np.linalg.inv(covariance)
     # what the window brings is taken off again; what is left may point nowhere, never backwards
     sure, axes = np.linalg.eigh(precision - np.eye(2) / window**2)
     pull = np.einsum("nij,nj->ni", precision, mean) - expected / window**2
-    pull = np.einsum("nij,nj,nkj,nk->ni", axes, sure > 0, axes, pull)
-    information = np.einsum("nij,nj,nkj->nik", axes, np.maximum(sure, 0), axes)
-    normal = np.einsum("nia,nij,njb->ab", design, information, design)
+    onto = np.einsum("nji,nj->ni", axes, pull) * (sure > 0)
+    pull = np.einsum("nij,nj->ni", axes, onto)
+    information = (axes * np.maximum(sure, 0)[:, None]) @ axes.transpose(0, 2, 1)
+    turned = design.transpose(0, 2, 1)
+    normal = (turned @ information @ design).sum(axis=0)
     normal += np.diag([1e-6, 1e-6] + [1e-3] * (design.shape[2] - 2))
-    solved: Matrix = np.linalg.solve(normal, np.einsum("nia,ni->a", design, pull))
+    solved: Matrix = np.linalg.solve(normal, (turned @ pull[..., None]).sum(axis=0)[:, 0])
     return solved

@@ -15,10 +15,13 @@ from emma_fusion.media.alignment.geometry import (
     Matrix,
     Model,
     Size,
+    apply,
     corner_distance,
     identity_of,
+    middle,
     motion,
     rescale,
+    shift,
 )
 from emma_fusion.media.alignment.matching import Surfaces, correlate, fit
 from emma_fusion.media.alignment.search import search
@@ -29,11 +32,16 @@ Wanted = Literal["translation", "similarity", "affine", "homography", "auto"]
 
 # The longer side of the visible picture on each level, at most, and how far is looked there.
 _LEVELS = ((100, 6), (200, 5), (400, 4))
-# The simplest model that has this share of what the best one gains over chance is taken.
-_EXPLAINED = 0.9
+# The simplest model that has this share of what the best one gains over chance is taken; the
+# identity is content with less, since pairs registered by hand are off by a few pixels too.
+_EXPLAINED, _EXPLAINED_AS_IT_IS = 0.95, 0.87
+# Fewer patches than this do not determine a shear or a perspective.
+_DETAILED = 0.36
 # Of the confidence: on which level, how far around, and what still counts as the same place.
 _JUDGED, _AROUND, _SAME = 1, 8, 2.0
-LEAST_CONFIDENCE = 0.5
+LEAST_CONFIDENCE = 0.15
+# Of the longer side: further, pictures of one size are hardly displaced.
+_FARTHEST = 0.2
 
 
 @dataclass(frozen=True)
@@ -43,13 +51,12 @@ class Evidence:
     Attributes:
         correlation: mean over patches, in [-1, 1], at the transform.
         chance: the same, displaced by 3 to 8 pixels of a picture 200 pixels wide.
-        height: how many standard deviations of the displaced ones the transform stands out.
-        share: of the patches whose own best displacement is none.
+        share: of the patches, how many have their own best displacement, of up to 8 pixels each
+            way, within 2 pixels.
     """
 
     correlation: float
     chance: float
-    height: float
     share: float
 
 
@@ -60,9 +67,10 @@ class Alignment:
     Attributes:
         matrix: (3, 3), from (x, y) of the visible picture to (x, y) of the infrared one.
         model: the kind of transform it is; "identity" where the pair was aligned.
-        confidence: in [0, 1]; below `LEAST_CONFIDENCE` it is not to be used.
-        moved: how far the corners of the visible picture move, on average, in its pixels, from
-            where the pictures laid over each other would have them.
+        confidence: share of the patches that agree with it, see `Evidence.share`; below
+            `LEAST_CONFIDENCE` it is not to be used. Chance alone gives about 0.05.
+        moved: how far the corners of the visible picture are taken, on average and in its pixels,
+            from where they lie when the infrared picture is stretched over it.
     """
 
     matrix: Matrix
@@ -107,17 +115,13 @@ def evidence(level: _Level, matrix: Matrix) -> Evidence:
     """How the pictures agree under a transform; see `Evidence`."""
     surfaces = level.surfaces(matrix, _AROUND)
     if not len(surfaces.values):
-        return Evidence(0.0, 0.0, 0.0, 0.0)
+        return Evidence(0.0, 0.0, 0.0)
     steps = np.arange(-_AROUND, _AROUND + 1)
     away = np.hypot(steps[:, None], steps[None])
     pooled = surfaces.pooled
-    there, beside = pooled[away < 1.5].max(), pooled[away > 3]
     patches = surfaces.values.reshape(len(surfaces.values), -1)
     share = (away.ravel()[patches.argmax(axis=1)] <= _SAME).mean()
-    height = (there - beside.mean()) / max(float(beside.std()), 1e-6)
-    return Evidence(
-        float(pooled[_AROUND, _AROUND]), float(beside.mean()), float(height), float(share)
-    )
+    return Evidence(float(pooled[_AROUND, _AROUND]), float(pooled[away > 3].mean()), float(share))
 
 
 def register(infrared: FloatArray, visible: FloatArray, wanted: Wanted = "auto") -> Alignment:
@@ -125,8 +129,9 @@ def register(infrared: FloatArray, visible: FloatArray, wanted: Wanted = "auto")
 
     A search begins (`search.search`), then motions of small patches are fitted from coarse to fine
     (`matching.fit`): a translation, a similarity and, from that, an affine map and a homography.
-    The simplest is taken that explains 9/10 of what the best one gains over chance; where `wanted`
-    is not "auto", none beyond it is tried, and the identity is not.
+    The simplest is taken that has 95% (the identity: 87%) of the correlation that the best one
+    gains over chance. Where `wanted` is not "auto", none beyond it is tried, and the identity is
+    not. Pictures of one size that would have to move by more than a fifth have no confidence.
 
     Args:
         infrared: (H', W') float32 in [0, 1].
@@ -144,38 +149,56 @@ def register(infrared: FloatArray, visible: FloatArray, wanted: Wanted = "auto")
     sizes = size_of(infrared), size_of(visible)
     if min(*sizes[0], *sizes[1]) < 32:
         raise UserError("Pictures smaller than 32x32 pixels show too little to be aligned.")
-    start = search(infrared, visible)
-    coarse, middle, fine = (_Level(infrared, visible, *level) for level in _LEVELS)
     plain = identity_of(sizes[1], sizes[0])
+    found, seen = _candidates(infrared, visible, plain, wanted)
+    model = _simplest(seen)
+    matrix = found[model]
+    moved = corner_distance(matrix, plain, sizes[1])
+    share = seen[model].share
+    if sizes[0] == sizes[1] and moved > _FARTHEST * max(sizes[1]):
+        share = 0.0
+    return Alignment(matrix, model, share, moved / plain[0, 0])
+
+
+def _candidates(
+    infrared: FloatArray, visible: FloatArray, plain: Matrix, wanted: Wanted
+) -> tuple[dict[Model, Matrix], dict[Model, Evidence]]:
+    """The best transform of each model, the simplest first, and what speaks for it."""
+    size = size_of(visible)
+    start = search(infrared, visible)
+    coarse, half, fine = (_Level(infrared, visible, *level) for level in _LEVELS)
     found: dict[Model, Matrix] = {} if wanted != "auto" else {"identity": plain}
     if wanted in ("translation", "auto"):
-        found["translation"] = fine.refine(middle.refine(start, "translation"), "translation")
+        centre = np.array([middle(size)])
+        x, y = apply(np.linalg.inv(plain) @ start, centre)[0] - centre[0]
+        near = half.refine(plain @ shift(x, y), "translation")
+        found["translation"] = fine.refine(near, "translation")
     if wanted != "translation":
-        near = middle.refine(coarse.refine(start, "similarity", 2), "similarity")
+        near = half.refine(coarse.refine(start, "similarity", 2), "similarity")
         found["similarity"] = fine.refine(near, "similarity")
         if wanted != "similarity":
-            near = fine.refine(middle.refine(near, "affine"), "affine")
+            near = fine.refine(half.refine(near, "affine"), "affine")
             found["affine"] = fine.refine(near, "affine")
         if wanted in ("homography", "auto"):
             found["homography"] = fine.refine(near, "homography", 2)
-    seen = {model: evidence(middle, matrix) for model, matrix in found.items()}
-    model = _simplest(seen)
-    matrix = found[model]
-    return Alignment(
-        matrix, model, confidence(seen[model]), corner_distance(matrix, plain, sizes[1])
-    )
+    seen = {model: evidence(half, matrix) for model, matrix in found.items()}
+    return found, seen
 
 
 def _simplest(seen: dict[Model, Evidence]) -> Model:
     """The first model that explains nearly as much as the best."""
+    seen = {
+        model: one
+        for model, one in seen.items()
+        if model not in ("affine", "homography") or one.share >= _DETAILED
+    }
     chance = min(one.chance for one in seen.values())
     most = max(one.correlation for one in seen.values()) - chance
-    return next(m for m, one in seen.items() if one.correlation - chance >= _EXPLAINED * most)
-
-
-def confidence(seen: Evidence) -> float:
-    """How far an alignment is to be trusted, in [0, 1]."""
-    return float(np.clip(seen.height / 8, 0, 1))
+    for model, one in seen.items():
+        enough = _EXPLAINED_AS_IT_IS if model == "identity" else _EXPLAINED
+        if one.correlation - chance >= enough * most:
+            return model
+    return max(seen, key=lambda model: seen[model].correlation)
 
 
 def plane_of(picture: npt.NDArray[Any]) -> FloatArray:

@@ -1,0 +1,133 @@
+"""emma align, calibrate, check, and emma fuse --align, on a drawn street."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from emma_fusion.cli import main
+from emma_fusion.fuser import Fuser
+from emma_fusion.media.alignment.geometry import shift
+from emma_fusion.media.rasters import read_picture, write_picture
+from emma_fusion.media.records import read_record
+from emma_fusion.media.scene import render_scene
+
+SIZE = (120, 160)
+MOVED = shift(9, -6)
+
+
+@pytest.fixture(scope="module")
+def street():
+    infrared, visible = render_scene(*SIZE)
+    moved = cv2.warpPerspective(
+        infrared, MOVED, SIZE[::-1], flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
+    )
+    return infrared, moved, visible
+
+
+@pytest.fixture
+def folders(street, tmp_path):
+    """A registered pair, a displaced one, one that has nothing in common, a broken one."""
+    infrared, moved, visible = street
+    pictures = {"a": infrared, "b": moved, "c": np.full(SIZE, 7, np.uint8), "d": infrared}
+    for name, picture in pictures.items():
+        write_picture(tmp_path / "ir" / f"{name}.png", picture)
+        write_picture(tmp_path / "vi" / f"{name}.png", visible)
+    (tmp_path / "ir" / "d.png").write_bytes(b"broken")
+    return tmp_path / "ir", tmp_path / "vi"
+
+
+@pytest.fixture
+def emma(capfd, monkeypatch):
+    """Run a verb; networks say what the infrared says."""
+    monkeypatch.setattr(Fuser, "fuse_luminance", lambda self, pair, *_: pair.infrared)
+
+    def run(*words, code=0):
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main([str(word) for word in words])
+        said = capfd.readouterr()
+        assert (end.value.code or 0) == code, said
+        return said.out + said.err
+
+    return run
+
+
+def test_a_folder_is_aligned_and_goes_on(emma, folders, street, tmp_path):
+    said = emma("align", *folders, "-o", tmp_path / "out", code=1)
+    assert "Aligned 2 of 4" in said
+    assert "Failed c: c.png could not be aligned with c.png: only" in said
+    assert "Failed d: " in said
+    assert np.array_equal(read_picture(tmp_path / "out/a.png"), street[0])
+    aligned = read_picture(tmp_path / "out/b.png").astype(float)
+    inside = np.s_[15:-15, 15:-15]
+    before = np.abs(street[1].astype(float) - street[0])[inside].mean()
+    assert np.abs(aligned - street[0])[inside].mean() < 0.3 * before
+    assert aligned[-3:].max() == 0  # the displaced camera did not see the street's lowest rows
+    record = read_record(tmp_path / "out/b.png")["alignment"]
+    assert record["model"] == "translation"
+    assert abs(record["visible_to_infrared"][0][2] + 9) < 1
+    assert "Skipped 2" in emma("align", *folders, "-o", tmp_path / "out", code=1)
+
+
+def test_files_are_not_replaced(emma, folders, tmp_path):
+    pair = folders[0] / "b.png", folders[1] / "b.png"
+    emma("align", *pair, "-o", tmp_path / "b.png", "--align", "translation")
+    assert "exists" in emma("align", *pair, "-o", tmp_path / "b.png", code=2)
+    emma("align", *pair, "-o", tmp_path / "b.png", "--overwrite")
+    assert "one of the inputs" in emma("align", *pair, "-o", pair[0], "--overwrite", code=2)
+    assert "does not exist" in emma("align", pair[0], "none.png", "-o", "x.png", code=2)
+    assert "is a folder" in emma("align", pair[0], folders[1], "-o", "x.png", code=2)
+
+
+def test_check_ranks_pairs(emma, folders):
+    said = emma("check", *folders, "--json", code=1)
+    start = said.index("{")
+    found, _ = json.JSONDecoder().raw_decode(said[start:])
+    assert [pair["name"] for pair in found["pairs"]] == ["b", "a", "c"]
+    assert [pair["sure"] for pair in found["pairs"]] == [True, True, False]
+    assert abs(found["pairs"][0]["off_pixels"] - np.hypot(9, 6)) < 1
+    assert found["pairs"][1]["off_pixels"] == 0
+    table = emma("check", *folders, code=1)
+    assert "cannot tell" in table
+    assert "Failed d" in table
+
+
+def test_a_rig_is_calibrated_once_and_used(emma, folders, street, tmp_path, model):
+    for name in "ac":
+        write_picture(folders[0] / f"{name}.png", street[1])
+    (folders[0] / "d.png").unlink()
+    rig = tmp_path / "rig.json"
+    said = emma("calibrate", *folders, "-o", rig, "--model", "translation")
+    assert "3 pairs" in said
+    assert "No partner" in said
+    assert "exists" in emma("calibrate", *folders, "-o", rig, code=2)
+    facts = json.loads(rig.read_text())
+    assert facts["pairs"] == 3
+    assert facts["visible"] == {"height": 120, "width": 160}
+    # a picture of nothing is aligned by the rig too
+    write_picture(folders[0] / "c.png", np.full(SIZE, 7, np.uint8))
+    words = ["fuse", *folders, "-o", tmp_path / "out", "--model", model, "--align", rig]
+    assert "Fused 3 of 3" in emma(*words)
+    record = read_record(tmp_path / "out/c.png")["infrared"]["alignment"]
+    assert record["by"] == "rig.json"
+    rig.write_text("{}")
+    assert "no calibration" in emma(*words, "--overwrite", code=2)
+
+
+def test_fusing_aligns_and_leaves_the_visible_alone_outside(emma, folders, street, tmp_path, model):
+    pair = folders[0] / "b.png", folders[1] / "b.png"
+    words = ["fuse", *pair, "-o", tmp_path / "f.png", "--model", model]
+    emma(*words, "--align", "auto", "--colour", "visible")
+    fused = read_picture(tmp_path / "f.png").astype(int)
+    visible = street[2].astype(int)
+    assert np.abs(fused - visible)[-4:].max() <= 1
+    assert np.abs(fused - visible)[20:-20, 20:-20].mean() > 10
+    record = read_record(tmp_path / "f.png")["infrared"]["alignment"]
+    assert record["model"] == "translation"
+    assert record["confidence"] > 0.3
+    said = emma(*words, "--align", "best", "--overwrite", code=2)
+    assert "There is no alignment 'best'" in said
+    write_picture(pair[0], street[1][:60])
+    assert "--align auto" in emma(*words, "--overwrite", code=2)
