@@ -80,12 +80,22 @@ def bending(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     return np.clip(cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC), -BEND, BEND)
 
 
+def elsewhere(pairs: list, index: int) -> Path:
+    """The infrared picture of another place; LLVIP's cameras stand still, one place a prefix."""
+    count, stem = len(pairs), pairs[index][0]
+    for step in range(count // 2, count // 2 + count):
+        other, infrared, _ = pairs[(index + step) % count]
+        if other != stem and (other.startswith("FLIR") or other[:2] != stem[:2]):
+            return infrared
+    raise SystemExit("All pairs are of one place.")
+
+
 def make_case(kind: str, pairs: list, index: int) -> tuple:
     """Infrared and visible planes, the true transform from visible to infrared, and the bend."""
     rng = np.random.default_rng([len(kind), index, *kind.encode()])
     _, infrared_file, visible_file = pairs[index]
     if kind == "unrelated":
-        infrared_file = pairs[(index + len(pairs) // 2) % len(pairs)][1]
+        infrared_file = elsewhere(pairs, index)
     infrared, visible = read_picture(infrared_file), read_picture(visible_file)
     size = size_of(infrared)
     if kind in ("aligned", "unrelated"):

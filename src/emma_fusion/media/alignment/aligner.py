@@ -95,13 +95,13 @@ class Aligner:
             return place(infrared, self._rig.matrix, sizes[1], record)
         found = register(plane_of(infrared), plane_of(visible), self._wanted)
         check(found, labels)
-        record = {
+        facts: dict[str, Any] = {
             "by": self._how,
             "model": found.model,
             "confidence": round(found.confidence, 3),
             "moved_pixels": round(found.moved, 2),
         }
-        return place(infrared, found.matrix, sizes[1], record)
+        return place(infrared, found.matrix, sizes[1], facts)
 
 
 def align(

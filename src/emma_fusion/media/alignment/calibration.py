@@ -83,7 +83,5 @@ def _median(matrices: list[Matrix], size: Size) -> Matrix:
     """The homography that takes the corners to the medians of where these take them."""
     places = corners(size)
     medians = np.median([apply(matrix, places) for matrix in matrices], axis=0)
-    matrix: Matrix = cv2.getPerspectiveTransform(
-        places.astype(np.float32), medians.astype(np.float32)
-    )
-    return matrix
+    found = cv2.getPerspectiveTransform(places.astype(np.float32), medians.astype(np.float32))
+    return np.asarray(found, np.float64)

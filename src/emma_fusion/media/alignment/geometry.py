@@ -32,12 +32,13 @@ def rescale(source: Size, target: Size) -> Matrix:
     array([0., 0., 1.])
     """
     (h, w), (to_h, to_w) = source, target
-    return shift(-0.5, -0.5) @ np.diag([to_w / w, to_h / h, 1.0]) @ shift(0.5, 0.5)
+    right, down = to_w / w, to_h / h
+    return np.array([[right, 0, (right - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1.0]])
 
 
 def identity_of(visible: Size, infrared: Size) -> Matrix:
     """Where pictures of two sizes lie when the infrared one is stretched over the visible."""
-    return np.eye(3) if visible == infrared else rescale(visible, infrared)
+    return rescale(visible, infrared)
 
 
 def turned(degrees: float, scale: float, centre: tuple[float, float]) -> Matrix:
@@ -45,7 +46,8 @@ def turned(degrees: float, scale: float, centre: tuple[float, float]) -> Matrix:
     angle = np.deg2rad(degrees)
     c, s = scale * np.cos(angle), scale * np.sin(angle)
     about = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1.0]])
-    return shift(*centre) @ about @ shift(-centre[0], -centre[1])
+    matrix: Matrix = shift(*centre) @ about @ shift(-centre[0], -centre[1])
+    return matrix
 
 
 def middle(size: Size) -> tuple[float, float]:
@@ -105,4 +107,5 @@ def motion(parameters: Matrix, size: Size) -> Matrix:
         ]
     )
     x, y = middle(size)
-    return shift(x, y) @ about @ shift(-x, -y)
+    matrix: Matrix = shift(x, y) @ about @ shift(-x, -y)
+    return matrix

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -38,7 +39,7 @@ class Surfaces:
     @property
     def reach(self) -> int:
         """The largest displacement, in pixels."""
-        return self.values.shape[1] // 2
+        return int(self.values.shape[1]) // 2
 
     @property
     def pooled(self) -> FloatArray:
@@ -75,7 +76,7 @@ def correlate(
 
     def over_patches(products: FloatArray) -> FloatArray:
         means = cv2.resize(products, (columns, rows), interpolation=cv2.INTER_AREA)
-        pooled = cv2.blur(means, (_PATCH, _PATCH), borderType=cv2.BORDER_CONSTANT)
+        pooled: Any = cv2.blur(means, (_PATCH, _PATCH), borderType=cv2.BORDER_CONSTANT)
         sparse: FloatArray = pooled[::_STRIDE, ::_STRIDE]
         return sparse
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -25,18 +24,25 @@ from emma_fusion.media.alignment.geometry import (
 )
 from emma_fusion.media.alignment.matching import Surfaces, correlate, fit
 from emma_fusion.media.alignment.search import search
-from emma_fusion.media.alignment.warping import warp
+from emma_fusion.media.alignment.warping import erode, shrink, warp
 from emma_fusion.pair import FloatArray, luminance
 
 Wanted = Literal["translation", "similarity", "affine", "homography", "auto"]
 
 # The longer side of the visible picture on each level, at most, and how far is looked there.
 _LEVELS = ((100, 6), (200, 5), (400, 4))
-# The simplest model that has this share of what the best one gains over chance is taken; the
+_LARGEST = 800  # what is larger is shrunk to this first
+# The simplest model that has this share of what the best one gains over chance is taken. The
 # identity is content with less, since pairs registered by hand are off by a few pixels too.
-_EXPLAINED, _EXPLAINED_AS_IT_IS = 0.95, 0.87
-# Fewer patches than this do not determine a shear or a perspective.
-_DETAILED = 0.36
+_ENOUGH: dict[Model, float] = {
+    "identity": 0.87,
+    "translation": 0.95,
+    "similarity": 0.97,
+    "affine": 0.9,
+    "homography": 1.0,
+}
+# If fewer patches agree, they do not determine a shear or a perspective.
+_DETAILED = 0.42
 # Of the confidence: on which level, how far around, and what still counts as the same place.
 _JUDGED, _AROUND, _SAME = 1, 8, 2.0
 LEAST_CONFIDENCE = 0.15
@@ -93,13 +99,12 @@ class _Level:
         self.size: Size = (max(8, round(full[0] * factor)), max(8, round(full[1] * factor)))
         self._reach, self._infrared = reach, infrared
         self._up, self._down = rescale(self.size, full), rescale(full, self.size)
-        small = cv2.resize(visible, self.size[::-1], interpolation=cv2.INTER_AREA)
-        self._features = oriented_gradients(small)
+        self._features = oriented_gradients(shrink(visible, self.size))
 
     def surfaces(self, matrix: Matrix, reach: int) -> Surfaces:
         """The correlation of patches around where a transform puts them."""
         warped, covered = warp(self._infrared, matrix @ self._up, self.size)
-        inside = cv2.erode(covered, np.ones((7, 7)), borderValue=1)
+        inside = erode(covered, 7)
         return correlate(self._features, oriented_gradients(warped), inside, reach)
 
     def refine(self, matrix: Matrix, model: Model, rounds: int = 1) -> Matrix:
@@ -129,8 +134,8 @@ def register(infrared: FloatArray, visible: FloatArray, wanted: Wanted = "auto")
 
     A search begins (`search.search`), then motions of small patches are fitted from coarse to fine
     (`matching.fit`): a translation, a similarity and, from that, an affine map and a homography.
-    The simplest is taken that has 95% (the identity: 87%) of the correlation that the best one
-    gains over chance. Where `wanted` is not "auto", none beyond it is tried, and the identity is
+    The simplest is taken that has nearly all of the correlation that the best one gains over chance
+    (`_ENOUGH`). Where `wanted` is not "auto", none beyond it is tried, and the identity is
     not. Pictures of one size that would have to move by more than a fifth have no confidence.
 
     Args:
@@ -149,10 +154,15 @@ def register(infrared: FloatArray, visible: FloatArray, wanted: Wanted = "auto")
     sizes = size_of(infrared), size_of(visible)
     if min(*sizes[0], *sizes[1]) < 32:
         raise UserError("Pictures smaller than 32x32 pixels show too little to be aligned.")
-    plain = identity_of(sizes[1], sizes[0])
-    found, seen = _candidates(infrared, visible, plain, wanted)
+    small_i, small_v = _at_most(infrared), _at_most(visible)
+    small = size_of(small_i), size_of(small_v)
+    found, seen = _candidates(small_i, small_v, wanted)
     model = _simplest(seen)
-    matrix = found[model]
+    plain = identity_of(sizes[1], sizes[0])
+    matrix = plain
+    if model != "identity":
+        matrix = rescale(small[0], sizes[0]) @ found[model] @ rescale(sizes[1], small[1])
+        matrix = matrix / matrix[2, 2]
     moved = corner_distance(matrix, plain, sizes[1])
     share = seen[model].share
     if sizes[0] == sizes[1] and moved > _FARTHEST * max(sizes[1]):
@@ -160,11 +170,21 @@ def register(infrared: FloatArray, visible: FloatArray, wanted: Wanted = "auto")
     return Alignment(matrix, model, share, moved / plain[0, 0])
 
 
+def _at_most(plane: FloatArray) -> FloatArray:
+    """A plane no larger than is looked at."""
+    height, width = plane.shape
+    factor = _LARGEST / max(height, width)
+    if factor >= 1:
+        return plane
+    return shrink(plane, (max(8, round(height * factor)), max(8, round(width * factor))))
+
+
 def _candidates(
-    infrared: FloatArray, visible: FloatArray, plain: Matrix, wanted: Wanted
+    infrared: FloatArray, visible: FloatArray, wanted: Wanted
 ) -> tuple[dict[Model, Matrix], dict[Model, Evidence]]:
     """The best transform of each model, the simplest first, and what speaks for it."""
     size = size_of(visible)
+    plain = identity_of(size, size_of(infrared))
     start = search(infrared, visible)
     coarse, half, fine = (_Level(infrared, visible, *level) for level in _LEVELS)
     found: dict[Model, Matrix] = {} if wanted != "auto" else {"identity": plain}
@@ -195,8 +215,7 @@ def _simplest(seen: dict[Model, Evidence]) -> Model:
     chance = min(one.chance for one in seen.values())
     most = max(one.correlation for one in seen.values()) - chance
     for model, one in seen.items():
-        enough = _EXPLAINED_AS_IT_IS if model == "identity" else _EXPLAINED
-        if one.correlation - chance >= enough * most:
+        if one.correlation - chance >= _ENOUGH[model] * most:
             return model
     return max(seen, key=lambda model: seen[model].correlation)
 

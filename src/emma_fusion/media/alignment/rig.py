@@ -96,7 +96,8 @@ def load_rig(path: Path | str) -> Rig:
         return Rig(
             matrix,
             str(facts["model"]),
-            *sizes,
+            infrared=sizes[0],
+            visible=sizes[1],
             pairs=int(facts["pairs"]),
             residual=float(facts["residual_pixels"]),
             software=str(facts["software"]),

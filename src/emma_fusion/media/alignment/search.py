@@ -16,6 +16,7 @@ from emma_fusion.media.alignment.geometry import (
     shift,
     turned,
 )
+from emma_fusion.media.alignment.warping import erode, shrink, warp
 from emma_fusion.pair import FloatArray
 
 _WIDTH = 128  # of the visible picture here
@@ -43,8 +44,8 @@ def search(infrared: FloatArray, visible: FloatArray) -> Matrix:
         Visible to infrared pixels.
     """
     factor = _WIDTH / max(visible.shape)
-    small: Size = tuple(max(8, round(n * factor)) for n in visible.shape)  # type: ignore[assignment]
-    v = oriented_gradients(cv2.resize(visible, small[::-1], interpolation=cv2.INTER_AREA))
+    small = max(8, round(visible.shape[0] * factor)), max(8, round(visible.shape[1] * factor))
+    v = oriented_gradients(shrink(visible, small))
     down = rescale(_size(visible), small)
     plain = rescale(_size(visible), _size(infrared))
     best, found, first = -np.inf, plain, -np.inf
@@ -92,16 +93,8 @@ def _best_shift(
     pad_y, pad_x = size[0] // 2, size[1] // 2
     wide = size[1] + 2 * pad_x, size[0] + 2 * pad_y
     matrix = to_infrared @ shift(-pad_x, -pad_y)
-    steps = max(1.0, float(np.sqrt(abs(np.linalg.det(matrix[:2, :2])))))
-    soft = cv2.GaussianBlur(infrared, (0, 0), max(0.3, 0.5 * np.sqrt(steps**2 - 1)))
-    flags = cv2.WARP_INVERSE_MAP
-    warped = cv2.warpPerspective(
-        soft, matrix, wide, flags=flags | cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    covered = cv2.warpPerspective(
-        np.ones_like(infrared), matrix, wide, flags=flags | cv2.INTER_NEAREST
-    )
-    covered = cv2.erode(covered, np.ones((5, 5)))
+    warped, covered = warp(infrared, matrix, (wide[1], wide[0]))
+    covered = erode(covered, 5)
     i = oriented_gradients(warped) * covered[..., None]
     full = [a + b for a, b in zip(i.shape, size, strict=False)]
     shape = [cv2.getOptimalDFTSize(n) for n in full]

@@ -32,12 +32,29 @@ def warp(
     if step > 1.05:
         picture = cv2.GaussianBlur(picture, (0, 0), 0.5 * np.sqrt(step**2 - 1))
     wide, flags = size[::-1], cv2.WARP_INVERSE_MAP
-    warped = cv2.warpPerspective(
+    warped: npt.NDArray[Any] = cv2.warpPerspective(
         picture, matrix, wide, flags=flags | cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     whole = np.ones(picture.shape[:2], np.float32)
-    covered = cv2.warpPerspective(whole, matrix, wide, flags=flags | cv2.INTER_NEAREST)
+    covered: FloatArray = cv2.warpPerspective(
+        whole, matrix, wide, flags=flags | cv2.INTER_NEAREST
+    ).astype(np.float32)
     return warped, covered
+
+
+def shrink(plane: FloatArray, size: Size) -> FloatArray:
+    """A plane in a smaller size, each pixel the mean of those it covers."""
+    small: FloatArray = cv2.resize(plane, size[::-1], interpolation=cv2.INTER_AREA).astype(
+        np.float32, copy=False
+    )
+    return small
+
+
+def erode(covered: FloatArray, width: int) -> FloatArray:
+    """What is covered without half this width along its edge; the picture's frame is no edge."""
+    kernel = np.ones((width, width), np.uint8)
+    inside: FloatArray = cv2.erode(covered, kernel, borderValue=1.0).astype(np.float32, copy=False)
+    return inside
 
 
 def feather(covered: FloatArray) -> FloatArray | None:
