@@ -37,7 +37,7 @@ STEPS = [
 SHORTER = {
     "train": [word for setting in STEPS for word in ("--set", setting)],
     "equivariance": ["--limit", "1", "--shifts", "1", "--angles", "90"],
-    "bench": ["--limit", "1"],
+    "bench": ["--limit", "1", "--metrics", "EN"],
     "distill": ["--set", "learning.steps=1"],
 }
 
@@ -247,3 +247,9 @@ def test_the_picture_comes_first_and_is_there():
     found = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README.read_text(encoding="utf-8"))
     assert read_picture(HERE / found[0]).shape[1] > 1000
     assert README.read_text(encoding="utf-8").splitlines()[2].startswith("![")
+
+
+def test_the_page_on_installing_names_every_extra():
+    project = tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    text = (HERE / "docs" / "install.md").read_text(encoding="utf-8")
+    assert all(f"| `{extra}` |" in text for extra in project["optional-dependencies"])
