@@ -74,17 +74,19 @@ def method(model: str) -> None:
     infrared, visible = (luminance(picture) for picture in render_scene(300, 400))
     pair = Pair.from_arrays(infrared, visible)
     fused = fuser.fuse_luminance(pair)
-    sheet("fusing", {"i, the infrared picture": pair.infrared, "v, the visible picture": pair.visible,
-                     "f = F(i, v)": fused})  # fmt: skip
+    sources = {"i, infrared": pair.infrared, "v, visible": pair.visible}
+    sheet("fusing", {**sources, "f = F(i, v)": fused})
     seen = sensor.sense_luminance(fused)
     sheet("sensing", {"f": fused, "A_i(f), infrared": seen[0], "A_v(f), visible": seen[1]})
-    turned = Rotation(padding="reflection").apply(
-        torch.from_numpy(fused)[None, None], {"degrees": torch.tensor([DEGREES])}
-    )[0][0, 0].numpy()
+    scene, angle = torch.from_numpy(fused)[None, None], torch.tensor([DEGREES])
+    turned = Rotation(padding="reflection").apply(scene, {"degrees": angle})[0][0, 0].numpy()
     seen = sensor.sense_luminance(turned)
     again = fuser.fuse_luminance(Pair.from_arrays(*seen))
-    sheet("turning", {"T f, turned": turned, "F(A_i(T f), A_v(T f))": again},
-          {"A_i(T f)": seen[0], "A_v(T f)": seen[1]})  # fmt: skip
+    sheet(
+        "turning",
+        {"T f, turned": turned, "F(A_i(T f), A_v(T f))": again},
+        {"A_i(T f)": seen[0], "A_v(T f)": seen[1]},
+    )
 
 
 def sheet(name: str, *rows: dict[str, np.ndarray]) -> None:

@@ -185,9 +185,7 @@ def test_the_commands_exist_with_their_options(page):
         for words in (words for words in block.commands if words[0] == "emma"):
             try:
                 parse(words[1:])
-            except SystemExit as ended:  # of --version
-                assert not ended.code
-            except typer.Exit:
+            except typer.Exit:  # of --version
                 pass
             except Exception as error:
                 pytest.fail(f"{block.place}: {' '.join(words)}: {error}")
