@@ -55,9 +55,7 @@ def remote(folders):
 def work(jobs, model, overwrite=False):
     """What a worker says of the jobs."""
     worker = Worker(request(overwrite), lambda threads: Fuser.from_pretrained(model), 1)
-    names = ("infrared", "visible", "target", "size")
-    said = worker({name: np.array([getattr(job, name) for job in jobs]) for name in names})
-    return dict(zip(said["target"], said["failure"], strict=True))
+    return dict(worker.fuse(jobs))
 
 
 # --- the plan ------------------------------------------------------------------------------------
@@ -171,9 +169,16 @@ def test_without_the_extra_it_is_named(folders, monkeypatch):
         fuse_on_ray(*folders, request(), lambda threads: None, 1)
 
 
+@pytest.fixture
+def ray(monkeypatch):
+    """Ray, whose workers have the priority of the test."""
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+    return pytest.importorskip("ray", reason="the extra cluster is not installed")
+
+
+@pytest.mark.usefixtures("ray")
 def test_two_workers_one_of_which_is_killed(folders, model, tmp_path, capfd):
     """Pair 3 kills its worker the first time; every pair is done, and none is broken."""
-    pytest.importorskip("ray", reason="the extra cluster is not installed")
     struck = tmp_path / "struck"
 
     def open_fuser(threads):
@@ -196,3 +201,26 @@ def test_two_workers_one_of_which_is_killed(folders, model, tmp_path, capfd):
     assert sorted(path.name for path in output.iterdir()) == [f"{n}.png" for n in range(6)]
     for number in range(6):
         assert read_picture(output / f"{number}.png").shape == (9, 8 + 4 * number, 3)
+
+
+@pytest.mark.usefixtures("ray")
+def test_a_pair_that_always_kills_its_worker_costs_no_other(folders, model, capfd, monkeypatch):
+    monkeypatch.setattr("emma_fusion.cli.cluster._TRIES", 1)
+
+    def open_fuser(threads):
+        fuser = Fuser.from_pretrained(model, threads=1)
+        fuse_pair = fuser.fuse_pair
+
+        def fuse_or_die(pair, contrast):
+            if pair.name == "3":
+                os.kill(os.getpid(), signal.SIGKILL)
+            return fuse_pair(pair, contrast)
+
+        fuser.fuse_pair = fuse_or_die
+        return fuser
+
+    assert not fuse_on_ray(*folders, request(), open_fuser, 1)
+    said = capfd.readouterr().err
+    assert "Fused 5 of 6 pairs" in said
+    assert "Failed 3: its worker died, 1 times" in said
+    assert len(list(Path(folders[2]).iterdir())) == 5

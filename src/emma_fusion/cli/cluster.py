@@ -1,8 +1,12 @@
 """emma fuse --engine ray: two folders, local or remote, fused by workers on many machines.
 
-A Ray Data set holds the names of the pairs, and its pool of actors does the rest: each opens the
-model once, and reads, fuses and writes pair after pair. No pixel travels through Ray. A worker that
-dies is started anew and gets its pairs again, of which it skips those that are written.
+The workers are actors of Ray. Each opens the model once, and reads, fuses and writes batch after
+batch of pairs, of which it gets the names: no pixel travels through Ray. Where a worker dies,
+another takes its place, and its pairs are given out again one by one, without those that are
+written, so that a pair that kills every worker costs no other.
+
+Plain actors and not Ray Data, which gives what a dead worker had out again for ever, or, with a
+limit to that (which it is about to drop), counts the pairs that only waited at the worker, too.
 """
 
 from __future__ import annotations
@@ -12,10 +16,10 @@ import os
 import secrets
 import shutil
 import tempfile
-import warnings
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -33,9 +37,8 @@ OpenFuser = Callable[[int], "Fuser"]
 # Pairs that a worker gets at a time: few, so that the last ones are shared out evenly, and little
 # is done again where a worker died.
 _BATCH = 16
-# How often a batch is given out again because its worker died. Then its pairs are given out one by
-# one, to save them from the one that kills.
-_RETRIES = 2
+# How often a pair is given out by itself, where its worker dies each time.
+_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,7 @@ def fuse_on_ray(
     Raises:
         UserError: the extra is missing, a folder cannot be listed, or the model not opened.
     """
-    for name in ("ray", "pyarrow", "fsspec"):
+    for name in ("ray", "fsspec"):
         if find_spec(name) is None:
             raise UserError(f"--engine ray needs {name}: pip install 'emma-fusion[cluster]'.")
     if request.infrared_range.startswith("folder"):
@@ -139,17 +142,12 @@ def fuse_on_ray(
         return True
     open_fuser(1)  # what is wrong with it is said here, and not by every worker
     failures: dict[str, str] = {}
-    left = {job.target: job for job in jobs}
     with _cluster(workers), bar("Fusing") as show:
-        for most in (_BATCH, 1):
-            for target, failure in _run(list(left.values()), most, request, open_fuser, workers):
-                del left[target]
-                if failure:
-                    failures[target] = failure
-                show(len(jobs) - len(left), len(jobs))
-            if not left:
-                break
-    failures |= dict.fromkeys(left, "its worker died, each time that it was tried")
+        outcomes = _run(jobs, request, open_fuser, workers)
+        for number, (target, failure) in enumerate(outcomes, 1):
+            if failure:
+                failures[target] = failure
+            show(number, len(jobs))
     jobs.sort(key=lambda job: job.stem)
     listed = [f"{job.stem}: {failures[job.target]}" for job in jobs if job.target in failures]
     return report(listed, len(jobs), output)
@@ -189,6 +187,7 @@ def plan(infrared: str, visible: str, output: str, request: Request) -> list[Nam
 def _cluster(workers: int | None) -> Iterator[None]:
     """Ray, for the length of a block."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anyone
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what fails is listed in the end
     import ray
 
     here: dict[str, Any] = {}
@@ -203,49 +202,47 @@ def _cluster(workers: int | None) -> Iterator[None]:
 
 
 def _run(
-    jobs: list[Names], most: int, request: Request, open_fuser: OpenFuser, workers: int | None
+    jobs: list[Names], request: Request, open_fuser: OpenFuser, workers: int | None
 ) -> Iterator[tuple[str, str]]:
-    """Have the jobs done in batches of `most` at most.
+    """Have the jobs done.
 
     Yields:
-        The target of each job that is done, and what it failed by or "". Jobs whose worker died
-        once too often are left out.
+        The target of each job when it is done, and what it failed by or "".
     """
     import ray
-    import ray.data
 
     resources = ray.cluster_resources()
     cores, gpus = resources.get("CPU", 1.0), resources.get("GPU", 0.0)
     number = min(workers or int(gpus) or max(1, int(cores) // 2), len(jobs))
-    share = min(max(1, cores // number), cores / number)
-    batch = min(most, max(1, len(jobs) // (4 * number)))
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False  # there is one of our own
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
-    context.max_errored_blocks = -1
-    names = ray.data.from_items(
-        [asdict(job) for job in jobs], override_num_blocks=-(-len(jobs) // batch)
-    )
-    with warnings.catch_warnings():
-        # Without a limit, a pair that kills its worker would be tried for ever. Ray Data is going
-        # to take it in another way; until then (see the extra in pyproject.toml) it warns.
-        warnings.filterwarnings("ignore", ".*ray_remote_args")
-        done = names.map_batches(
-            Worker,
-            fn_constructor_args=(request, open_fuser, max(1, int(share))),
-            compute=ray.data.ActorPoolStrategy(size=number),
-            batch_size=batch,
-            num_cpus=share,
-            num_gpus=min(1.0, gpus / number) if gpus else None,
-            max_restarts=-1,
-            max_task_retries=_RETRIES,
-        )
-    for row in done.iter_rows():
-        yield row["target"], row["failure"]
+    share = cores / number if number > cores else cores // number
+    remote = ray.remote(num_cpus=share, num_gpus=min(1.0, gpus / number))(Worker)
+    size = min(_BATCH, max(1, len(jobs) // (4 * number)))
+    waiting = deque((jobs[at : at + size], 0) for at in range(0, len(jobs), size))
+    idle: list[Any] = []
+    running: dict[Any, tuple[Any, list[Names], int]] = {}
+    while waiting or running:
+        while waiting and len(running) < number:
+            if not idle:
+                idle.append(remote.remote(request, open_fuser, max(1, int(share))))
+            worker = idle.pop()
+            batch, tries = waiting.popleft()
+            running[worker.fuse.remote(batch)] = (worker, batch, tries)
+        (done,), _ = ray.wait(list(running), num_returns=1)
+        worker, batch, tries = running.pop(done)
+        try:
+            yield from ray.get(done)
+            idle.append(worker)
+        except ray.exceptions.RayActorError:
+            if len(batch) > 1:
+                waiting.extend(([job], 0) for job in batch)
+            elif tries + 1 < _TRIES:
+                waiting.append((batch, tries + 1))
+            else:
+                yield batch[0].target, f"its worker died, {_TRIES} times"
 
 
 class Worker:
-    """Fuses batches of pairs, in an actor of Ray.
+    """Fuses batches of pairs, as an actor of Ray.
 
     Args:
         request: what is asked for.
@@ -257,10 +254,8 @@ class Worker:
         self._request = request
         self._fuser = open_fuser(threads)
 
-    def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
-        """Fuse a batch of `Names`, given as columns; gives the columns target and failure."""
-        columns = (batch[name].tolist() for name in ("infrared", "visible", "target", "size"))
-        jobs = [Names(*row) for row in zip(*columns, strict=True)]
+    def fuse(self, jobs: list[Names]) -> list[tuple[str, str]]:
+        """Fuse pairs; gives the target of each, and what it failed by or ""."""
         done = {job.target: "" for job in jobs}
         with tempfile.TemporaryDirectory() as folder:
             if not self._request.overwrite:  # done by one that died after it
@@ -269,7 +264,7 @@ class Worker:
                 jobs, self._fuser, self._request, lambda job: _fetch(job, Path(folder)), _store
             ):
                 done[job.target] = (str(error) or type(error).__name__) if error else ""
-        return {"target": list(done), "failure": list(done.values())}
+        return list(done.items())
 
 
 def _reach(url: str) -> tuple[Any, str, bool]:
