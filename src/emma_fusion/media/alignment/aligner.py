@@ -12,7 +12,6 @@ import numpy.typing as npt
 from emma_fusion.errors import UserError
 from emma_fusion.media.alignment.geometry import Matrix, Size
 from emma_fusion.media.alignment.registration import (
-    LEAST_CONFIDENCE,
     Alignment,
     Wanted,
     plane_of,
@@ -123,7 +122,7 @@ def check(found: Alignment, labels: tuple[str, str]) -> None:
     if not found.trusted:
         raise UserError(
             f"{labels[0]} could not be aligned with {labels[1]}: only {found.confidence:.0%} of "
-            f"their patches agree, and it takes {LEAST_CONFIDENCE:.0%}. They show too few contours "
+            f"their patches agree, and it takes {found.least:.0%}. They show too few contours "
             "in common. If they come from a fixed rig, calibrate it from many "
             "pairs: emma calibrate."
         )

@@ -45,7 +45,8 @@ _ENOUGH: dict[Model, float] = {
 _DETAILED = 0.42
 # Of the confidence: on which level, how far around, and what still counts as the same place.
 _JUDGED, _AROUND, _SAME = 1, 8, 2.0
-LEAST_CONFIDENCE = 0.15
+# Of the patches: to be trusted; more where sizes differ and many scales were tried.
+LEAST_CONFIDENCE, LEAST_WITH_SIZES = 0.15, 0.3
 # Of the longer side: further, pictures of one size are hardly displaced.
 _FARTHEST = 0.2
 
@@ -74,20 +75,22 @@ class Alignment:
         matrix: (3, 3), from (x, y) of the visible picture to (x, y) of the infrared one.
         model: the kind of transform it is; "identity" where the pair was aligned.
         confidence: share of the patches that agree with it, see `Evidence.share`; below
-            `LEAST_CONFIDENCE` it is not to be used. Chance alone gives about 0.05.
+            `least` it is not to be used. Chance alone gives about 0.05.
         moved: how far the corners of the visible picture are taken, on average and in its pixels,
             from where they lie when the infrared picture is stretched over it.
+        least: the confidence that it takes.
     """
 
     matrix: Matrix
     model: Model
     confidence: float
     moved: float
+    least: float = LEAST_CONFIDENCE
 
     @property
     def trusted(self) -> bool:
-        """Whether the confidence is at least `LEAST_CONFIDENCE`."""
-        return self.confidence >= LEAST_CONFIDENCE
+        """Whether the confidence is at least `least`."""
+        return self.confidence >= self.least
 
 
 class _Level:
@@ -165,9 +168,10 @@ def register(infrared: FloatArray, visible: FloatArray, wanted: Wanted = "auto")
         matrix = matrix / matrix[2, 2]
     moved = corner_distance(matrix, plain, sizes[1])
     share = seen[model].share
+    least = LEAST_CONFIDENCE if sizes[0] == sizes[1] else LEAST_WITH_SIZES
     if sizes[0] == sizes[1] and moved > _FARTHEST * max(sizes[1]):
         share = 0.0
-    return Alignment(matrix, model, share, moved / plain[0, 0])
+    return Alignment(matrix, model, share, moved / plain[0, 0], least)
 
 
 def _at_most(plane: FloatArray) -> FloatArray:
