@@ -47,7 +47,7 @@ def main() -> None:
         limit = ["--limit", str(arguments.limit)]
         if arguments.document.resolve() == HERE / "docs" / "results.md":
             parser.error("With --limit, name another page: --document FILE.")
-    methods = [*models.shipped(), "baselines"]
+    methods = [*(name for name in models.shipped() if name != "medical"), "baselines"]
     paper = ["--protocol", "paper", *limit]
     text = [INTRODUCTION]
     text += section(
