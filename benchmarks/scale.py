@@ -70,21 +70,22 @@ def write_pair(folder: Path, stem: str, height: int, width: int, number: int = 0
 def run(command: list[str], samples: list[tuple[float, float]] | None = None) -> dict[str, float]:
     """Run a command to its end: seconds, and the peak of its resident memory in MiB."""
     begin = time.perf_counter()
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while samples is not None and process.poll() is None:
-        pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1] or 0)
-        held = pages * resource.getpagesize() / MIB
-        samples.append((round(time.perf_counter() - begin, 1), round(held, 1)))
-        time.sleep(0.5)
-    said = process.stderr.read() if process.stderr else ""
-    if process.poll() is None:
-        _, status, used = os.wait4(process.pid, 0)
-        code, peak = os.waitstatus_to_exitcode(status), used.ru_maxrss / 1024
-    else:
-        code, peak = process.returncode, max(held for _, held in samples or [(0, 0)])
-    if code:
-        sys.exit(f"{' '.join(command)} ended with {code}: {said}")
-    return {"seconds": round(time.perf_counter() - begin, 1), "peak_mib": round(peak)}
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(command, stderr=said)
+        ended = 0
+        while not ended:
+            ended, status, used = os.wait4(process.pid, os.WNOHANG)  # of all polls, it has the peak
+            if samples is not None and not ended:
+                pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
+                held = pages * resource.getpagesize() / MIB
+                samples.append((round(time.perf_counter() - begin, 1), round(held, 1)))
+            time.sleep(0.0 if ended else 0.1)
+        seconds = time.perf_counter() - begin
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            said.seek(0)
+            sys.exit(f"{' '.join(command)} ended with {process.returncode}: {said.read()}")
+    return {"seconds": round(seconds, 1), "peak_mib": round(used.ru_maxrss / 1024)}
 
 
 def options(arguments: argparse.Namespace) -> list[str]:
