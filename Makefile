@@ -40,6 +40,7 @@ results: $(STAMP)  ## Score the model and the baselines on RoadScene into docs/r
 
 bench: $(STAMP)  ## Measure the speed here, into docs/performance.md; minutes
 	$(BIN)/python benchmarks/inference.py
+	$(BIN)/python benchmarks/inference.py --model fast --size 480 640 --repeats 15
 
 docs: $(STAMP)  ## Build the handbook into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict  # the variable: no advertisement

@@ -148,7 +148,7 @@ def main() -> None:
     network = load_fuser(arguments.model).eval().requires_grad_(False)
     found = versions(network, arguments.threads)
     lines = [
-        "## One pair on a CPU",
+        f"### `{arguments.model}`, one pair on a CPU",
         "",
         "| picture | version | median ms | range | speed-up | difference /255 | PSNR |",
         "|---|---|---|---|---|---|---|",
@@ -167,7 +167,7 @@ def main() -> None:
         f"{', '.join(numbers)}; {arguments.repeats} repeats of each in turns. Differences are to "
         "one pass of the published network over the whole picture in float32; the plain version's "
         "own at sizes that are no multiple of 32 is that of its four crops. Made by "
-        "`python benchmarks/inference.py`.",
+        f"`python benchmarks/inference.py --model {arguments.model}`.",
     ]
     text = "\n".join(lines)
     put(arguments.document, f"inference-{arguments.model}", text, title="Performance")

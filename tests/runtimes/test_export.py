@@ -69,11 +69,12 @@ def test_openvino_says_what_it_is(openvino_file):
     assert {path.name for path in openvino_file.parent.iterdir()} == {"tiny.xml", "tiny.bin"}
 
 
-def test_a_fast_network_is_exported_too(tmp_path):
+@pytest.mark.parametrize(("kind", "suffix"), [("onnx", ".onnx"), ("openvino", ".xml")])
+def test_a_fast_network_is_exported_too(tmp_path, kind, suffix):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = FastFuser((8, 8)).eval()
-    assert export(network, tmp_path / "fast.onnx", "onnx", FACTS) < 1e-4
+    assert export(network, tmp_path / f"fast{suffix}", kind, FACTS) < 1e-4
 
 
 def test_damaged_files_are_one_sentence(onnx_file, openvino_file, tmp_path):

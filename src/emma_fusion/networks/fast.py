@@ -131,7 +131,8 @@ class FastFuser(nn.Module):
 
     def _blend(self, x: Tensor, pixels: Tensor) -> Tensor:
         """The sum of offsets and weighted filtered sources, at full size again."""
-        offset, weights = self.weights(x).tensor_split([4], dim=1)
+        maps = self.weights(x)
+        offset, weights = maps[:, :4], maps[:, 4:]  # a split would be a sequence in ONNX
         kernels = self.filters.weight.reshape(-1, 2, 4, 3, 3)  # of either source, its 2×2 pixels
         kernels = (kernels - kernels.mean((2, 3, 4), keepdim=True)).flatten(1, 2)
         weighted = weights * functional.conv2d(pixels, kernels)
