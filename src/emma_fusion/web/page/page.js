@@ -540,7 +540,7 @@ addEventListener("pagehide", () => { if (running) navigator.sendBeacon(`stop/${r
 
 /* ---- what the server offers ---- */
 
-const cards = { base: "base, any scene", medical: "medical, brain scans" };
+const cards = { base: "base, any scene", fast: "fast, in real time", medical: "medical, brain scans" };
 for (const name of settings.models) $("#model").append(new Option(cards[name] ?? name, name));
 for (const name of settings.palettes) $("#palette").append(new Option(`${name}, by the infrared`, name));
 $("#tab-film").hidden = !settings.video;
