@@ -16,7 +16,7 @@ FLOORS = [
     ("runtimes", "media", "networks", "equivariance", "baselines", "metrics"),
     ("models",),
     ("pair",),
-    ("errors",),
+    ("errors", "child"),
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 

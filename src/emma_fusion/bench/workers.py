@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any
+
+from emma_fusion.child import live_with_parent
 
 
 def usable_cores() -> int:
@@ -61,15 +61,6 @@ def _begin() -> None:
     import cv2
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    live_with_parent()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-
-
-def _end_with_parent() -> None:
-    """A main process that was killed cannot end its workers, and they would wait for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

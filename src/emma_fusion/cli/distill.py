@@ -8,6 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from emma_fusion.cli.runs import (
+    Device,
+    Infrared,
+    Output,
+    Precision,
+    Resume,
+    Seed,
+    Settings,
+    Visible,
     check_same,
     checked,
     given,
@@ -18,15 +26,9 @@ from emma_fusion.cli.runs import (
 
 
 def distill(
-    infrared: Annotated[
-        Path | None, typer.Argument(help="Folder of infrared pictures.", show_default=False)
-    ] = None,
-    visible: Annotated[
-        Path | None, typer.Argument(help="Folder of visible pictures, same stems.")
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Folder of the run.")
-    ] = None,
+    infrared: Infrared = None,
+    visible: Visible = None,
+    output: Output = None,
     config: Annotated[Path | None, typer.Option(help="YAML file of settings.")] = None,
     teacher_model: Annotated[
         str | None,
@@ -35,19 +37,12 @@ def distill(
             show_default="base",
         ),
     ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="One setting, such as learning.steps=500; may be repeated."),
-    ] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
-    precision: Annotated[
-        str | None, typer.Option(help="fp32, or bf16 where the hardware has it.")
-    ] = None,
+    set_: Settings = None,
+    device: Device = None,
+    precision: Precision = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the checkpoint in the run's folder.")
-    ] = False,
+    seed: Seed = None,
+    resume: Resume = False,
 ) -> None:
     """Distill a model into a small network that fuses in real time.
 

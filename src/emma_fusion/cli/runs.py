@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from emma_fusion.errors import UserError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+Infrared = Annotated[
+    Path | None, typer.Argument(help="Folder of infrared pictures.", show_default=False)
+]
+Visible = Annotated[Path | None, typer.Argument(help="Folder of visible pictures, same stems.")]
+Output = Annotated[Path | None, typer.Option("-o", "--output", help="Folder of the run.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="One setting, such as run.seed=1; may be repeated."),
+]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")]
+Precision = Annotated[str | None, typer.Option(help="fp32, or bf16 where the hardware has it.")]
+Seed = Annotated[int | None, typer.Option(help="Of everything random.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on from the checkpoint in the run's folder.")
+]
 
 
 def checked(infrared: Path | None, visible: Path | None, output: Path | None) -> Path:

@@ -8,6 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from emma_fusion.cli.runs import (
+    Device,
+    Infrared,
+    Output,
+    Precision,
+    Resume,
+    Seed,
+    Settings,
+    Visible,
     check_same,
     checked,
     given,
@@ -18,15 +26,9 @@ from emma_fusion.cli.runs import (
 
 
 def train(
-    infrared: Annotated[
-        Path | None, typer.Argument(help="Folder of infrared pictures.", show_default=False)
-    ] = None,
-    visible: Annotated[
-        Path | None, typer.Argument(help="Folder of visible pictures, same stems.")
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Folder of the run.")
-    ] = None,
+    infrared: Infrared = None,
+    visible: Visible = None,
+    output: Output = None,
     preset: Annotated[
         str | None,
         typer.Option(
@@ -41,24 +43,17 @@ def train(
         list[Path] | None,
         typer.Option(help="Folder of fused pictures to learn sensing from; may be repeated."),
     ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="One setting, such as fusion.alpha=0.3; may be repeated."),
-    ] = None,
+    set_: Settings = None,
     init: Annotated[
         str | None, typer.Option(help="Weights to go on from: base, or the folder of a run.")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
-    precision: Annotated[
-        str | None, typer.Option(help="fp32, or bf16 where the hardware has it.")
-    ] = None,
+    device: Device = None,
+    precision: Precision = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads of each process.")] = None,
     devices: Annotated[int | None, typer.Option(help="Processes on each machine.")] = None,
     nodes: Annotated[int | None, typer.Option(help="Machines.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the checkpoint in the run's folder.")
-    ] = False,
+    seed: Seed = None,
+    resume: Resume = False,
 ) -> None:
     """Train the sensing networks A_i and A_v, then the U-Fuser, by EMMA's loss.
 

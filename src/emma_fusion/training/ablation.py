@@ -13,7 +13,6 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from emma_fusion import models
+from emma_fusion.child import live_with_parent
 from emma_fusion.errors import UserError
 from emma_fusion.media.folders import list_pictures, match_pairs
 from emma_fusion.training.checkpoint import NAME as CHECKPOINT
@@ -359,8 +359,7 @@ def _reason(task: Task, exit_code: int | None) -> str:
 
 def _train(config: str, folder: str, device: str, environment: dict[str, str]) -> None:
     """What the process of a run does; what it says goes into the run's log."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that began this one decides
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    live_with_parent()
     os.environ.update(environment)
     from emma_fusion.training.run import train
 
@@ -383,11 +382,3 @@ def _train(config: str, folder: str, device: str, environment: dict[str, str]) -
             traceback.print_exc()
             raise SystemExit(1) from None
     (place / CHECKPOINT).unlink(missing_ok=True)  # ten times the weights, and of no more use
-
-
-def _end_with_parent() -> None:
-    """A main process that was killed cannot end its runs."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
