@@ -102,6 +102,17 @@ def test_patches_are_cut_in_step_and_validation_is_kept_out(pairs):
     assert len(patches.draw(2, torch.Generator(), "none")) == 2
 
 
+@pytest.mark.parametrize("turned", [True, False])
+def test_patches_are_turned_only_if_they_are_to_be(pairs, turned):
+    sets = [Pairs(infrared=pairs / "ir", visible=pairs / "vi", methods=["average"])]
+    cut = Patches(size=32, stride=16, min_contrast=0, turned=turned)
+    patches = read_patches(sets, cut).of("fusion")
+    known = {bytes(patch[0].numpy()) for patch in patches.stacks[0]}
+    drawn = (patches.draw(16, torch.Generator().manual_seed(0), "none")[0] * 255).round().byte()
+    as_cut = [bytes(patch[0].numpy()) in known for patch in drawn]
+    assert all(as_cut) != turned
+
+
 def test_patches_are_thinned_evenly(pairs):
     def stack(**settings):
         sets = [Pairs(infrared=pairs / "ir", visible=pairs / "vi", **settings)]

@@ -78,6 +78,7 @@ class Patches(Section):
     min_contrast: float = Field(
         0.1, ge=0, le=1, description="patches with (p90 - p10) / p90 below it are dropped"
     )
+    turned: bool = Field(True, description="each is turned by quarters and mirrored at random")
     black: float = Field(
         0.0, ge=0, le=1, description="share of drawn patches made black around an ellipse"
     )

@@ -35,6 +35,7 @@ class PatchSet:
         useless: Stems of pairs that gave no patch: too small, or without contrast.
         fingerprint: Of all planes read, so that a result can say what it was trained on.
         counts: Pairs read, a set each.
+        turned: Whether drawn patches are turned and mirrored.
     """
 
     stacks: list[Tensor] = field(default_factory=list)
@@ -44,6 +45,7 @@ class PatchSet:
     useless: list[str] = field(default_factory=list)
     fingerprint: str = ""
     counts: list[int] = field(default_factory=list)
+    turned: bool = True
 
     def __len__(self) -> int:
         return sum(len(stack) for stack in self.stacks)
@@ -51,12 +53,12 @@ class PatchSet:
     def of(self, stage: str) -> PatchSet:
         """The patches that one stage learns from; of the rest of this object, nothing."""
         kept = [stack for stack, to in zip(self.stacks, self.stages, strict=True) if stage in to]
-        return PatchSet(kept, [[stage]] * len(kept))
+        return PatchSet(kept, [[stage]] * len(kept), turned=self.turned)
 
     def draw(
         self, batch: int, generator: torch.Generator, teacher: Literal["any", "last", "none"]
     ) -> tuple[Tensor, ...]:
-        """Draws patches at random, each turned and mirrored at random.
+        """Draws patches at random, each turned and mirrored at random if they are to be.
 
         Args:
             batch: How many.
@@ -76,7 +78,7 @@ class PatchSet:
             raise UserError("A stage has no pairs to learn from: name it in their `stages`.")
         places = torch.randint(len(self), (batch,), generator=generator).tolist()
         choices = torch.rand(batch, 2, generator=generator).tolist()
-        turns = torch.randint(8, (batch,), generator=generator).tolist()
+        turns = (torch.randint(8, (batch,), generator=generator) * self.turned).tolist()
         patches = []
         for place, (half, share), turn in zip(places, choices, turns, strict=True):
             stack, index = self._find(place)
@@ -151,7 +153,7 @@ def read_patches(
     Raises:
         UserError: A folder or file cannot be used, or nothing remains to train on.
     """
-    result = PatchSet()
+    result = PatchSet(turned=patches.turned)
     digest = hashlib.sha256()
     listed = []
     for pairs in sets:
