@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from emma_fusion.networks.ufuser import UFuser
+from emma_fusion.runtimes.memory import keep_freed_memory
+from emma_fusion.runtimes.processor import ProcessorUFuser
 from emma_fusion.runtimes.rewritten import rewrite
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -14,9 +16,9 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float
 class TorchRuntime:
     """A network in PyTorch.
 
-    On a CPU a U-Fuser's blocks are rewritten (see `rewritten`), channels come last in memory, and
-    in bf16 the weights and features are bf16 throughout, all but attention's sums and the last
-    convolution; without autocast, nothing is converted on the way.
+    On a CPU a U-Fuser is a `ProcessorUFuser`, in bf16 with weights and maps that are bf16
+    throughout; without autocast, nothing is converted on the way. fp16, which processors emulate,
+    is under autocast.
 
     Args:
         network: Folded, on its device.
@@ -26,15 +28,17 @@ class TorchRuntime:
 
     def __init__(self, network: nn.Module, device: torch.device, precision: str) -> None:
         self.device, self.dtype = device, PRECISIONS[precision]
-        self._cast = False
-        if device.type == "cpu" and isinstance(network, UFuser):
-            half = self.dtype == torch.bfloat16
-            network = rewrite(network, by_convolutions=half)
-            network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            if half:
-                network.to(torch.bfloat16).last.float()
-                self._cast = True
         self._network = network
+        self._autocast = self.dtype != torch.float32
+        if device.type == "cpu":
+            keep_freed_memory()
+            if isinstance(network, UFuser) and self.dtype == torch.float16:
+                rewritten = rewrite(network, by_convolutions=False)
+                rewritten.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+                self._network = rewritten
+            elif isinstance(network, UFuser):
+                self._network = ProcessorUFuser(network, self.dtype)
+                self._autocast = False
 
     def __call__(self, infrared: Tensor, visible: Tensor) -> Tensor:
         """Fuses one pair.
@@ -46,11 +50,7 @@ class TorchRuntime:
         Returns:
             ``(1, 1, H, W)`` float32.
         """
-        if self._cast:
-            with torch.autocast(self.device.type, enabled=False):  # the caller may have it on
-                half: Tensor = self._network(infrared.to(self.dtype), visible.to(self.dtype))
-            return half.float()
-        half_wanted = self.dtype != torch.float32
-        with torch.autocast(self.device.type, self.dtype, enabled=half_wanted):
+        # Said either way, as the caller may have it on.
+        with torch.autocast(self.device.type, self.dtype, enabled=self._autocast):
             fused: Tensor = self._network(infrared, visible)
         return fused.float()
