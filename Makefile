@@ -38,9 +38,10 @@ format: $(STAMP)  ## Put the style right
 results: $(STAMP)  ## Score the model and the baselines on RoadScene into docs/results.md
 	$(BIN)/python benchmarks/results.py
 
-bench: $(STAMP)  ## Measure the speed here, into docs/performance.md; minutes
+bench: $(STAMP)  ## Measure the speed here, and what precision costs, into docs/performance.md
 	$(BIN)/python benchmarks/inference.py
 	$(BIN)/python benchmarks/inference.py --model fast --size 480 640 --repeats 15
+	$(BIN)/python benchmarks/precision.py
 
 docs: $(STAMP)  ## Build the handbook into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict  # the variable: no advertisement
