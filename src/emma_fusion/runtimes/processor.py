@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emma_fusion.networks.block import ChannelAttention, FoldedAttention
+from emma_fusion.networks.block import ChannelAttention, ChannelLayerNorm, FoldedAttention
 from emma_fusion.networks.ufuser import UFuser
 from emma_fusion.runtimes.frames import Convolution, frame, framed
 from emma_fusion.runtimes.rewritten import DenseGate, GramAttention, Normalisation, affine
@@ -57,6 +57,17 @@ class FramedNormalisation(Normalisation):
         return framed(x, lambda inside: torch.mul(centred, inverse, out=inside))
 
 
+class FramedLayerNorm(ChannelLayerNorm):
+    """`ChannelLayerNorm` without scale and shift, whose output is in a frame."""
+
+    def __init__(self, norm: ChannelLayerNorm) -> None:
+        super().__init__(norm.weight.numel(), norm.eps, elementwise_affine=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, C, H, W)`` → ``(B, C, H + 2, W + 2)``."""
+        return frame(super().forward(x))
+
+
 class ProcessorBlock(nn.Module):
     """A `RestormerCNNBlock` of maps in frames.
 
@@ -64,9 +75,10 @@ class ProcessorBlock(nn.Module):
         block: What it is to equal.
         maps: How many maps it takes, which the block has concatenated.
         multiple: See `Convolution`.
+        by_convolutions: Whether to normalise by convolutions; see `rewritten`.
     """
 
-    def __init__(self, block: Any, maps: int, multiple: int) -> None:
+    def __init__(self, block: Any, maps: int, multiple: int, by_convolutions: bool) -> None:
         super().__init__()
         self.branches = block.branches
         self.embed = Convolution(block.embed.weight, maps=maps, multiple=multiple)
@@ -74,10 +86,13 @@ class ProcessorBlock(nn.Module):
             attention = block.attention
             if isinstance(attention, ChannelAttention):
                 attention = FoldedAttention(attention)
-            # Padding with zeros, attention sees a shift end at the border: it stays outside.
-            self.norm1 = nn.Sequential(Normalisation(block.norm1), affine(block.norm1))
+            self.norm1 = block.norm1
+            self.norm2: nn.Module = FramedLayerNorm(block.norm2)
+            if by_convolutions:
+                # Padding with zeros, attention sees a shift end at the border: it stays outside.
+                self.norm1 = nn.Sequential(Normalisation(block.norm1), affine(block.norm1))
+                self.norm2 = FramedNormalisation(block.norm2)
             self.attention = AttentionAsConvolution(attention, multiple)
-            self.norm2 = FramedNormalisation(block.norm2)
             gate = DenseGate(block.feed_forward, block.norm2)
             self.gate, self.value = (
                 Convolution(part.weight, part.bias, multiple=multiple)
@@ -149,11 +164,11 @@ class ProcessorUFuser(nn.Module):
         self.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.last.float()
 
-    @staticmethod
-    def _rewrite(blocks: nn.ModuleList, multiple: int, maps: list[int]) -> None:
+    def _rewrite(self, blocks: nn.ModuleList, multiple: int, maps: list[int]) -> None:
         """Exchanges the blocks of all levels, at the finest of which the width is a multiple."""
         for level, (block, number) in enumerate(zip(blocks, maps, strict=True)):
-            blocks[level] = ProcessorBlock(block, number, multiple >> level)
+            half = self.dtype != torch.float32
+            blocks[level] = ProcessorBlock(block, number, multiple >> level, half)
 
     def forward(self, infrared: Tensor, visible: Tensor) -> Tensor:
         """``(1, 1, H, W)`` float32 each → the same; see `UFuser.forward`."""
