@@ -9,6 +9,7 @@ change of the method.
 """
 
 import argparse
+import functools
 import json
 import os
 import sys
@@ -179,6 +180,13 @@ def by_information(infrared: np.ndarray, visible: np.ndarray) -> np.ndarray | No
 RIVALS = {"ECC": by_ecc, "mutual information": by_information}
 
 
+@functools.cache
+def undisplaced(infrared: Path, visible: Path, model: str) -> np.ndarray:
+    """Where a model puts the pair as it is."""
+    planes = (plane_of(read_picture(path)) for path in (infrared, visible))
+    return register(*planes, model).matrix
+
+
 def measure(kind: str, method: str, pairs: list, index: int) -> dict:
     """One case."""
     infrared, visible, truth, bend = make_case(kind, pairs, index)
@@ -197,12 +205,9 @@ def measure(kind: str, method: str, pairs: list, index: int) -> dict:
         }
     own = None
     if method == "emma" and kind not in ("aligned", "unrelated", "smooth"):
-        # where the same model puts the undisplaced pair
-        there, _, _, _ = make_case("aligned", pairs, index)
         model = "auto" if seen["model"] == "identity" else seen["model"]
-        own = corner_distance(
-            np.linalg.inv(truth) @ matrix, register(there, visible, model).matrix, size
-        )
+        there = undisplaced(pairs[index][1], pairs[index][2], model)
+        own = corner_distance(np.linalg.inv(truth) @ matrix, there, size)
     before = error(identity_of(size, size_of(infrared)), truth, bend, size)
     return {**seen, "own": own, "error": error(matrix, truth, bend, size), "before": before}
 

@@ -109,6 +109,7 @@ class Fuser:
         colour: Colour = "auto",
         contrast: Contrast = "none",
         infrared_range: str = "auto",
+        align: str = "off",
     ) -> Picture:
         """Fuse two arrays or tensors.
 
@@ -118,19 +119,21 @@ class Fuser:
             colour: see `Pair.from_arrays`.
             contrast: see `Pair.compose`.
             infrared_range: see `Pair.from_arrays`.
+            align: see `fuse`.
 
         Returns:
             An array or tensor as `visible` is one, of its dtype and device: (H, W), or (H, W, 3)
             where `visible` has three channels or colour is taken from `infrared`.
 
         Raises:
-            UserError: see `Pair.from_arrays`.
+            UserError: see `Pair.from_arrays`, or the two could not be aligned.
         """
-        pair = Pair.from_arrays(
-            _to_array(infrared),
-            _to_array(visible),
+        pair = _pair(
+            (_to_array(infrared), _to_array(visible)),
+            ("infrared", "visible"),
             colour=colour,
             infrared_range=infrared_range,
+            align=align,
         )
         fused = self.fuse_pair(pair, contrast)
         if isinstance(visible, Tensor):
@@ -216,13 +219,14 @@ def fuse(
     colour: Colour = "auto",
     contrast: Contrast = "none",
     infrared_range: str = "auto",
+    align: str = "off",
     device: str = "auto",
     precision: str = "fp32",
     threads: int | None = None,
     memory: str | int | None = None,
     runtime: str = "torch",
 ) -> npt.NDArray[Any]:
-    """Fuse two registered pictures, given as files or as arrays.
+    """Fuse two pictures of one scene, given as files or as arrays.
 
     The opened model is kept for the next call with the same model, device, precision, threads,
     memory and runtime.
@@ -234,6 +238,10 @@ def fuse(
         colour: whose colour to take: "auto", "visible", "infrared" or "none".
         contrast: "none", or "stretch" for the fused luminance's own minimum and maximum.
         infrared_range: how infrared values become 0 to 1; see `Pair.from_arrays`.
+        align: "off" for pictures that are registered; or how the infrared one is brought onto the
+            visible one's pixels first: "translation", "similarity", "affine", "homography", "auto"
+            for the simplest that explains it, or the file of a rig from emma calibrate. Sizes may
+            then differ.
         device: see `Fuser`.
         precision: see `Fuser`.
         threads: see `Fuser`.
@@ -244,18 +252,45 @@ def fuse(
         (H, W) or (H, W, 3) RGB, of the visible picture's size and dtype.
 
     Raises:
-        UserError: a file is not readable, or the two do not fit.
+        UserError: a file is not readable, or the two do not fit or could not be aligned.
     """
     stamp = models.find(model).stat().st_mtime_ns  # a file may be trained anew
     fuser = _open(str(model), stamp, device, precision, threads, memory, runtime)
     pictures = [_read(picture) for picture in (infrared, visible)]
-    pair = Pair.from_arrays(
-        *(array for array, _ in pictures),
+    pair = _pair(
+        (pictures[0][0], pictures[1][0]),
+        (pictures[0][1] or "infrared", pictures[1][1] or "visible"),
         colour=colour,
         infrared_range=infrared_range,
-        labels=(pictures[0][1] or "infrared", pictures[1][1] or "visible"),
+        align=align,
     )
     return fuser.fuse_pair(pair, contrast)
+
+
+def _pair(
+    pictures: tuple[npt.NDArray[Any], npt.NDArray[Any]],
+    labels: tuple[str, str],
+    *,
+    colour: Colour,
+    infrared_range: str,
+    align: str,
+) -> Pair:
+    """The pair of two arrays, aligned as asked."""
+    infrared, visible = pictures
+    cover = None
+    if align != "off":
+        from emma_fusion.media.alignment import Aligner
+
+        aligned = Aligner(align)(infrared, visible, labels)
+        infrared, cover = aligned.picture, aligned.cover
+    return Pair.from_arrays(
+        infrared,
+        visible,
+        colour=colour,
+        infrared_range=infrared_range,
+        labels=labels,
+        cover=cover,
+    )
 
 
 @functools.lru_cache(maxsize=4)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from emma_fusion.cli import main
-from emma_fusion.fuser import Fuser
+from emma_fusion.errors import UserError
+from emma_fusion.fuser import Fuser, fuse
 from emma_fusion.media.alignment.geometry import shift
 from emma_fusion.media.rasters import read_picture, write_picture
 from emma_fusion.media.records import read_record
@@ -131,3 +132,15 @@ def test_fusing_aligns_and_leaves_the_visible_alone_outside(emma, folders, stree
     assert "There is no alignment 'best'" in said
     write_picture(pair[0], street[1][:60])
     assert "--align auto" in emma(*words, "--overwrite", code=2)
+
+
+def test_arrays_are_aligned_and_fused(street, model, monkeypatch):
+    monkeypatch.setattr(Fuser, "fuse_luminance", lambda self, pair, *_: pair.infrared)
+    _, moved, visible = street
+    fused = fuse(moved, visible, model, colour="visible", align="auto")
+    assert np.array_equal(fused, Fuser.from_pretrained(model)(moved, visible, align="auto"))
+    assert np.abs(fused.astype(int) - visible)[-4:].max() <= 1
+    with pytest.raises(UserError, match="There is no alignment 'best'"):
+        fuse(moved, visible, model, align="best")
+    with pytest.raises(UserError, match="--align auto"):
+        fuse(moved[:60], visible, model)

@@ -16,6 +16,7 @@ from emma_fusion.media.alignment.geometry import (
     identity_of,
     middle,
     motion,
+    parameters_of,
     rescale,
     shift,
     turned,
@@ -119,6 +120,7 @@ def test_a_motion_is_its_displacements_to_first_order():
         expected = displacements(points, SIZE, "homography") @ parameters
         assert np.abs(moved - expected).max() < 1e-3
         assert np.abs(moved).max() > 0.01
+        assert np.allclose(parameters_of(motion(parameters, SIZE), SIZE), parameters, atol=1e-3)
 
 
 def test_the_fit_finds_a_motion_within_its_reach(street):
@@ -126,8 +128,8 @@ def test_the_fit_finds_a_motion_within_its_reach(street):
     parameters = np.array([1.5, -0.5, 1.0, 2.0, 0, 0])
     warped, covered = warp(plane_of(street[1]), np.linalg.inv(motion(parameters, SIZE)), SIZE)
     surfaces = correlate(features, oriented_gradients(warped), covered, 4)
-    assert np.abs(fit(surfaces, "affine") - parameters).max() < 0.6
-    assert len(fit(surfaces, "translation")) == 2
+    assert np.abs(fit(surfaces, "affine", np.zeros(8)) - parameters).max() < 0.6
+    assert len(fit(surfaces, "translation", np.zeros(8))) == 2
 
 
 def test_the_edge_of_the_infrared_is_no_seam():

@@ -109,3 +109,13 @@ def motion(parameters: Matrix, size: Size) -> Matrix:
     x, y = middle(size)
     matrix: Matrix = shift(x, y) @ about @ shift(-x, -y)
     return matrix
+
+
+def parameters_of(matrix: Matrix, size: Size) -> Matrix:
+    """The eight parameters of `motion` whose displacements are nearest to a homography's."""
+    y, x = np.mgrid[0 : size[0] - 1 : 7j, 0 : size[1] - 1 : 7j].reshape(2, -1)
+    points = np.stack([x, y], -1)
+    moved = (apply(matrix, points) - points).ravel()
+    design = displacements(points, size, "homography").reshape(-1, 8)
+    found: Matrix = np.linalg.lstsq(design, moved, rcond=None)[0]
+    return found

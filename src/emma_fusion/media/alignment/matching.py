@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -11,14 +10,15 @@ import numpy as np
 from emma_fusion.media.alignment.geometry import Matrix, Model, Size, displacements
 from emma_fusion.pair import FloatArray
 
-# Cells across the wider side; how many make a patch, each way; and how many it is to the next.
-_ACROSS, _PATCH, _STRIDE = 40, 5, 2
-# A patch with less than this share of the best-covered one's overlap does not count.
-_COVERED = 0.4
+# A patch's side and the step to the next, as shares of the longer side.
+_PATCH, _STEP = 0.15, 0.075
+_COVERED = 0.6  # a patch of which less is covered does not count
 # exp(_SHARPNESS (s - largest s)) is how likely a displacement of correlation s is held to be.
 _SHARPNESS = 20.0
 # Widths of the window around the model's displacement, in shares of the reach, then in pixels.
 _WINDOWS, _LAST_WINDOW = (1 / 2, 1 / 3), (2.0, 1.5)
+# Of two shears and two perspectives, in shares of half the width; and how much a patch counts.
+_SPREADS, _DEPENDENT = (0.01, 0.01, 0.006, 0.006), 30.0
 _MODELS: tuple[Model, ...] = ("translation", "similarity", "affine", "homography")
 
 
@@ -30,11 +30,13 @@ class Surfaces:
         centres: (N, 2), (x, y) of the patches in the visible picture.
         values: (N, 2 reach + 1, 2 reach + 1) in [-1, 1], by downward and rightward displacement.
         size: of the picture.
+        possible: how many patches there are where the infrared picture is everywhere.
     """
 
     centres: Matrix
     values: FloatArray
     size: Size
+    possible: int
 
     @property
     def reach(self) -> int:
@@ -53,58 +55,60 @@ def correlate(
 ) -> Surfaces:
     """Correlate patches of the visible picture's features with the infrared picture's.
 
-    s(d) = sum V(x) . I(x + d) / sqrt(sum |V(x)|^2 sum |I(x + d)|^2), over those pixels x of the
-    patch for which I is known at x + d.
+    s(d) = sum V(x) . I(x + d) / sqrt(sum |V(x)|^2 sum |I(x + d)|^2), over the pixels x of a patch;
+    where the infrared picture is not, I is 0.
 
     Args:
-        visible: (H, W, K).
+        visible: (H, W, K), K at most 4.
         infrared: (H, W, K), on the same grid as well as is known.
         covered: (H, W), 1 where the infrared picture is and 0 elsewhere.
         reach: the largest displacement, in pixels.
     """
-    cell = max(4, max(visible.shape[:2]) // _ACROSS)
-    rows, columns = visible.shape[0] // cell, visible.shape[1] // cell
-    height, width = rows * cell, columns * cell
-    top, left = (visible.shape[0] - height) // 2, (visible.shape[1] - width) // 2
-    rows_of, columns_of = slice(top, top + height), slice(left, left + width)
-    # channels first: sums over them then run along whole rows
-    v = np.ascontiguousarray(np.moveaxis(visible[rows_of, columns_of], -1, 0))
-    border = ((reach, reach), (reach, reach))
-    i = np.moveaxis(infrared * covered[..., None], -1, 0)
-    i = np.ascontiguousarray(np.pad(i, ((0, 0), *border))[:, top:, left:])
-    known = np.pad(covered, border)[top:, left:]
-
-    def over_patches(products: FloatArray) -> FloatArray:
-        means = cv2.resize(products, (columns, rows), interpolation=cv2.INTER_AREA)
-        pooled: Any = cv2.blur(means, (_PATCH, _PATCH), borderType=cv2.BORDER_CONSTANT)
-        sparse: FloatArray = pooled[::_STRIDE, ::_STRIDE]
-        return sparse
-
-    v_energy, i_energy = ((f * f).sum(axis=0) for f in (v, i))
-    steps = 2 * reach + 1
-    values = np.zeros((-(-rows // _STRIDE), -(-columns // _STRIDE), steps, steps), np.float32)
-    for y in range(steps):
-        for x in range(steps):
-            here = slice(y, y + height), slice(x, x + width)
-            energy = over_patches(v_energy * known[here]) * over_patches(i_energy[here])
-            both = over_patches(np.einsum("kyx,kyx->yx", v, i[(slice(None), *here)]))
-            values[..., y, x] = both / np.sqrt(energy + 1e-9)
-    cover = over_patches(known[reach : reach + height, reach : reach + width])
-    places = np.meshgrid(
-        left + (np.arange(0, columns, _STRIDE) + 0.5) * cell - 0.5,
-        top + (np.arange(0, rows, _STRIDE) + 0.5) * cell - 0.5,
+    size: Size = (visible.shape[0], visible.shape[1])
+    patch = min(*size, max(16, round(_PATCH * max(size))))
+    step = max(6, round(_STEP * max(size)))
+    wide = np.pad(infrared * covered[..., None], ((reach, reach), (reach, reach), (0, 0)))
+    sums = cv2.integral(covered)
+    centres, values = [], []
+    tops, lefts = (
+        np.linspace(0, side - patch, max(2, round((side - patch) / step) + 1)).round().astype(int)
+        for side in size
     )
-    kept = cover > _COVERED * max(float(cover.max()), 1e-9)
-    return Surfaces(np.stack(places, -1)[kept], values[kept], (visible.shape[0], visible.shape[1]))
+    for y in tops:
+        for x in lefts:
+            below, right = y + patch, x + patch
+            known = sums[below, right] - sums[y, right] - sums[below, x] + sums[y, x]
+            if known < _COVERED * patch**2:
+                continue
+            around = wide[y : below + 2 * reach, x : right + 2 * reach]
+            here = visible[y:below, x:right]
+            values.append(cv2.matchTemplate(around, here, cv2.TM_CCORR_NORMED))
+            centres.append((x + (patch - 1) / 2, y + (patch - 1) / 2))
+    side = 2 * reach + 1
+    return Surfaces(
+        np.array(centres, np.float64).reshape(-1, 2),
+        np.nan_to_num(np.array(values, np.float32).reshape(-1, side, side)),
+        size,
+        len(tops) * len(lefts),
+    )
 
 
-def fit(surfaces: Surfaces, model: Model) -> Matrix:
+def fit(surfaces: Surfaces, model: Model, before: Matrix) -> Matrix:
     """Find the motion of a model under which the patches together correlate best.
 
     It starts at the best displacement of all patches pooled. Then each patch's surface, seen
     through a window around the model's displacement there, gives a most likely displacement and
     how surely it is known in each direction (along a straight contour it is not); the weighted
     least squares of these is the next motion, and the window narrows.
+
+    Shear and perspective are held towards none: the prior is a normal distribution of `_SPREADS`,
+    and each patch's information counts `_DEPENDENT` as much, since patches overlap and parallax
+    displaces neighbours alike. Without it, the corners are moved by what only the patches show.
+
+    Args:
+        surfaces: of the patches.
+        model: what the motion may be.
+        before: (8,), the parameters of the motion that was found so far, which the prior is about.
 
     Returns:
         The parameters of `geometry.motion`.
@@ -114,15 +118,24 @@ def fit(surfaces: Surfaces, model: Model) -> Matrix:
     found = np.array([best[1] - reach, best[0] - reach], np.float64)
     values = surfaces.values
     likely = np.exp(_SHARPNESS * (values - values.max(axis=(1, 2), keepdims=True)))
+    spreads = np.array(_SPREADS) * surfaces.size[1] / 2
+    held = np.append(np.full(4, 1e-6), len(values) / (_DEPENDENT * spreads**2))
     for step in _MODELS[: _MODELS.index(model) + 1]:
         design = displacements(surfaces.centres, surfaces.size, step)
         found = np.pad(found, (0, design.shape[2] - len(found)))
         for window in (*(reach * share for share in _WINDOWS), *_LAST_WINDOW):
-            found = _step(likely, design, found, max(window, 1.2))
+            found = _step(likely, design, found, max(window, 1.2), held, before)
     return found
 
 
-def _step(likely: FloatArray, design: Matrix, parameters: Matrix, window: float) -> Matrix:
+def _step(
+    likely: FloatArray,
+    design: Matrix,
+    parameters: Matrix,
+    window: float,
+    held: Matrix,
+    before: Matrix,
+) -> Matrix:
     """One least-squares step of `fit`."""
     reach = likely.shape[1] // 2
     steps = np.arange(-reach, reach + 1.0)
@@ -149,6 +162,8 @@ def _step(likely: FloatArray, design: Matrix, parameters: Matrix, window: float)
     information = (axes * np.maximum(sure, 0)[:, None]) @ axes.transpose(0, 2, 1)
     turned = design.transpose(0, 2, 1)
     normal = (turned @ information @ design).sum(axis=0)
-    normal += np.diag([1e-6, 1e-6] + [1e-3] * (design.shape[2] - 2))
-    solved: Matrix = np.linalg.solve(normal, (turned @ pull[..., None]).sum(axis=0)[:, 0])
+    count = design.shape[2]
+    normal += np.diag(held[:count])
+    right = (turned @ pull[..., None]).sum(axis=0)[:, 0] - held[:count] * before[:count]
+    solved: Matrix = np.linalg.solve(normal, right)
     return solved

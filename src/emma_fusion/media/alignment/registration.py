@@ -19,6 +19,7 @@ from emma_fusion.media.alignment.geometry import (
     identity_of,
     middle,
     motion,
+    parameters_of,
     rescale,
     shift,
 )
@@ -30,15 +31,14 @@ from emma_fusion.pair import FloatArray, luminance
 Wanted = Literal["translation", "similarity", "affine", "homography", "auto"]
 
 # The longer side of the visible picture on each level, at most, and how far is looked there.
-_LEVELS = ((100, 6), (200, 5), (400, 4))
+_LEVELS = ((200, 6), (400, 4), (800, 4))
 _LARGEST = 800  # what is larger is shrunk to this first
 # The simplest model that has this share of what the best one gains over chance is taken. The
 # identity is content with less, since pairs registered by hand are off by a few pixels too.
 _ENOUGH: dict[Model, float] = {
-    "identity": 0.87,
-    "translation": 0.95,
-    "similarity": 0.97,
-    "affine": 0.9,
+    "identity": 0.8,
+    "translation": 0.87,
+    "similarity": 0.93,
     "homography": 1.0,
 }
 # If fewer patches agree, they do not determine a shear or a perspective.
@@ -46,7 +46,7 @@ _DETAILED = 0.42
 # Of the confidence: on which level, how far around, and what still counts as the same place.
 _JUDGED, _AROUND, _SAME = 1, 8, 2.0
 # Of the patches: to be trusted; more where sizes differ and many scales were tried.
-LEAST_CONFIDENCE, LEAST_WITH_SIZES = 0.15, 0.3
+LEAST_CONFIDENCE, LEAST_WITH_SIZES = 0.15, 0.35
 # Of the longer side: further, pictures of one size are hardly displaced.
 _FARTHEST = 0.2
 
@@ -57,13 +57,16 @@ class Evidence:
 
     Attributes:
         correlation: mean over patches, in [-1, 1], at the transform.
-        chance: the same, displaced by 3 to 8 pixels of a picture 200 pixels wide.
-        share: of the patches, how many have their own best displacement, of up to 8 pixels each
-            way, within 2 pixels.
+        chance: the same, displaced by 3 to 8 pixels of a picture 400 pixels wide.
+        agreeing: how many patches have their own best displacement, of up to 8 pixels each way,
+            within 2 pixels.
+        share: of the patches, how many these are; where less than half of the visible picture
+            is covered, of half of all.
     """
 
     correlation: float
     chance: float
+    agreeing: int
     share: float
 
 
@@ -113,7 +116,12 @@ class _Level:
     def refine(self, matrix: Matrix, model: Model, rounds: int = 1) -> Matrix:
         """A better transform, by motions of a model."""
         for _ in range(rounds):
-            step = motion(fit(self.surfaces(matrix, self._reach), model), self.size)
+            surfaces = self.surfaces(matrix, self._reach)
+            if not len(surfaces.values):
+                break
+            plain = identity_of(self.size, size_of(self._infrared))
+            before = parameters_of(np.linalg.inv(plain) @ matrix @ self._up, self.size)
+            step = motion(fit(surfaces, model, before), self.size)
             matrix = matrix @ self._up @ step @ self._down
             matrix = matrix / matrix[2, 2]
         return matrix
@@ -123,28 +131,34 @@ def evidence(level: _Level, matrix: Matrix) -> Evidence:
     """How the pictures agree under a transform; see `Evidence`."""
     surfaces = level.surfaces(matrix, _AROUND)
     if not len(surfaces.values):
-        return Evidence(0.0, 0.0, 0.0)
+        return Evidence(0.0, 0.0, 0, 0.0)
     steps = np.arange(-_AROUND, _AROUND + 1)
     away = np.hypot(steps[:, None], steps[None])
     pooled = surfaces.pooled
     patches = surfaces.values.reshape(len(surfaces.values), -1)
-    share = (away.ravel()[patches.argmax(axis=1)] <= _SAME).mean()
-    return Evidence(float(pooled[_AROUND, _AROUND]), float(pooled[away > 3].mean()), float(share))
+    agreeing = int((away.ravel()[patches.argmax(axis=1)] <= _SAME).sum())
+    return Evidence(
+        float(pooled[_AROUND, _AROUND]),
+        float(pooled[away > 3].mean()),
+        agreeing,
+        agreeing / max(len(patches), surfaces.possible / 2),
+    )
 
 
 def register(infrared: FloatArray, visible: FloatArray, wanted: Wanted = "auto") -> Alignment:
     """Find the transform that brings an infrared picture onto a visible one.
 
-    A search begins (`search.search`), then motions of small patches are fitted from coarse to fine
-    (`matching.fit`): a translation, a similarity and, from that, an affine map and a homography.
-    The simplest is taken that has nearly all of the correlation that the best one gains over chance
-    (`_ENOUGH`). Where `wanted` is not "auto", none beyond it is tried, and the identity is
-    not. Pictures of one size that would have to move by more than a fifth have no confidence.
+    A search begins (`search.search`); of its findings, each refined by a similarity, the one that
+    most patches agree with goes on. From coarse to fine, motions of patches are fitted
+    (`matching.fit`): a translation, a similarity and a homography. The simplest is taken that has
+    nearly all of the correlation that the best one gains over chance (`_ENOUGH`). Where `wanted`
+    is not "auto", it alone is fitted. Pictures of one size that would have to move by more than a
+    fifth have no confidence.
 
     Args:
         infrared: (H', W') float32 in [0, 1].
         visible: (H, W) float32 in [0, 1].
-        wanted: the most that the transform may be; "auto" for whatever is needed, the identity too.
+        wanted: what the transform is to be; "auto" for whatever is needed, the identity too.
 
     Returns:
         What was found; look whether it is `trusted`.
@@ -160,7 +174,7 @@ def register(infrared: FloatArray, visible: FloatArray, wanted: Wanted = "auto")
     small_i, small_v = _at_most(infrared), _at_most(visible)
     small = size_of(small_i), size_of(small_v)
     found, seen = _candidates(small_i, small_v, wanted)
-    model = _simplest(seen)
+    model = _simplest(seen) if wanted == "auto" else wanted
     plain = identity_of(sizes[1], sizes[0])
     matrix = plain
     if model != "identity":
@@ -189,32 +203,32 @@ def _candidates(
     """The best transform of each model, the simplest first, and what speaks for it."""
     size = size_of(visible)
     plain = identity_of(size, size_of(infrared))
-    start = search(infrared, visible)
-    coarse, half, fine = (_Level(infrared, visible, *level) for level in _LEVELS)
+    levels = [_Level(infrared, visible, *level) for level in _LEVELS]
+    nears = [levels[0].refine(start, "similarity", 2) for start in search(infrared, visible)]
+    near = max(nears, key=lambda one: evidence(levels[0], one).agreeing)
     found: dict[Model, Matrix] = {} if wanted != "auto" else {"identity": plain}
     if wanted in ("translation", "auto"):
         centre = np.array([middle(size)])
-        x, y = apply(np.linalg.inv(plain) @ start, centre)[0] - centre[0]
-        near = half.refine(plain @ shift(x, y), "translation")
-        found["translation"] = fine.refine(near, "translation")
+        x, y = apply(np.linalg.inv(plain) @ near, centre)[0] - centre[0]
+        found["translation"] = _down(levels, plain @ shift(x, y), "translation")
     if wanted != "translation":
-        near = half.refine(coarse.refine(start, "similarity", 2), "similarity")
-        found["similarity"] = fine.refine(near, "similarity")
-        if wanted != "similarity":
-            near = fine.refine(half.refine(near, "affine"), "affine")
-            found["affine"] = fine.refine(near, "affine")
-        if wanted in ("homography", "auto"):
-            found["homography"] = fine.refine(near, "homography", 2)
-    seen = {model: evidence(half, matrix) for model, matrix in found.items()}
+        models: tuple[Model, ...] = ("similarity", "homography") if wanted == "auto" else (wanted,)
+        found |= {model: _down(levels, near, model) for model in models}
+    seen = {model: evidence(levels[_JUDGED], matrix) for model, matrix in found.items()}
     return found, seen
+
+
+def _down(levels: list[_Level], matrix: Matrix, model: Model) -> Matrix:
+    """A transform refined on level after level, twice on the last."""
+    for level in (*levels, levels[-1]):
+        matrix = level.refine(matrix, model)
+    return matrix
 
 
 def _simplest(seen: dict[Model, Evidence]) -> Model:
     """The first model that explains nearly as much as the best."""
     seen = {
-        model: one
-        for model, one in seen.items()
-        if model not in ("affine", "homography") or one.share >= _DETAILED
+        model: one for model, one in seen.items() if model != "homography" or one.share >= _DETAILED
     }
     chance = min(one.chance for one in seen.values())
     most = max(one.correlation for one in seen.values()) - chance

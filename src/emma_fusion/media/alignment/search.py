@@ -24,12 +24,11 @@ _SHARED = 0.5  # the least overlap, as a share of the smaller picture
 # Cameras mounted side by side see nearly the same: a shift of this share of the width costs as
 # much as a correlation that is lower by _COST.
 _FAR, _COST = 0.25, 0.1
-# A start that must be searched for has to correlate better than the plain one by this factor.
-_BETTER = 1.02
+_KEPT = 6  # how many beginnings
 
 
-def search(infrared: FloatArray, visible: FloatArray) -> Matrix:
-    """Find a homography to begin with: one scale (or one for each axis), a turn and a shift.
+def search(infrared: FloatArray, visible: FloatArray) -> list[Matrix]:
+    """Find homographies to begin with: one scale (or one for each axis), a turn and a shift.
 
     Of pictures of one size, scales 0.95 to 1.05 and turns to 3 degrees are tried; of others, all
     that show the infrared picture between half and 1.6 times as wide as the visible one, and the
@@ -41,21 +40,18 @@ def search(infrared: FloatArray, visible: FloatArray) -> Matrix:
         visible: (H, W) float32.
 
     Returns:
-        Visible to infrared pixels.
+        Visible to infrared pixels, the one that correlates best first.
     """
     factor = _WIDTH / max(visible.shape)
     small = max(8, round(visible.shape[0] * factor)), max(8, round(visible.shape[1] * factor))
     v = oriented_gradients(shrink(visible, small))
     down = rescale(_size(visible), small)
-    plain = rescale(_size(visible), _size(infrared))
-    best, found, first = -np.inf, plain, -np.inf
-    for number, start in enumerate(_starts(_size(infrared), _size(visible))):
+    found = []
+    for start in _starts(_size(infrared), _size(visible)):
         score, (x, y) = _best_shift(infrared, v, start @ np.linalg.inv(down))
-        if number == 0:  # the plain one
-            first, best, found = score, score, start @ np.linalg.inv(down) @ shift(x, y) @ down
-        elif score > max(best, _BETTER * first):
-            best, found = score, start @ np.linalg.inv(down) @ shift(x, y) @ down
-    return found
+        found.append((score, start @ np.linalg.inv(down) @ shift(x, y) @ down))
+    found.sort(key=lambda one: -one[0])
+    return [matrix for _, matrix in found[:_KEPT]]
 
 
 def _size(plane: FloatArray) -> Size:
@@ -63,7 +59,7 @@ def _size(plane: FloatArray) -> Size:
 
 
 def _starts(infrared: Size, visible: Size) -> Iterator[Matrix]:
-    """The scales and turns that are tried, the plain one first."""
+    """The scales and turns that are tried."""
     centre = middle(visible)
     plain = rescale(visible, infrared)
     yield plain
