@@ -221,6 +221,8 @@ def test_names_that_are_no_alignment():
         Aligner("best")
     with pytest.raises(UserError, match=r"The calibration none\.json does not exist"):
         Aligner("none.json")
+    with pytest.raises(UserError, match=r"infrared has the shape \(5,\)"):
+        Aligner("auto")(np.zeros(5, np.uint8), np.zeros(SIZE, np.uint8))
 
 
 def test_a_real_pair(data):

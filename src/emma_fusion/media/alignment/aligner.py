@@ -84,9 +84,12 @@ class Aligner:
             labels: what to call the two in errors.
 
         Raises:
-            UserError: the two could not be aligned with confidence, or have other sizes than the
-                calibration.
+            UserError: one is no picture, the two could not be aligned with confidence, or they
+                have other sizes than the calibration.
         """
+        for label, picture in zip(labels, (infrared, visible), strict=True):
+            if picture.ndim not in (2, 3):
+                raise UserError(f"{label} has the shape {picture.shape}: give (H, W) or (H, W, 3).")
         sizes = size_of(infrared), size_of(visible)
         if self._rig is not None:
             self._rig.check(*sizes, labels)
