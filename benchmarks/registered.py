@@ -89,8 +89,8 @@ def main() -> None:
     lines = [
         "Median length in pixels of the shift found in undisplaced pairs: where the mutual "
         "information of the pictures' values is greatest, where that of their gradients is, and by "
-        "`--align translation`; then the median distance of the last two, and the mean shift by gradients "
-        f"(right, down). emma-fusion {__version__}.",
+        "`--align translation`; then the median distance of the last two, and the mean shift by "
+        f"gradients (right, down). emma-fusion {__version__}.",
         "",
         "| pairs | count | by values | by gradients | emma | emma to gradients | mean shift |",
         "|---|---:|---:|---:|---:|---:|---|",
