@@ -100,11 +100,16 @@ def pair(size: tuple[int, int], folder: Path | None) -> tuple[Tensor, Tensor]:
 def measure(
     found: dict[str, Version], planes: tuple[Tensor, Tensor], repeats: int
 ) -> dict[str, list[float]]:
-    """Seconds of each version, taken in turns after two passes each to warm up."""
+    """Seconds of each version, taken in turns after two turns to warm up.
+
+    In each turn a version passes twice, and the second pass counts: when the first begins, the
+    threads of another runtime still spin, and the caches hold another's maps.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in found}
     with torch.inference_mode():
         for number in range(repeats + 2):
             for name, fuse in found.items():
+                fuse(*planes)
                 began = time.perf_counter()
                 fuse(*planes)
                 if number > 1:
