@@ -10,6 +10,7 @@ from emma_fusion.errors import UserError
 from emma_fusion.media.rasters import write_picture
 from emma_fusion.networks.ufuser import UFuser
 from emma_fusion.networks.weights import save_weights
+from emma_fusion.runtimes.pytorch import TorchRuntime
 
 RNG = np.random.default_rng(0)
 
@@ -37,13 +38,13 @@ def weights(tmp_path_factory):
 def passes(monkeypatch):
     """The sizes of all network passes."""
     sizes = []
-    forward = UFuser.forward
+    forward = TorchRuntime.__call__
 
     def counted(self, infrared, visible):
         sizes.append(tuple(infrared.shape))
         return forward(self, infrared, visible)
 
-    monkeypatch.setattr(UFuser, "forward", counted)
+    monkeypatch.setattr(TorchRuntime, "__call__", counted)
     return sizes
 
 
@@ -192,13 +193,13 @@ def test_half_precision_is_near(small, precision):
 def test_threads_are_for_the_pass_only(monkeypatch):
     before = torch.get_num_threads()
     used = []
-    forward = UFuser.forward
+    forward = TorchRuntime.__call__
 
     def watched(self, infrared, visible):
         used.append(torch.get_num_threads())
         return forward(self, infrared, visible)
 
-    monkeypatch.setattr(UFuser, "forward", watched)
+    monkeypatch.setattr(TorchRuntime, "__call__", watched)
     Fuser(small_network(), threads=before + 1)(*pictures(8, 8))
     assert used == [before + 1]
     assert torch.get_num_threads() == before
@@ -231,7 +232,7 @@ def test_out_of_memory_is_a_sentence(small, monkeypatch):
     def full(*_):
         raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate")
 
-    monkeypatch.setattr(UFuser, "forward", full)
+    monkeypatch.setattr(TorchRuntime, "__call__", full)
     with pytest.raises(UserError, match="10x9 pixels needs more memory than cpu"):
         small(*pictures(9, 10))
 
