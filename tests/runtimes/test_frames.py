@@ -3,7 +3,7 @@ import torch
 from torch.nn import functional
 
 from emma_fusion.runtimes import frames
-from emma_fusion.runtimes.frames import Convolution, frame, framed
+from emma_fusion.runtimes.frames import Convolution, frame
 
 
 def random(*shape):
@@ -15,9 +15,16 @@ def test_a_frame_is_padding_by_reflection(size):
     x = random(1, 3, *size)
     expected = functional.pad(x, (1, 1, 1, 1), mode="reflect")
     assert torch.equal(frame(x), expected)
-    doubled = framed(x, lambda inside: torch.add(x, x, out=inside))
-    assert torch.equal(doubled, 2 * expected)
-    assert frame(x, torch.bfloat16).dtype == torch.bfloat16
+    assert torch.equal(frame(x, torch.bfloat16), expected.bfloat16())
+
+
+@pytest.mark.parametrize("size", [(2, 9), (5, 5), (6, 6), (7, 12), (6, 5)])
+def test_a_large_frame_is_the_same(monkeypatch, size):
+    monkeypatch.setattr(frames, "_SMALL", 0)
+    x = random(1, 3, *size).to(memory_format=torch.channels_last)
+    got = frame(x)
+    assert torch.equal(got, functional.pad(x, (1, 1, 1, 1), mode="reflect"))
+    assert got.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("lanes", [8, 16])
@@ -36,6 +43,14 @@ def test_several_pixels_at_once_are_the_same_convolution(
     assert convolution.at_once == max(1, min(multiple, lanes // outputs))
     zeros = Convolution(weight, multiple=multiple, padding=1)
     assert (zeros(x) - functional.conv2d(x, weight, padding=1)).abs().max() < 1e-5
+    for each in (convolution, zeros):
+        each.pack()
+    again = convolution(*(frame(part) for part in x.chunk(maps, dim=1)))
+    assert (again - expected).abs().max() < 1e-5
+    assert (zeros(x) - functional.conv2d(x, weight, padding=1)).abs().max() < 1e-5
+    point = Convolution(weight[..., :1, :1], multiple=multiple)
+    product = expected * functional.conv2d(x, weight[..., :1, :1])
+    assert (point(x, combine="mul", other=expected) - product).abs().max() < 1e-5
 
 
 def test_maps_and_weights_must_be_as_many():

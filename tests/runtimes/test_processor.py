@@ -53,8 +53,8 @@ def test_the_normalisation_by_convolutions_is_exact(network):
     x = planes(9, 12)[0].expand(1, 32, -1, -1) * torch.linspace(-1, 1, 32)[:, None, None]
     frames = [frame(part) for part in x.chunk(2, dim=1)]
     with torch.inference_mode():
-        for by_convolutions in (False, True):
-            fast = ProcessorBlock(block, 2, 1, by_convolutions)
+        for half in (False, True):
+            fast = ProcessorBlock(block, 2, 1, half)
             assert (fast(*frames) - network.fusions[1](x)).abs().max() < 1e-4
 
 

@@ -1,8 +1,9 @@
 """The U-Fuser for a processor in PyTorch: few passes over the maps, and full vectors.
 
-The same function as `UFuser.forward`. Blocks are rewritten as in `rewritten`; maps are made in
-their frames (see `frames`) and never concatenated; and where the attention depends on the picture
-it becomes a convolution as soon as its sums are known, so that there is no map of values to mix.
+The same function as `UFuser.forward`. Blocks are rewritten as in `rewritten`; convolutions do what
+follows them on the way (see `postops`), and take maps without concatenating them (see `frames`);
+and where the attention depends on the picture it becomes a convolution as soon as its sums are
+known, so that there is no map of values to mix.
 """
 
 from __future__ import annotations
@@ -16,8 +17,12 @@ from torch.nn import functional
 
 from emma_fusion.networks.block import ChannelAttention, ChannelLayerNorm, FoldedAttention
 from emma_fusion.networks.ufuser import UFuser
-from emma_fusion.runtimes.frames import Convolution, frame, framed
-from emma_fusion.runtimes.rewritten import DenseGate, GramAttention, Normalisation, affine
+from emma_fusion.runtimes.frames import Convolution, frame
+from emma_fusion.runtimes.postops import convolve, upsample
+from emma_fusion.runtimes.rewritten import DenseGate, GramAttention
+
+# In half precision, fewer channels are normalised by convolutions.
+_MANY = 32
 
 
 class AttentionAsConvolution(GramAttention):
@@ -32,40 +37,59 @@ class AttentionAsConvolution(GramAttention):
         super().__init__(attention)
         if self.linear:
             self.convolution = Convolution(attention.kernel, multiple=multiple, padding=1)
+        else:
+            self.queries_keys = Convolution(attention.kernel[: 2 * self.channels], padding=1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """As `FoldedAttention.forward`, for a batch of one."""
+    def forward(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
+        """As `FoldedAttention.forward`, for a batch of one, plus another map."""
         if self.linear:
-            linear: Tensor = self.convolution(x)
+            linear: Tensor = self.convolution(x, other=plus)
             return linear
         channels = self.channels
-        queries_keys = functional.conv2d(x, self.kernel[: 2 * channels], padding=1)
-        rows = queries_keys.permute(0, 2, 3, 1).reshape(-1, 2 * channels)
+        rows = self.queries_keys(x).permute(0, 2, 3, 1).reshape(-1, 2 * channels)
         # Of two matrices: with a batch, even of one, it takes several times as long.
         mixing = self.mixing((rows.t() @ rows).float()[None])[0]
         values = self.kernel[2 * channels :]
         kernel = (mixing @ values.flatten(1).float()).reshape(values.shape)
-        return functional.conv2d(x, kernel.to(x.dtype), padding=1)
+        return convolve(x, kernel.to(x.dtype), padding=(1, 1), other=plus)
 
 
-class FramedNormalisation(Normalisation):
-    """`Normalisation` whose output is in a frame."""
+class ProcessorNormalisation(nn.Module):
+    """`ChannelLayerNorm` by convolutions: of few channels they take a fifth of its time.
+
+    c / sqrt(mean(c²) + ε), where c is x without its mean: the root of every pixel is taken once,
+    and spread over the channels by the convolution that multiplies it with c.
+
+    Args:
+        norm: What it is to equal.
+        multiple: See `Convolution`.
+        affine: Whether to scale and shift, too.
+    """
+
+    def __init__(self, norm: ChannelLayerNorm, multiple: int, affine: bool) -> None:
+        super().__init__()
+        channels = norm.weight.numel()
+        mean = torch.full((1, channels), 1 / channels)
+        spread = torch.ones(channels, 1)
+        self.centre, self.mean, self.spread = (
+            Convolution(weight[..., None, None], bias, multiple=multiple)
+            for weight, bias in (
+                (torch.eye(channels) - mean, None),
+                (mean, torch.full((1,), norm.eps)),
+                (spread, None),
+            )
+        )
+        self.affine = None
+        if affine:
+            diagonal = torch.diag(norm.weight.detach())[..., None, None]
+            self.affine = Convolution(diagonal, norm.bias.detach(), multiple=multiple)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, C, H, W)`` → ``(B, C, H + 2, W + 2)``."""
-        centred, inverse = self.factors(x)
-        return framed(x, lambda inside: torch.mul(centred, inverse, out=inside))
-
-
-class FramedLayerNorm(ChannelLayerNorm):
-    """`ChannelLayerNorm` without scale and shift, whose output is in a frame."""
-
-    def __init__(self, norm: ChannelLayerNorm) -> None:
-        super().__init__(norm.weight.numel(), norm.eps, elementwise_affine=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(B, C, H, W)`` → ``(B, C, H + 2, W + 2)``."""
-        return frame(super().forward(x))
+        """``(1, C, H, W)`` → the same shape."""
+        centred = self.centre(x)
+        inverse = torch.rsqrt(self.mean(centred * centred))
+        normal: Tensor = self.spread(inverse, combine="mul", other=centred)
+        return normal if self.affine is None else self.affine(normal)
 
 
 class ProcessorBlock(nn.Module):
@@ -75,10 +99,10 @@ class ProcessorBlock(nn.Module):
         block: What it is to equal.
         maps: How many maps it takes, which the block has concatenated.
         multiple: See `Convolution`.
-        by_convolutions: Whether to normalise by convolutions; see `rewritten`.
+        half: Whether it will be in half precision.
     """
 
-    def __init__(self, block: Any, maps: int, multiple: int, by_convolutions: bool) -> None:
+    def __init__(self, block: Any, maps: int, multiple: int, half: bool) -> None:
         super().__init__()
         self.branches = block.branches
         self.embed = Convolution(block.embed.weight, maps=maps, multiple=multiple)
@@ -86,19 +110,23 @@ class ProcessorBlock(nn.Module):
             attention = block.attention
             if isinstance(attention, ChannelAttention):
                 attention = FoldedAttention(attention)
+            channels = block.norm1.weight.numel()
+            # Padding with zeros, attention sees a shift end at the border; the gated network takes
+            # scale and shift over.
             self.norm1 = block.norm1
-            self.norm2: nn.Module = FramedLayerNorm(block.norm2)
-            if by_convolutions:
-                # Padding with zeros, attention sees a shift end at the border: it stays outside.
-                self.norm1 = nn.Sequential(Normalisation(block.norm1), affine(block.norm1))
-                self.norm2 = FramedNormalisation(block.norm2)
+            self.norm2: nn.Module = ChannelLayerNorm(
+                channels, block.norm2.eps, elementwise_affine=False
+            )
+            if half and channels < _MANY:
+                self.norm1 = ProcessorNormalisation(block.norm1, multiple, affine=True)
+                self.norm2 = ProcessorNormalisation(block.norm2, multiple, affine=False)
             self.attention = AttentionAsConvolution(attention, multiple)
             gate = DenseGate(block.feed_forward, block.norm2)
             self.gate, self.value = (
                 Convolution(part.weight, part.bias, multiple=multiple)
                 for part in (gate.gate, gate.value)
             )
-            self.project = gate.project
+            self.project = Convolution(gate.project.weight, multiple=multiple)
         if self.branches != "attention":
             self.residuals = nn.ModuleList(
                 Convolution(part.weight, part.bias, multiple=multiple)
@@ -120,22 +148,17 @@ class ProcessorBlock(nn.Module):
         return joined
 
     def _global_branch(self, x: Tensor) -> Tensor:
-        x = self.attention(self.norm1(x)).add_(x)
-        normal = self.norm2(x)
-        gated = functional.gelu(self.gate(normal)).mul_(self.value(normal))
+        x = self.attention(self.norm1(x), x)
+        normal = frame(self.norm2(x))
+        gated = self.value(normal, combine="mul", other=self.gate(normal, then="gelu"))
         del normal
-        gated = self.project(gated)
-        return framed(x, lambda inside: torch.add(x, gated, out=inside))
+        return frame(self.project(gated, other=x))
 
     def _local_branch(self, x: Tensor) -> Tensor:
         around = frame(x)
-        for number, convolution in enumerate(self.residuals):
-            y = convolution(around)
-            if number % 2 == 0:
-                around = _rectified(y)
-            else:
-                y += x
-                x, around = y, frame(y)
+        for first, second in zip(self.residuals[::2], self.residuals[1::2], strict=True):
+            x = second(frame(first(around, then="relu")), other=x)
+            around = frame(x)
         return around
 
 
@@ -163,6 +186,9 @@ class ProcessorUFuser(nn.Module):
         self.eval().requires_grad_(False)
         self.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.last.float()
+        for module in self.modules():
+            if isinstance(module, Convolution):
+                module.pack()
 
     def _rewrite(self, blocks: nn.ModuleList, multiple: int, maps: list[int]) -> None:
         """Exchanges the blocks of all levels, at the finest of which the width is a multiple."""
@@ -180,7 +206,8 @@ class ProcessorUFuser(nn.Module):
         del encoded
         x = self.decoders[-1](fused.pop())
         for level in reversed(range(len(self.ups))):
-            x = _rectified(self.ups[level](x))
+            up: Any = self.ups[level]
+            x = frame(upsample(x, up.weight, stride=up.stride, padding=up.padding))
             x = self.decoders[level](fused.pop(), x)
         return torch.sigmoid(self.last(frame(x, torch.float32)))
 
@@ -191,8 +218,3 @@ class ProcessorUFuser(nn.Module):
             x = functional.conv2d(features[-1], down.weight, stride=2)
             features.append(frame(level(frame(x))))
         return features
-
-
-def _rectified(x: Tensor) -> Tensor:
-    """The positive part of a map, in a frame."""
-    return framed(x, lambda inside: torch.clamp_min(x, 0, out=inside))
