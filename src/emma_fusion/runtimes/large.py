@@ -28,7 +28,8 @@ from emma_fusion.networks.block import FoldedAttention, RestormerCNNBlock, block
 from emma_fusion.networks.output import to_plane
 from emma_fusion.networks.ufuser import UFuser
 from emma_fusion.pair import FloatArray
-from emma_fusion.runtimes.memory import resident_memory
+from emma_fusion.runtimes.memory import give_back_memory, resident_memory
+from emma_fusion.runtimes.rewritten import rewrite_gates
 from emma_fusion.runtimes.strips import Computed, FeatureMap, Plane, Stored
 
 Progress = Callable[[float], None]
@@ -97,6 +98,9 @@ def fuse_large(
     """
     device = device or torch.device("cpu")
     network = copy.deepcopy(network)  # its attentions become those of this picture
+    rewrite_gates(network)
+    if device.type == "cpu":
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     fused = np.empty(visible.shape, np.float32)
     passes = _plan(network, (infrared, visible), fused, device, scratch)
     total, done = sum(task.cost for task in passes), 0.0
@@ -132,9 +136,11 @@ def choose_rows(
     height, width = shape
     wide = network.channels[0] / 8
     pixels = height * width
-    budget = limit - resident_memory(device) - _OVERHEAD
-    if device.type == "cpu":
-        budget -= 4 * pixels  # the fused plane
+    fused = 4 * pixels if device.type == "cpu" else 0
+    budget = limit - resident_memory(device) - _OVERHEAD - fused
+    if _WHOLE_BYTES * wide * pixels > budget and device.type == "cpu":
+        give_back_memory()
+        budget = limit - resident_memory(device) - _OVERHEAD - fused
     if _WHOLE_BYTES * wide * pixels <= budget:
         return None
     row = _STRIP_BYTES * wide * max(width, UFuser.minimum_size)

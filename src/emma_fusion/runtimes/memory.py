@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import os
+import platform
 import re
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -18,8 +22,10 @@ _UNITS = {"B": 1} | {
 _WITH_TORCH = 400 * 2**20  # resident after the import of PyTorch, where it cannot be read
 # What is available now may not be a moment later, and the estimates are estimates.
 _CAUTION = 0.8
-# What glibc's threshold may grow to is 32 MiB, its own header and alignment included.
-_LARGEST_KEPT = 32 * 2**20 - 2**13
+# Of glibc's mallopt: the size from which a block is a mapping of its own, the free memory kept at
+# the end of the heap, and, for both, more than any map has; then what sets them from outside.
+_MMAP_THRESHOLD, _TRIM_THRESHOLD, _KEPT = -3, -1, 2**31 - 1
+_TUNED = ("MALLOC_", "GLIBC_TUNABLES")
 
 
 def parse_size(text: str) -> int:
@@ -51,14 +57,36 @@ def resident_memory(device: torch.device) -> int:
 
 
 def keep_freed_memory() -> None:
-    """Lets the memory of freed feature maps, up to 64 MiB of it, be used again at once.
+    """Lets the memory of freed feature maps be used again at once.
 
     The C library of Linux (glibc) gives large blocks back to the system when they are freed, and
-    asking for them anew costs as much time as computing what goes into them. What is large for it
-    grows with the largest block that was freed so far: so one is, of the size at which that ends.
-    Elsewhere nothing changes.
+    asking for them anew costs more time than computing what goes into them. From here on it keeps
+    them, in this process; `give_back_memory` gives them back. Where the environment sets what it
+    keeps (MALLOC_..., GLIBC_TUNABLES), and elsewhere, nothing changes.
     """
-    torch.empty(_LARGEST_KEPT, dtype=torch.uint8)
+    library = _glibc()
+    if library is not None and not any(name.startswith(_TUNED) for name in os.environ):
+        library.mallopt(_MMAP_THRESHOLD, _KEPT)
+        library.mallopt(_TRIM_THRESHOLD, _KEPT)
+
+
+def give_back_memory() -> None:
+    """Gives freed memory back to the system, where `keep_freed_memory` keeps it."""
+    library = _glibc()
+    if library is not None:
+        library.malloc_trim(0)
+
+
+@functools.cache
+def _glibc() -> Any:
+    """The C library of this process if it is glibc, else None."""
+    if platform.libc_ver()[0] != "glibc":
+        return None
+    try:
+        library = ctypes.CDLL(None)
+        return library if library.mallopt and library.malloc_trim else None
+    except (OSError, AttributeError):
+        return None
 
 
 def usable_memory(device: torch.device) -> int:

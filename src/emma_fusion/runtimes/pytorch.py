@@ -6,11 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from emma_fusion.networks.ufuser import UFuser
-from emma_fusion.runtimes.memory import keep_freed_memory
+from emma_fusion.runtimes.memory import give_back_memory, keep_freed_memory
 from emma_fusion.runtimes.processor import ProcessorUFuser
 from emma_fusion.runtimes.rewritten import rewrite
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+# Pixels: the memory of a larger picture is not kept for the next.
+_MANY = 2**21
 
 
 class TorchRuntime:
@@ -53,4 +56,6 @@ class TorchRuntime:
         # Said either way, as the caller may have it on.
         with torch.autocast(self.device.type, self.dtype, enabled=self._autocast):
             fused: Tensor = self._network(infrared, visible)
+        if self.device.type == "cpu" and visible.numel() > _MANY:
+            give_back_memory()
         return fused.float()

@@ -174,6 +174,20 @@ def rewrite(network: nn.Module, *, by_convolutions: bool) -> nn.Module:
     return network.requires_grad_(False)
 
 
+def rewrite_gates(network: nn.Module) -> None:
+    """Exchanges the gated networks of all blocks, in place; attention stays as it is."""
+    for block in network.modules():
+        if isinstance(block, RestormerCNNBlock) and block.branches != "convolution":
+            _rewrite_gate(block)
+
+
+def _rewrite_gate(block: Any) -> None:
+    """Exchanges a block's gated network, which takes the scale and shift before it over."""
+    norm = block.norm2
+    block.feed_forward = DenseGate(block.feed_forward, norm)
+    block.norm2 = ChannelLayerNorm(norm.weight.numel(), norm.eps, elementwise_affine=False)
+
+
 def _rewrite_block(block: Any, by_convolutions: bool) -> None:
     """Exchanges the parts of a block's global branch."""
     attention = block.attention
@@ -181,10 +195,9 @@ def _rewrite_block(block: Any, by_convolutions: bool) -> None:
         attention = FoldedAttention(attention)
     if isinstance(attention, FoldedAttention):
         block.attention = GramAttention(attention)
-    block.feed_forward = DenseGate(block.feed_forward, block.norm2)
+    norm2 = block.norm2
+    _rewrite_gate(block)
     # Padding with zeros, attention sees a shift end at the border: it stays outside.
     if by_convolutions:
         block.norm1 = nn.Sequential(Normalisation(block.norm1), affine(block.norm1))
-        block.norm2 = Normalisation(block.norm2)
-    else:
-        block.norm2 = ChannelLayerNorm(block.norm2.weight.numel(), elementwise_affine=False)
+        block.norm2 = Normalisation(norm2)
