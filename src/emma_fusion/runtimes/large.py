@@ -43,8 +43,8 @@ MIN_ROWS, MAX_ROWS = 16, 128
 
 # Bytes that a pass in fp32 needs at most, measured by `benchmarks/scale.py memory`; half precision
 # needs less. A strip's maps have the rows of the halos of all that is computed anew for it.
-_WHOLE_BYTES = 700  # for each pixel of a picture that is fused as a whole
-_STRIP_BYTES = 1400  # for each pixel of a strip at the finest level, and as much at every other
+_WHOLE_BYTES = 850  # for each pixel of a picture that is fused as a whole
+_STRIP_BYTES = 1100  # for each pixel of a strip at the finest level, and as much at every other
 _HALOS = 40
 _OVERHEAD = 64 * 2**20  # buffers of the convolutions, and what the allocator does not give back
 
@@ -113,6 +113,8 @@ def fuse_large(
                 progress((done + task.cost * stop / task.height) / total)
         task.finish()
         done += task.cost
+    if device.type == "cpu":
+        give_back_memory()
     return fused
 
 

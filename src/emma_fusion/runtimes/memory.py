@@ -22,9 +22,11 @@ _UNITS = {"B": 1} | {
 _WITH_TORCH = 400 * 2**20  # resident after the import of PyTorch, where it cannot be read
 # What is available now may not be a moment later, and the estimates are estimates.
 _CAUTION = 0.8
-# Of glibc's mallopt: the size from which a block is a mapping of its own, the free memory kept at
-# the end of the heap, and, for both, more than any map has; then what sets them from outside.
-_MMAP_THRESHOLD, _TRIM_THRESHOLD, _KEPT = -3, -1, 2**31 - 1
+# Of glibc's mallopt: the size from which a block is a mapping of its own, which is given back at
+# once (whole planes of very large pictures are to be), and the free memory at the end of the heap
+# that is kept; then what sets them from outside.
+_MMAP_THRESHOLD, _MAPPED = -3, 2**28
+_TRIM_THRESHOLD, _KEPT = -1, 2**31 - 1
 _TUNED = ("MALLOC_", "GLIBC_TUNABLES")
 
 
@@ -66,7 +68,7 @@ def keep_freed_memory() -> None:
     """
     library = _glibc()
     if library is not None and not any(name.startswith(_TUNED) for name in os.environ):
-        library.mallopt(_MMAP_THRESHOLD, _KEPT)
+        library.mallopt(_MMAP_THRESHOLD, _MAPPED)
         library.mallopt(_TRIM_THRESHOLD, _KEPT)
 
 
