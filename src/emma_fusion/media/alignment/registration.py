@@ -38,7 +38,8 @@ _LARGEST = 800  # what is larger is shrunk to this first
 _ENOUGH: dict[Model, float] = {
     "identity": 0.8,
     "translation": 0.87,
-    "similarity": 0.93,
+    "similarity": 0.95,
+    "affine": 0.96,
     "homography": 1.0,
 }
 # If fewer patches agree, they do not determine a shear or a perspective.
@@ -212,7 +213,9 @@ def _candidates(
         x, y = apply(np.linalg.inv(plain) @ near, centre)[0] - centre[0]
         found["translation"] = _down(levels, plain @ shift(x, y), "translation")
     if wanted != "translation":
-        models: tuple[Model, ...] = ("similarity", "homography") if wanted == "auto" else (wanted,)
+        models: tuple[Model, ...] = (wanted,)
+        if wanted == "auto":
+            models = ("similarity", "affine", "homography")
         found |= {model: _down(levels, near, model) for model in models}
     seen = {model: evidence(levels[_JUDGED], matrix) for model, matrix in found.items()}
     return found, seen

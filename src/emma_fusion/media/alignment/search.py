@@ -11,6 +11,7 @@ from emma_fusion.media.alignment.features import oriented_gradients
 from emma_fusion.media.alignment.geometry import (
     Matrix,
     Size,
+    corner_distance,
     middle,
     rescale,
     shift,
@@ -24,7 +25,9 @@ _SHARED = 0.5  # the least overlap, as a share of the smaller picture
 # Cameras mounted side by side see nearly the same: a shift of this share of the width costs as
 # much as a correlation that is lower by _COST.
 _FAR, _COST = 0.25, 0.1
-_KEPT = 6  # how many beginnings
+# How many beginnings, where sizes are the same and where they are not, and how far apart they are,
+# as a share of the longer side.
+_KEPT, _KEPT_WITH_SIZES, _APART = 6, 16, 0.03
 
 
 def search(infrared: FloatArray, visible: FloatArray) -> list[Matrix]:
@@ -40,7 +43,7 @@ def search(infrared: FloatArray, visible: FloatArray) -> list[Matrix]:
         visible: (H, W) float32.
 
     Returns:
-        Visible to infrared pixels, the one that correlates best first.
+        Visible to infrared pixels, apart from each other, the one that correlates best first.
     """
     factor = _WIDTH / max(visible.shape)
     small = max(8, round(visible.shape[0] * factor)), max(8, round(visible.shape[1] * factor))
@@ -51,7 +54,15 @@ def search(infrared: FloatArray, visible: FloatArray) -> list[Matrix]:
         score, (x, y) = _best_shift(infrared, v, start @ np.linalg.inv(down))
         found.append((score, start @ np.linalg.inv(down) @ shift(x, y) @ down))
     found.sort(key=lambda one: -one[0])
-    return [matrix for _, matrix in found[:_KEPT]]
+    kept: list[Matrix] = []
+    most = _KEPT if infrared.shape == visible.shape else _KEPT_WITH_SIZES
+    near = _APART * max(infrared.shape)
+    for _, matrix in found:
+        if all(corner_distance(matrix, other, _size(visible)) > near for other in kept):
+            kept.append(matrix)
+        if len(kept) == most:
+            break
+    return kept
 
 
 def _size(plane: FloatArray) -> Size:
@@ -106,8 +117,10 @@ def _best_shift(
     shared = np.fft.irfft2(spectrum(ones).conj() * spectrum(covered), shape)
     energy = np.fft.irfft2(v_energy, shape) * np.fft.irfft2(i_energy, shape)
     scores = both / np.sqrt(np.maximum(energy, 1e-6))
-    least = _SHARED * min(float(covered.sum()), float(ones.sum()))
-    scores = np.where(shared >= least, scores, -1)[: 2 * pad_y + 1, : 2 * pad_x + 1]
+    most = min(float(covered.sum()), float(ones.sum()))
+    # By chance a correlation is the larger the fewer pixels it is of, as 1 / sqrt(their number).
+    scores = scores * np.sqrt(np.clip(shared / most, 0, 1))
+    scores = np.where(shared >= _SHARED * most, scores, -1)[: 2 * pad_y + 1, : 2 * pad_x + 1]
     far = np.hypot(*np.ogrid[-pad_y : pad_y + 1, -pad_x : pad_x + 1]) / (_FAR * size[1])
     scores = scores - _COST * far**2
     y, x = np.unravel_index(int(scores.argmax()), scores.shape)
