@@ -93,6 +93,9 @@ def test_a_folder_goes_on_past_a_bad_file_and_skips_what_is_there(emma, folder):
     assert code == 1
     assert "Sensed 2 of 3" in err
     assert "Failed b: " in err
+    code, _, err = emma(folder / "fused" / "b.jpg", "-o", folder / "alone")
+    assert code == 2
+    assert "Failed b: " in err
     assert sorted(p.name for p in (folder / "out" / "visible").iterdir()) == ["a.png", "c.png"]
     assert read_picture(folder / "out" / "infrared" / "c.png").dtype == np.uint16
     picture(folder / "fused" / "b.jpg")

@@ -96,7 +96,7 @@ def sense(
     for path, said in failures.items():
         print(f"Failed {path.stem}: {said}", file=sys.stderr)
     if failures:
-        raise typer.Exit(1)
+        raise typer.Exit(2 if len(jobs) == 1 else 1)
 
 
 def plan(fused: Path, output: Path, sources: tuple[Path, Path] | None) -> list[Job]:

@@ -76,10 +76,7 @@ def pack(weight: Tensor, stride: Pair, padding: Pair) -> Tensor:
     """
     if weight.device.type != "cpu" or not has_postops(weight.dtype):
         return weight
-    operator: Any = torch.ops.mkldnn._reorder_convolution_weight
-    size = (1, weight.shape[1], 64, 64)  # it may depend on the map's, but hardly does
-    packed: Tensor = operator(weight.detach(), padding, stride, (1, 1), 1, size)
-    return packed
+    return _pack(weight, stride, padding)
 
 
 def upsample(x: Tensor, weight: Tensor, *, stride: Pair, padding: Pair) -> Tensor:
@@ -121,6 +118,14 @@ def _convolve(
     return y
 
 
+def _pack(weight: Tensor, stride: Pair, padding: Pair) -> Tensor:
+    """`pack` by the compiler's operator."""
+    operator: Any = torch.ops.mkldnn._reorder_convolution_weight
+    size = (1, weight.shape[1], 64, 64)  # it may depend on the map's, but hardly does
+    packed: Tensor = operator(weight.detach(), padding, stride, (1, 1), 1, size)
+    return packed
+
+
 def _upsample(x: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> Tensor:
     """`upsample` by the compiler's operator."""
     operator: Any = torch.ops.mkldnn._convolution_transpose_pointwise
@@ -143,7 +148,7 @@ def has_postops(dtype: torch.dtype) -> bool:
     layout: tuple[Pair, Pair] = ((1, 1), (0, 0))
     try:
         got = [
-            _convolve(x, weight, None, *layout, "relu", "add", None),
+            _convolve(x, _pack(weight, *layout), None, *layout, "relu", "add", None),
             _convolve(x, weight, None, *layout, "gelu", "add", None),
             _convolve(x, weight, None, *layout, None, "add", other),
             _convolve(x, weight, None, *layout, None, "mul", other),

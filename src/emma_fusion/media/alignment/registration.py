@@ -38,7 +38,7 @@ _LARGEST = 800  # what is larger is shrunk to this first
 _ENOUGH: dict[Model, float] = {
     "identity": 0.8,
     "translation": 0.87,
-    "similarity": 0.95,
+    "similarity": 0.93,
     "affine": 0.96,
     "homography": 1.0,
 }
@@ -151,10 +151,10 @@ def register(infrared: FloatArray, visible: FloatArray, wanted: Wanted = "auto")
 
     A search begins (`search.search`); of its findings, each refined by a similarity, the one that
     most patches agree with goes on. From coarse to fine, motions of patches are fitted
-    (`matching.fit`): a translation, a similarity and a homography. The simplest is taken that has
-    nearly all of the correlation that the best one gains over chance (`_ENOUGH`). Where `wanted`
-    is not "auto", it alone is fitted. Pictures of one size that would have to move by more than a
-    fifth have no confidence.
+    (`matching.fit`): a translation, a similarity, one with shear too, and a homography. The
+    simplest is taken that has nearly all of the correlation that the best one gains over chance
+    (`_ENOUGH`). Where `wanted` is not "auto", it alone is fitted. Pictures of one size that would
+    have to move by more than a fifth have no confidence.
 
     Args:
         infrared: (H', W') float32 in [0, 1].
@@ -213,9 +213,8 @@ def _candidates(
         x, y = apply(np.linalg.inv(plain) @ near, centre)[0] - centre[0]
         found["translation"] = _down(levels, plain @ shift(x, y), "translation")
     if wanted != "translation":
-        models: tuple[Model, ...] = (wanted,)
-        if wanted == "auto":
-            models = ("similarity", "affine", "homography")
+        several: tuple[Model, ...] = ("similarity", "affine", "homography")
+        models = several if wanted == "auto" else (wanted,)
         found |= {model: _down(levels, near, model) for model in models}
     seen = {model: evidence(levels[_JUDGED], matrix) for model, matrix in found.items()}
     return found, seen
