@@ -4,17 +4,17 @@
 
 The plain version is what the paper's description gives when written down directly: PyTorch in
 float32, the U-Fuser as published, and for sizes that are no multiple of 32 four passes over
-overlapping corner crops that are pasted together. It runs in a process of its own, as opening a
-model by this package changes how a process keeps its memory, which would speed it up too. All
-versions run in turns, so that a busy machine slows all alike; medians and ranges are of the repeats
-after a warm-up. The output is compared with one pass of the network as published over the whole
-picture in float32. Only the part of docs/performance.md between its markers is replaced; see
-marked.py.
+overlapping corner crops that are pasted together. Each version is in a process of its own, as
+runtimes share threads and memory with whatever else is in theirs. All run in turns, so that a busy
+machine slows all alike; medians and ranges are of the repeats after a warm-up. The output is
+compared with one pass of the network as published over the whole picture in float32. Only the part
+of docs/performance.md between its markers is replaced; see marked.py.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import multiprocessing
 import statistics
@@ -73,16 +73,27 @@ def whole(network: FusionNetwork, run: Version) -> Version:
     return fuse
 
 
-def versions(network: FusionNetwork, threads: int) -> dict[str, Version]:
-    """Name -> version; the plain one first."""
-    found = {PLAIN: plain(network)}
-    for precision in ("fp32", "bf16"):
-        for runtime in candidates(precision):
-            _, run = open_runtime(
-                network, torch.device("cpu"), runtime=runtime, precision=precision, threads=threads
-            )
-            found[f"{runtime} {precision}"] = whole(network, run)
-    return found
+def versions() -> list[str]:
+    """Names of what can be run here, the plain version first."""
+    return [PLAIN] + [
+        f"{runtime} {precision}"
+        for precision in ("fp32", "bf16")
+        for runtime in candidates(precision)
+    ]
+
+
+@functools.cache
+def opened(version: str, model: str, threads: int) -> Version:
+    """A version, opened once in its process."""
+    torch.set_num_threads(threads)
+    network = load_fuser(model).eval().requires_grad_(False)
+    if version == PLAIN:
+        return plain(network)
+    runtime, precision = version.split()
+    _, run = open_runtime(
+        network, torch.device("cpu"), runtime=runtime, precision=precision, threads=threads
+    )
+    return whole(network, run)
 
 
 def pair(size: tuple[int, int], folder: Path | None) -> tuple[Tensor, Tensor]:
@@ -103,73 +114,54 @@ def pair(size: tuple[int, int], folder: Path | None) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(cut[0])[None, None], torch.from_numpy(cut[1])[None, None]
 
 
-def seconds_of(fuse: Version, planes: tuple[Tensor, Tensor]) -> float:
-    """What a pass takes right after another.
+def pass_of(
+    version: str, model: str, threads: int, planes: list[np.ndarray]
+) -> tuple[float, np.ndarray]:
+    """Seconds of a pass, and what it gives; to be called in the version's process.
 
-    When the first begins, the threads of another runtime still spin, and the caches hold another's
-    maps.
+    It is the second of two, as when the first begins the caches hold another version's maps. The
+    planes come as arrays: to receive tensors, PyTorch starts a thread, for which its others wait
+    less eagerly for each other, and all is slower.
     """
-    with torch.inference_mode():
-        fuse(*planes)
-        began = time.perf_counter()
-        fuse(*planes)
-        return time.perf_counter() - began
-
-
-@functools.cache
-def plain_here(model: str, threads: int) -> Version:
-    """The plain version, opened once in its process."""
-    torch.set_num_threads(threads)
-    return plain(load_fuser(model).eval().requires_grad_(False))
-
-
-def seconds_of_plain(model: str, threads: int, planes: list[np.ndarray]) -> float:
-    """`seconds_of` the plain version, to be called in a process of its own.
-
-    The planes are no tensors: sending these starts a thread, for which PyTorch's others wait less
-    eagerly for each other, and all is slower.
-    """
+    fuse = opened(version, model, threads)
     infrared, visible = map(torch.from_numpy, planes)
-    return seconds_of(plain_here(model, threads), (infrared, visible))
-
-
-def measure(
-    found: dict[str, Version],
-    planes: tuple[Tensor, Tensor],
-    repeats: int,
-    plain_seconds: Callable[[tuple[Tensor, Tensor]], float],
-) -> dict[str, list[float]]:
-    """Seconds of each version, taken in turns after two turns to warm up."""
-    seconds: dict[str, list[float]] = {name: [] for name in found}
-    for number in range(repeats + 2):
-        for name, fuse in found.items():
-            taken = plain_seconds(planes) if name == PLAIN else seconds_of(fuse, planes)
-            if number > 1:
-                seconds[name].append(taken)
-    return seconds
+    with torch.inference_mode():
+        fuse(infrared, visible)
+        began = time.perf_counter()
+        fused = fuse(infrared, visible)
+        return time.perf_counter() - began, fused.numpy()
 
 
 def rows(
-    network: FusionNetwork,
-    found: dict[str, Version],
+    processes: dict[str, ProcessPoolExecutor],
+    model: str,
+    threads: int,
     planes: tuple[Tensor, Tensor],
-    seconds: dict[str, list[float]],
+    repeats: int,
 ) -> list[str]:
-    """A table row for each version."""
+    """A table row for each version, measured in turns after two turns to warm up."""
+    arrays = [plane.numpy() for plane in planes]
+    seconds: dict[str, list[float]] = {name: [] for name in processes}
+    outputs = {}
+    for number in range(repeats + 2):
+        for name, process in processes.items():
+            taken, outputs[name] = process.submit(pass_of, name, model, threads, arrays).result()
+            if number > 1:
+                seconds[name].append(taken)
+    network = load_fuser(model).eval()
     with torch.inference_mode():
-        expected = whole(network, network)(*planes)
-        outputs = {name: fuse(*planes) for name, fuse in found.items()}
+        expected = whole(network, network)(*planes).numpy()
     slowest = statistics.median(seconds[PLAIN])
-    height, width = planes[0].shape[-2:]
+    height, width = expected.shape[-2:]
     lines = []
     for name, taken in seconds.items():
-        apart = (outputs[name] - expected).double()
-        mean = apart.square().mean().clamp_min(1e-20)
+        apart = outputs[name].astype(np.float64) - expected
+        mean = max(np.square(apart).mean(), 1e-20)
         median = statistics.median(taken)
         lines.append(
             f"| {width}×{height} | {name} | {1e3 * median:.0f} | {1e3 * min(taken):.0f} to "
-            f"{1e3 * max(taken):.0f} | {slowest / median:.2f} | {255 * apart.abs().max():.3f} | "
-            f"{-10 * mean.log10():.1f} |"
+            f"{1e3 * max(taken):.0f} | {slowest / median:.2f} | {255 * np.abs(apart).max():.3f} | "
+            f"{-10 * np.log10(mean):.1f} |"
         )
     return lines
 
@@ -183,9 +175,6 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="one only")
     parser.add_argument("--document", type=Path, default=HERE / "docs" / "performance.md")
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    network = load_fuser(arguments.model).eval().requires_grad_(False)
-    found = versions(network, arguments.threads)
     lines = [
         f"### `{arguments.model}`, one pair on a CPU",
         "",
@@ -193,17 +182,14 @@ def main() -> None:
         "|---|---|---|---|---|---|---|",
     ]
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn) as other:
-
-        def plain_seconds(planes: tuple[Tensor, Tensor]) -> float:
-            arrays = [plane.numpy() for plane in planes]
-            task = other.submit(seconds_of_plain, arguments.model, arguments.threads, arrays)
-            return task.result()
-
+    with contextlib.ExitStack() as stack:
+        processes = {
+            name: stack.enter_context(ProcessPoolExecutor(1, mp_context=spawn))
+            for name in versions()
+        }
         for size in [tuple(arguments.size)] if arguments.size else SIZES:
             planes = pair(size, arguments.pairs)
-            seconds = measure(found, planes, arguments.repeats, plain_seconds)
-            lines += rows(network, found, planes, seconds)
+            lines += rows(processes, arguments.model, arguments.threads, planes, arguments.repeats)
     numbers = []
     for package in PACKAGES:
         try:
@@ -213,8 +199,8 @@ def main() -> None:
     lines += [
         "",
         f"Model `{arguments.model}`; {hardware('cpu')}, {arguments.threads} threads; "
-        f"{', '.join(numbers)}; {arguments.repeats} repeats of each in turns, the plain version "
-        "in a process of its own. Differences are to one pass of the published network over the "
+        f"{', '.join(numbers)}; {arguments.repeats} repeats of each in turns, each in a process "
+        "of its own. Differences are to one pass of the published network over the "
         "whole picture in float32; the plain version's own at sizes that are no multiple of 32 is "
         "that of its four crops. Made by "
         f"`python benchmarks/inference.py --model {arguments.model}`.",
