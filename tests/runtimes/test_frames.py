@@ -3,7 +3,7 @@ import torch
 from torch.nn import functional
 
 from emma_fusion.runtimes import frames
-from emma_fusion.runtimes.frames import Convolution, frame
+from emma_fusion.runtimes.frames import Convolution, frame, mirror
 
 
 def random(*shape):
@@ -25,6 +25,13 @@ def test_a_large_frame_is_the_same(monkeypatch, size):
     got = frame(x)
     assert torch.equal(got, functional.pad(x, (1, 1, 1, 1), mode="reflect"))
     assert got.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("size", [(2, 2), (3, 9), (5, 5), (6, 6), (7, 12)])
+def test_a_frame_is_made_anew(size):
+    expected = frame(random(1, 3, *size))
+    spoilt = functional.pad(expected[..., 1:-1, 1:-1], (1, 1, 1, 1), value=7.0)
+    assert torch.equal(mirror(spoilt), expected)
 
 
 @pytest.mark.parametrize("lanes", [8, 16])

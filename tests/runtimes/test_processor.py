@@ -9,10 +9,15 @@ import pytest
 import torch
 
 from emma_fusion import Fuser, Pair
+from emma_fusion.networks.block import ChannelLayerNorm
 from emma_fusion.networks.ufuser import UFuser
 from emma_fusion.runtimes.frames import frame
 from emma_fusion.runtimes.memory import _TUNED
-from emma_fusion.runtimes.processor import ProcessorBlock, ProcessorUFuser
+from emma_fusion.runtimes.processor import (
+    ProcessorBlock,
+    ProcessorNormalisation,
+    ProcessorUFuser,
+)
 
 
 def planes(height, width, seed=0):
@@ -60,6 +65,18 @@ def test_the_normalisation_by_convolutions_is_exact(network):
             assert (fast(*frames) - network.fusions[1](x)).abs().max() < 1e-4
 
 
+@pytest.mark.parametrize("affine", [False, True])
+def test_nearly_equal_channels_are_normalised_to_numbers(affine):
+    """Their variance is smaller than the rounding of what it is the mean of."""
+    generator = torch.Generator().manual_seed(0)
+    steps = torch.rand((1, 16, 40, 48), generator=generator) < 0.1
+    x = torch.arange(64, 124, 0.5).reshape(1, 1, 40, 3).repeat(1, 1, 1, 16) + steps / 2
+    x = x.bfloat16().to(memory_format=torch.channels_last)
+    norm = ProcessorNormalisation(ChannelLayerNorm(16), 8, affine).bfloat16()
+    with torch.inference_mode():
+        assert norm(x).isfinite().all()
+
+
 def test_the_network_itself_stays_as_it_is(network):
     before = copy.deepcopy(network.state_dict())
     ProcessorUFuser(network, torch.bfloat16)
@@ -97,6 +114,7 @@ def test_through_the_fuser(network, size):
 
 PAGES = """
 import resource, torch
+from emma_fusion.networks.block import ChannelLayerNorm
 from emma_fusion.networks.ufuser import UFuser
 from emma_fusion.runtimes.memory import give_back_memory, resident_memory
 from emma_fusion.runtimes.pytorch import TorchRuntime

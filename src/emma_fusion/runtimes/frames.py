@@ -45,6 +45,26 @@ def frame(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     return frame
 
 
+def mirror(x: Tensor) -> Tensor:
+    """A map in a frame of anything → in one that repeats it by reflection, as `frame` makes it.
+
+    Args:
+        x: ``(B, C, H + 2, W + 2)``, H and W at least 2. It may be changed.
+
+    Returns:
+        The same shape.
+
+    >>> mirror(torch.nn.functional.pad(torch.arange(6.0).reshape(1, 1, 2, 3), (1,) * 4))[0, 0, 1]
+    tensor([1., 0., 1., 2., 1.])
+    """
+    height, width = x.shape[-2:]
+    if min(height, width) < 8:
+        return frame(x[..., 1:-1, 1:-1])
+    x[:, :, :: height - 1] = x[:, :, 2 :: height - 5]
+    x[..., :: width - 1] = x[..., 2 :: width - 5]
+    return x
+
+
 def lanes() -> int:
     """Numbers that a vector of this processor holds in a convolution."""
     return 16 if "AVX512" in torch.backends.cpu.get_cpu_capability() else 8

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from emma_fusion.networks.block import ChannelAttention, ChannelLayerNorm, FoldedAttention
 from emma_fusion.networks.ufuser import UFuser
-from emma_fusion.runtimes.frames import Convolution, frame
+from emma_fusion.runtimes.frames import Convolution, frame, mirror
 from emma_fusion.runtimes.postops import convolve, upsample
 from emma_fusion.runtimes.rewritten import DenseGate, GramAttention
 
@@ -57,39 +57,42 @@ class AttentionAsConvolution(GramAttention):
 class ProcessorNormalisation(nn.Module):
     """`ChannelLayerNorm` by convolutions: of few channels they take a fifth of its time.
 
-    c / sqrt(mean(c²) + ε), where c is x without its mean: the root of every pixel is taken once,
-    and spread over the channels by the convolution that multiplies it with c.
+    With x = c + m, where m is the mean of a pixel's channels, their variance is the mean of x·c, as
+    that of m·c is zero: c is multiplied where it is made, and never stored. What is divided by the
+    root of it is x. Scale and shift take the mean off; without them, that is left to what follows.
 
     Args:
         norm: What it is to equal.
         multiple: See `Convolution`.
-        affine: Whether to scale and shift, too.
+        affine: Whether to scale and shift; else the result is off by a number for each pixel.
     """
 
     def __init__(self, norm: ChannelLayerNorm, multiple: int, affine: bool) -> None:
         super().__init__()
         channels = norm.weight.numel()
         mean = torch.full((1, channels), 1 / channels)
-        spread = torch.ones(channels, 1)
+        centre = torch.eye(channels) - mean
         self.centre, self.mean, self.spread = (
             Convolution(weight[..., None, None], bias, multiple=multiple)
             for weight, bias in (
-                (torch.eye(channels) - mean, None),
+                (centre, None),
                 (mean, torch.full((1,), norm.eps)),
-                (spread, None),
+                (torch.ones(channels, 1), None),
             )
         )
+        self.epsilon = norm.eps
         self.affine = None
         if affine:
-            diagonal = torch.diag(norm.weight.detach())[..., None, None]
-            self.affine = Convolution(diagonal, norm.bias.detach(), multiple=multiple)
+            weight = (norm.weight.detach()[:, None] * centre)[..., None, None]
+            self.affine = Convolution(weight, norm.bias.detach(), multiple=multiple)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(1, C, H, W)`` → the same shape."""
-        centred = self.centre(x)
-        inverse = torch.rsqrt(self.mean(centred * centred))
-        normal: Tensor = self.spread(inverse, combine="mul", other=centred)
-        return normal if self.affine is None else self.affine(normal)
+        variance = self.mean(self.centre(x, combine="mul", other=x))
+        # In half precision, that of equal channels can come out below zero.
+        inverse = variance.clamp_min_(self.epsilon).rsqrt_()
+        scaled: Tensor = self.spread(inverse, combine="mul", other=x)
+        return scaled if self.affine is None else self.affine(scaled)
 
 
 class ProcessorBlock(nn.Module):
@@ -122,16 +125,26 @@ class ProcessorBlock(nn.Module):
                 self.norm2 = ProcessorNormalisation(block.norm2, multiple, affine=False)
             self.attention = AttentionAsConvolution(attention, multiple)
             gate = DenseGate(block.feed_forward, block.norm2)
+            # `ProcessorNormalisation` leaves the mean in; where it is gone, this changes nothing.
             self.gate, self.value = (
-                Convolution(part.weight, part.bias, multiple=multiple)
+                Convolution(
+                    part.weight - part.weight.mean(dim=1, keepdim=True),
+                    part.bias,
+                    multiple=multiple,
+                )
                 for part in (gate.gate, gate.value)
             )
             self.project = Convolution(gate.project.weight, multiple=multiple)
         if self.branches != "attention":
-            self.residuals = nn.ModuleList(
-                Convolution(part.weight, part.bias, multiple=multiple)
-                for residual in block.local_branch
-                for part in (residual.first, residual.second)
+            self.firsts, self.seconds = (
+                nn.ModuleList(
+                    Convolution(part.weight, part.bias, multiple=min(multiple, 2), padding=1)
+                    for part in parts
+                )
+                for parts in (
+                    [residual.first for residual in block.local_branch],
+                    [residual.second for residual in block.local_branch],
+                )
             )
         joined = 2 if self.branches == "both" else 1
         self.join = Convolution(block.join.weight, maps=joined, multiple=multiple)
@@ -155,11 +168,10 @@ class ProcessorBlock(nn.Module):
         return frame(self.project(gated, other=x))
 
     def _local_branch(self, x: Tensor) -> Tensor:
-        around = frame(x)
-        for first, second in zip(self.residuals[::2], self.residuals[1::2], strict=True):
-            x = second(frame(first(around, then="relu")), other=x)
-            around = frame(x)
-        return around
+        x = frame(x)
+        for first, second in zip(self.firsts, self.seconds, strict=True):
+            x = mirror(second(mirror(first(x, then="relu")), other=x))
+        return x
 
 
 class ProcessorUFuser(nn.Module):
