@@ -37,10 +37,13 @@ from emma_fusion.media.rasters import read_picture
 from marked import put
 
 HERE = Path(__file__).resolve().parents[1]
+# Title, folders, and how many characters of a name tell the place, if any are alike.
 SETS = {
-    "roadscene/test": "RoadScene, test",
-    "llvip": "LLVIP",
-    "roadscene/train": "RoadScene, train",
+    "roadscene/test": ("RoadScene, test", "roadscene/test/ir", "roadscene/test/vi", None),
+    "llvip": ("LLVIP", "llvip/ir", "llvip/vi", 2),
+    "cwfid": ("CWFID, near-infrared and red", "cwfid/nir", "cwfid/red", None),
+    "nir": ("RGB-NIR", "nir/ir", "nir/vi", None),
+    "roadscene/train": ("RoadScene, train", "roadscene/train/ir", "roadscene/train/vi", None),
 }
 KINDS = {
     "translation": "shifted, to 20 px each way",
@@ -84,22 +87,22 @@ def bending(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     return np.clip(cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC), -BEND, BEND)
 
 
-def elsewhere(pairs: list, index: int) -> Path:
-    """The infrared picture of another place; LLVIP's cameras stand still, one place a prefix."""
-    count, stem = len(pairs), pairs[index][0]
+def elsewhere(pairs: list, index: int, letters: int | None) -> Path:
+    """The infrared picture of another place, of which the first letters of its name tell."""
+    count, place = len(pairs), pairs[index][0][:letters]
     for step in range(count // 2, count // 2 + count):
         other, infrared, _ = pairs[(index + step) % count]
-        if other != stem and (other.startswith("FLIR") or other[:2] != stem[:2]):
+        if other[:letters] != place:
             return infrared
     raise SystemExit("All pairs are of one place.")
 
 
-def make_case(kind: str, pairs: list, index: int) -> tuple:
+def make_case(kind: str, pairs: list, index: int, letters: int | None) -> tuple:
     """Infrared and visible planes, the true transform from visible to infrared, and the bend."""
     rng = np.random.default_rng([len(kind), index, *kind.encode()])
     _, infrared_file, visible_file = pairs[index]
     if kind == "unrelated":
-        infrared_file = elsewhere(pairs, index)
+        infrared_file = elsewhere(pairs, index, letters)
     infrared, visible = read_picture(infrared_file), read_picture(visible_file)
     size = size_of(infrared)
     if kind in ("aligned", "unrelated"):
@@ -205,9 +208,9 @@ def by_gradients(infrared: Path, visible: Path) -> np.ndarray | None:
     )
 
 
-def measure(kind: str, method: str, pairs: list, index: int) -> dict:
+def measure(kind: str, method: str, pairs: list, index: int, letters: int | None) -> dict:
     """One case."""
-    infrared, visible, truth, bend = make_case(kind, pairs, index)
+    infrared, visible, truth, bend = make_case(kind, pairs, index, letters)
     size = size_of(visible)
     if method in RIVALS:
         found = RIVALS[method](infrared, visible)
@@ -269,7 +272,9 @@ def table(records: dict[str, dict], sets: list[str], methods: list[str]) -> str:
             if key.startswith(f"{name}|") and "|emma|" in key and "seconds" in case
         ]
         if seconds:
-            timed.append(f" A pair of {SETS[name]} takes {np.median(seconds):.1f} s of a CPU core.")
+            timed.append(
+                f" A pair of {SETS[name][0]} takes {np.median(seconds):.1f} s of a CPU core."
+            )
     lines = [
         "Errors in pixels of the visible picture: the mean over its four corners, and of those the "
         "median and the ninth decile over the accepted pairs, measured to the pairs as they come. "
@@ -291,14 +296,14 @@ def table(records: dict[str, dict], sets: list[str], methods: list[str]) -> str:
                     if key.startswith(f"{name}|{kind}|{method}|")
                 ]
                 if cases:
-                    lines.append(f"| {SETS[name]} | {title} | {method} {row(cases, kind)}")
+                    lines.append(f"| {SETS[name][0]} | {title} | {method} {row(cases, kind)}")
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, default=os.environ.get("EMMA_DATA"))
-    parser.add_argument("--sets", nargs="+", choices=SETS, default=["roadscene/test", "llvip"])
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS)[:4])
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--every", type=int, default=1, help="only each so-manieth pair")
     parser.add_argument("--limit", type=int, help="only the first so many of these")
@@ -312,14 +317,15 @@ def main() -> None:
     records = json.loads(output.read_text("utf-8")) if output.exists() else {}
     methods = ["emma", *(RIVALS if arguments.rivals else ())]
     for name in arguments.sets:
-        pairs = match_pairs(root / name / "ir", root / name / "vi")[0]
+        _, infrared, visible, letters = SETS[name]
+        pairs = match_pairs(root / infrared, root / visible)[0]
         chosen = list(range(0, len(pairs), arguments.every))[: arguments.limit]
         for kind in arguments.kinds:
             for method in methods:
                 for index in chosen:
                     key = f"{name}|{kind}|{method}|{pairs[index][0]}"
                     if key not in records:
-                        records[key] = measure(kind, method, pairs, index)
+                        records[key] = measure(kind, method, pairs, index, letters)
                         temporary = output.with_suffix(".tmp")
                         temporary.write_text(json.dumps(records), "utf-8")
                         os.replace(temporary, output)

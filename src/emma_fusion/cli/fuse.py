@@ -387,7 +387,9 @@ def fuse(
     with bar("Fusing") as show_done:
         # told of strips only: a picture that is fused as a whole is done at once
         picture = fuser.fuse_pair(pair, contrast, lambda share: show_done(round(100 * share), 100))
-    put(picture, request.made_by(fuser) | pair.record, infrared, visible, target)
+    record = request.made_by(fuser) | pair.record
+    del pair  # of a very large one, its memory is wanted for writing
+    put(picture, record, infrared, visible, target)
     print(f"Wrote {target}", file=sys.stderr)
 
 

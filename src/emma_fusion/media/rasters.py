@@ -266,8 +266,7 @@ def encode_picture(
     if not done:
         height, width = picture.shape[:2]
         raise UserError(f"{name} cannot hold a picture of {width}x{height} pixels: write png.")
-    data = encoded.tobytes()
-    return data if xmp is None else records.insert_xmp(data, xmp)
+    return encoded.tobytes() if xmp is None else records.insert_xmp(encoded.data, xmp)
 
 
 def write_whole(files: dict[Path, bytes]) -> None:

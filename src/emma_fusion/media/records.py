@@ -78,9 +78,10 @@ def check_beside(path: Path) -> None:
         )
 
 
-def insert_xmp(encoded: bytes, xmp: bytes) -> bytes:
+def insert_xmp(encoded: bytes | memoryview, xmp: bytes) -> bytes:
     """Put an XMP packet into a PNG (an iTXt chunk) or a JPEG (an APP1 segment)."""
-    if encoded.startswith(b"\x89PNG"):
+    encoded = memoryview(encoded)  # whose parts are no copies
+    if bytes(encoded[:4]) == b"\x89PNG":
         body = b"XML:com.adobe.xmp\0\0\0\0\0" + xmp
         crc = zlib.crc32(b"iTXt" + body)
         chunk = struct.pack(">I", len(body)) + b"iTXt" + body + struct.pack(">I", crc)
@@ -89,4 +90,4 @@ def insert_xmp(encoded: bytes, xmp: bytes) -> bytes:
         body = _JPEG_XMP + xmp
         chunk = b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
         after = 4 + struct.unpack_from(">H", encoded, 4)[0]  # start of image and JFIF's APP0
-    return encoded[:after] + chunk + encoded[after:]
+    return b"".join((encoded[:after], chunk, encoded[after:]))
