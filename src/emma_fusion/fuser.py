@@ -239,9 +239,9 @@ def fuse(
         contrast: "none", or "stretch" for the fused luminance's own minimum and maximum.
         infrared_range: how infrared values become 0 to 1; see `Pair.from_arrays`.
         align: "off" for pictures that are registered; or how the infrared one is brought onto the
-            visible one's pixels first: "translation", "similarity", "affine", "homography", "auto"
-            for the simplest that explains it, or the file of a rig from emma calibrate. Sizes may
-            then differ.
+            visible one's pixels first: "translation", "rigid", "similarity", "affine",
+            "homography", "auto" for the simplest that explains it, or the file of a rig from emma
+            calibrate. Sizes may then differ.
         device: see `Fuser`.
         precision: see `Fuser`.
         threads: see `Fuser`.

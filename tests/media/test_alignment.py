@@ -59,14 +59,18 @@ def test_a_registered_pair_stays_as_it_is(street):
 
 
 @pytest.mark.parametrize(
-    "matrix",
-    [shift(11, -7), shift(-6, 5) @ turned(-3, 1.0, middle(SIZE)), turned(2, 1.03, middle(SIZE))],
-    ids=["shift", "shift and turn", "turn and scale"],
+    ("model", "matrix"),
+    [
+        ("translation", shift(11, -7)),
+        ("rigid", shift(-6, 5) @ turned(-3, 1.0, middle(SIZE))),
+        ("similarity", turned(2, 1.03, middle(SIZE))),
+    ],
 )
-def test_a_displaced_pair_is_brought_back(street, matrix):
+def test_a_displaced_pair_is_brought_back(street, model, matrix):
     moved = displaced(street[0], matrix)
     alignment = found((moved, street[1]))
     assert alignment.trusted
+    assert alignment.model == model
     assert corner_distance(matrix @ alignment.matrix, np.eye(3), SIZE) < 1.5
     assert abs(alignment.moved - corner_distance(np.linalg.inv(matrix), np.eye(3), SIZE)) < 1.5
     # the contrast of the infrared does not matter
@@ -77,6 +81,9 @@ def test_a_displaced_pair_is_brought_back(street, matrix):
 def test_what_is_wanted_is_the_most_that_is_tried(street):
     moved = displaced(street[0], shift(4, 3))
     assert found((moved, street[1]), "translation").model == "translation"
+    grown = found((displaced(street[0], turned(2, 1.03, middle(SIZE))), street[1]), "rigid")
+    assert np.allclose(grown.matrix[:2, :2] @ grown.matrix[:2, :2].T, np.eye(2), atol=1e-6)
+    assert abs(np.rad2deg(np.arctan2(grown.matrix[1, 0], grown.matrix[0, 0])) + 2) < 0.3
     with pytest.raises(UserError, match="no alignment 'cubic'"):
         found(street, "cubic")
     with pytest.raises(UserError, match="32x32"):
@@ -125,7 +132,7 @@ def test_a_motion_is_its_displacements_to_first_order():
 
 def test_the_fit_finds_a_motion_within_its_reach(street):
     features = oriented_gradients(plane_of(street[1]))
-    parameters = np.array([1.5, -0.5, 1.0, 2.0, 0, 0])
+    parameters = np.array([1.5, -0.5, 2.0, 1.0, 0, 0])
     warped, covered = warp(plane_of(street[1]), np.linalg.inv(motion(parameters, SIZE)), SIZE)
     surfaces = correlate(features, oriented_gradients(warped), covered, 4)
     assert np.abs(fit(surfaces, "affine", np.zeros(8)) - parameters).max() < 0.6

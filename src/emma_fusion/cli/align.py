@@ -24,8 +24,8 @@ def align(
         str,
         typer.Option(
             "--align",
-            help="translation, similarity, affine, homography, auto (the simplest that explains "
-            "it), or FILE of emma calibrate.",
+            help="translation, rigid, similarity, affine, homography, auto (the simplest that "
+            "explains it), or FILE of emma calibrate.",
             metavar="HOW",
         ),
     ] = "auto",

@@ -19,7 +19,7 @@ def calibrate(
         Path, typer.Option("--output", "-o", help="The calibration's file.", metavar="FILE.json")
     ],
     model: Annotated[
-        Literal["translation", "similarity", "affine", "homography"],
+        Literal["translation", "rigid", "similarity", "affine", "homography"],
         typer.Option(help="The most that the transform may be."),
     ] = "affine",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,

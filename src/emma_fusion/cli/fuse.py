@@ -124,8 +124,8 @@ def fuse(
         str,
         typer.Option(
             help="How the infrared picture comes onto the visible one: off, translation, "
-            "similarity, affine, homography, auto (the simplest that explains it), or FILE of "
-            "emma calibrate.",
+            "rigid, similarity, affine, homography, auto (the simplest that explains it), or FILE "
+            "of emma calibrate.",
             metavar="HOW",
         ),
     ] = "off",

@@ -44,8 +44,8 @@ class Aligner:
     """Aligns pair after pair in one way.
 
     Args:
-        how: "translation", "similarity", "affine", "homography" or "auto", or the file of a
-            calibration.
+        how: "translation", "rigid", "similarity", "affine", "homography" or "auto", or the file
+            of a calibration.
 
     Raises:
         UserError: it is neither, or the file is damaged.

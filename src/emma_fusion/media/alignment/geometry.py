@@ -14,10 +14,17 @@ import numpy.typing as npt
 
 Matrix = npt.NDArray[np.float64]
 Size = tuple[int, int]  # (height, width)
-Model = Literal["identity", "translation", "similarity", "affine", "homography"]
+Model = Literal["identity", "translation", "rigid", "similarity", "affine", "homography"]
 
 # Of the increments that a model may take, in the order of `displacements`' columns.
-_PARAMETERS = {"identity": 0, "translation": 2, "similarity": 4, "affine": 6, "homography": 8}
+_PARAMETERS = {
+    "identity": 0,
+    "translation": 2,
+    "rigid": 3,
+    "similarity": 4,
+    "affine": 6,
+    "homography": 8,
+}
 
 
 def shift(x: float, y: float) -> Matrix:
@@ -81,7 +88,7 @@ def displacements(points: Matrix, size: Size, model: Model) -> Matrix:
     """How the parameters of a small motion displace points, to first order.
 
     A point is measured from the picture's centre in halves of its width, (u, v), so that every
-    parameter is in pixels. The motions are: right, down; growth (u, v), turn (-v, u);
+    parameter is in pixels. The motions are: right, down; turn (-v, u), growth (u, v);
     (u, -v), (v, u); (u u, u v), (u v, v v).
 
     Returns:
@@ -89,20 +96,21 @@ def displacements(points: Matrix, size: Size, model: Model) -> Matrix:
     """
     u, v = ((points - middle(size)) / (size[1] / 2)).T
     one, none = np.ones_like(u), np.zeros_like(u)
-    x = [one, none, u, -v, u, v, u * u, u * v]
-    y = [none, one, v, u, -v, u, u * v, v * v]
+    x = [one, none, -v, u, u, v, u * u, u * v]
+    y = [none, one, u, v, -v, u, u * v, v * v]
     count = _PARAMETERS[model]
     return np.stack([np.stack(x[:count], -1), np.stack(y[:count], -1)], axis=1)
 
 
 def motion(parameters: Matrix, size: Size) -> Matrix:
-    """The homography of a small motion; see `displacements`."""
+    """The homography of a small motion; see `displacements`. A turn is one of any angle."""
     half = size[1] / 2
-    right, down, growth, turn, a, b, g, h = np.pad(parameters, (0, 8 - len(parameters)))
+    right, down, turn, growth, a, b, g, h = np.pad(parameters, (0, 8 - len(parameters)))
+    c, s = np.cos(turn / half), np.sin(turn / half)
     about = np.array(
         [
-            [1 + (growth + a) / half, (b - turn) / half, right],
-            [(b + turn) / half, 1 + (growth - a) / half, down],
+            [c + (growth + a) / half, b / half - s, right],
+            [b / half + s, c + (growth - a) / half, down],
             [-g / half**2, -h / half**2, 1],
         ]
     )

@@ -19,7 +19,7 @@ _SHARPNESS = 20.0
 _WINDOWS, _LAST_WINDOW = (1 / 2, 1 / 3), (2.0, 1.5)
 # Of two shears and two perspectives, in shares of half the width; and how much a patch counts.
 _SPREADS, _DEPENDENT = (0.01, 0.01, 0.006, 0.006), 30.0
-_MODELS: tuple[Model, ...] = ("translation", "similarity", "affine", "homography")
+_MODELS: tuple[Model, ...] = ("translation", "rigid", "similarity", "affine", "homography")
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,13 +22,14 @@ from emma_fusion.media.alignment.geometry import (
     parameters_of,
     rescale,
     shift,
+    turned,
 )
 from emma_fusion.media.alignment.matching import Surfaces, correlate, fit
 from emma_fusion.media.alignment.search import search
 from emma_fusion.media.alignment.warping import erode, shrink, warp
 from emma_fusion.pair import FloatArray, luminance
 
-Wanted = Literal["translation", "similarity", "affine", "homography", "auto"]
+Wanted = Literal["translation", "rigid", "similarity", "affine", "homography", "auto"]
 
 # The longer side of the visible picture on each level, at most, and how far is looked there.
 _LEVELS = ((200, 6), (400, 4), (800, 4))
@@ -38,6 +39,7 @@ _LARGEST = 800  # what is larger is shrunk to this first
 _ENOUGH: dict[Model, float] = {
     "identity": 0.8,
     "translation": 0.87,
+    "rigid": 0.9,
     "similarity": 0.93,
     "affine": 0.96,
     "homography": 1.0,
@@ -47,7 +49,7 @@ _DETAILED = 0.42
 # Of the confidence: on which level, how far around, and what still counts as the same place.
 _JUDGED, _AROUND, _SAME = 1, 8, 2.0
 # Of the patches: to be trusted; more where sizes differ and many scales were tried.
-LEAST_CONFIDENCE, LEAST_WITH_SIZES = 0.15, 0.35
+LEAST_CONFIDENCE, LEAST_WITH_SIZES = 0.2, 0.35
 # Of the longer side: further, pictures of one size are hardly displaced.
 _FARTHEST = 0.2
 
@@ -151,10 +153,10 @@ def register(infrared: FloatArray, visible: FloatArray, wanted: Wanted = "auto")
 
     A search begins (`search.search`); of its findings, each refined by a similarity, the one that
     most patches agree with goes on. From coarse to fine, motions of patches are fitted
-    (`matching.fit`): a translation, a similarity, one with shear too, and a homography. The
-    simplest is taken that has nearly all of the correlation that the best one gains over chance
-    (`_ENOUGH`). Where `wanted` is not "auto", it alone is fitted. Pictures of one size that would
-    have to move by more than a fifth have no confidence.
+    (`matching.fit`): a translation, one with a turn, a similarity, one with shear too, and a
+    homography. The simplest is taken that has nearly all of the correlation that the best one gains
+    over chance (`_ENOUGH`). Where `wanted` is not "auto", it alone is fitted. Pictures of one size
+    that would have to move by more than a fifth have no confidence.
 
     Args:
         infrared: (H', W') float32 in [0, 1].
@@ -208,16 +210,22 @@ def _candidates(
     nears = [levels[0].refine(start, "similarity", 2) for start in search(infrared, visible)]
     near = max(nears, key=lambda one: evidence(levels[0], one).agreeing)
     found: dict[Model, Matrix] = {} if wanted != "auto" else {"identity": plain}
-    if wanted in ("translation", "auto"):
-        centre = np.array([middle(size)])
-        x, y = apply(np.linalg.inv(plain) @ near, centre)[0] - centre[0]
-        found["translation"] = _down(levels, plain @ shift(x, y), "translation")
-    if wanted != "translation":
-        several: tuple[Model, ...] = ("similarity", "affine", "homography")
-        models = several if wanted == "auto" else (wanted,)
-        found |= {model: _down(levels, near, model) for model in models}
+    models: tuple[Model, ...] = get_args(Model)[1:] if wanted == "auto" else (wanted,)
+    for model in models:
+        start = near
+        if model in ("translation", "rigid"):
+            start = plain @ _held(np.linalg.inv(plain) @ near, model, size)
+        found[model] = _down(levels, start, model)
     seen = {model: evidence(levels[_JUDGED], matrix) for model, matrix in found.items()}
     return found, seen
+
+
+def _held(matrix: Matrix, model: Model, size: Size) -> Matrix:
+    """The shift, or the shift and turn, that takes a picture's centre where a similarity does."""
+    centre = middle(size)
+    x, y = apply(matrix, np.array([centre]))[0] - centre
+    turn = np.rad2deg(np.arctan2(matrix[1, 0], matrix[0, 0])) if model == "rigid" else 0.0
+    return shift(x, y) @ turned(turn, 1.0, centre)
 
 
 def _down(levels: list[_Level], matrix: Matrix, model: Model) -> Matrix:
