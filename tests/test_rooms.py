@@ -16,7 +16,7 @@ FLOORS = [
     ("runtimes", "media", "networks", "equivariance", "baselines", "metrics"),
     ("models",),
     ("pair",),
-    ("errors", "child"),
+    ("errors", "child", "blending"),
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -31,9 +31,9 @@ class Pair:
         colour: (H, W, 3) float32 RGB in [0, 1] whose chroma the fused picture takes, or None
             when the fused picture is grey.
         alpha: (H, W) float32 in [0, 1] that goes through untouched, or None.
-        cover: (H, W) float32 in [0, 1], how much of the fused picture is taken at each pixel; the
-            rest is the visible one, which stands alone where the infrared does not reach. None
-            where it reaches everywhere.
+        cover: (H, W) float32 in [0, 1], how much of the fused picture is taken at each pixel (see
+            `blend`); the rest is the visible one, which stands alone where the infrared does not
+            reach. None where it reaches everywhere.
         dtype: of the fused picture: uint8, uint16 or a float.
         name: what the pair is called, usually the stem of its files.
         record: how the inputs were scaled and where the colour is from, for the output's metadata.
@@ -154,7 +154,9 @@ class Pair:
             options = ", ".join(get_args(Contrast))
             raise UserError(f"contrast is {contrast!r}; it must be one of {options}.")
         if self.cover is not None:
-            fused = self.visible + self.cover * (fused - self.visible)
+            from emma_fusion.blending import blend
+
+            fused = blend(self.visible, fused, self.cover)
         if contrast == "stretch":
             fused = stretch(fused)
         channels = () if self.colour is None else (3,)

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from emma_fusion.blending import blend
 from emma_fusion.errors import UserError
 from emma_fusion.media.alignment import Aligner, Rig, calibrate, load_rig, register
 from emma_fusion.media.alignment.features import oriented_gradients
@@ -151,9 +152,29 @@ def test_the_edge_of_the_infrared_is_no_seam():
     pair = Pair.from_arrays(infrared, visible, cover=cover)
     fused = pair.compose(np.ones((100, 120), np.float32))
     assert fused[:, :30].max() == 0
-    assert fused[:, 40:].min() == 255
-    assert np.abs(np.diff(fused.astype(int), axis=1)).max() < 0.4 * 255
+    assert fused[:, 30 + 19 :].min() == 255
+    assert np.abs(np.diff(fused.astype(int), axis=1)).max() < 0.12 * 255
     assert feather(np.ones((5, 5), np.float32)) is None
+
+
+def test_detail_is_taken_sooner_than_brightness():
+    """Stripes are there where the infrared ends, its brightness comes slowly; at any size."""
+    for scale in (1, 3):
+        shape = (150 * scale, 200 * scale)
+        stripes = np.tile(np.float32([0.1, 0.1, -0.1, -0.1]), shape[1] // 4) * np.ones(shape)
+        visible = np.full(shape, 0.5, np.float32)
+        inside = (visible - 0.2 + stripes).astype(np.float32)
+        covered = np.zeros(shape, np.float32)
+        covered[30 * scale : 120 * scale, 40 * scale :] = 1
+        fused = blend(visible, inside, feather(covered))
+        assert np.array_equal(fused[covered == 0], visible[covered == 0])
+        middle = fused[75 * scale, 76 * scale : -4]
+        assert np.abs(middle - inside[75 * scale, 76 * scale : -4]).max() < 1e-3
+        near = fused[75 * scale, 49 * scale : 53 * scale]  # 9 to 13 pixels of 200 from the edge
+        assert np.ptp(near) > 0.17
+        assert 0.32 < near.mean() < 0.48
+        means = fused[75 * scale].reshape(-1, 4).mean(axis=1)
+        assert np.abs(np.diff(means)).max() < 0.045 / scale + 0.005
 
 
 def test_the_infrareds_colour_ends_with_it():
