@@ -83,13 +83,13 @@ def versions() -> list[str]:
 
 
 @functools.cache
-def opened(version: str, model: str, threads: int) -> Version:
+def opened(name: str, model: str, threads: int) -> Version:
     """A version, opened once in its process."""
     torch.set_num_threads(threads)
     network = load_fuser(model).eval().requires_grad_(False)
-    if version == PLAIN:
+    if name == PLAIN:
         return plain(network)
-    runtime, precision = version.split()
+    runtime, precision = name.split()
     _, run = open_runtime(
         network, torch.device("cpu"), runtime=runtime, precision=precision, threads=threads
     )
@@ -115,7 +115,7 @@ def pair(size: tuple[int, int], folder: Path | None) -> tuple[Tensor, Tensor]:
 
 
 def pass_of(
-    version: str, model: str, threads: int, planes: list[np.ndarray]
+    name: str, model: str, threads: int, planes: list[np.ndarray]
 ) -> tuple[float, np.ndarray]:
     """Seconds of a pass, and what it gives; to be called in the version's process.
 
@@ -123,7 +123,7 @@ def pass_of(
     planes come as arrays: to receive tensors, PyTorch starts a thread, for which its others wait
     less eagerly for each other, and all is slower.
     """
-    fuse = opened(version, model, threads)
+    fuse = opened(name, model, threads)
     infrared, visible = map(torch.from_numpy, planes)
     with torch.inference_mode():
         fuse(infrared, visible)
