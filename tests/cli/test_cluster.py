@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -224,3 +225,17 @@ def test_a_pair_that_always_kills_its_worker_costs_no_other(folders, model, capf
     assert "Fused 5 of 6 pairs" in said
     assert "Failed 3: its worker died, 1 times" in said
     assert len(list(Path(folders[2]).iterdir())) == 5
+
+
+@pytest.mark.usefixtures("ray")
+def test_a_cluster_without_a_machine_ends_with_a_sentence(folders, model, monkeypatch):
+    monkeypatch.setattr("emma_fusion.cli.cluster._PATIENCE", 0.2)
+    monkeypatch.setattr("ray.nodes", lambda: [{"Alive": False}])
+
+    def open_fuser(threads):
+        fuser = Fuser.from_pretrained(model, threads=1)
+        fuser.fuse_pair = lambda pair, contrast: time.sleep(60)
+        return fuser
+
+    with pytest.raises(UserError, match="no machine left"):
+        fuse_on_ray(*folders, request(), open_fuser, 1)

@@ -39,6 +39,8 @@ OpenFuser = Callable[[int], "Fuser"]
 _BATCH = 16
 # How often a pair is given out by itself, where its worker dies each time.
 _TRIES = 3
+# Seconds without a batch that is done, after which is asked whether there is a machine left.
+_PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,8 @@ def fuse_on_ray(
         workers: how many; None is one for each GPU, or without GPUs one for every two cores.
 
     Raises:
-        UserError: the extra is missing, a folder cannot be listed, or the model not opened.
+        UserError: the extra is missing, a folder cannot be listed, the model not opened, or no
+            machine of the cluster is left.
     """
     for name in ("ray", "fsspec"):
         if find_spec(name) is None:
@@ -227,7 +230,11 @@ def _run(
             worker = idle.pop()
             batch, tries = waiting.popleft()
             running[worker.fuse.remote(batch)] = (worker, batch, tries)
-        (done,), _ = ray.wait(list(running), num_returns=1)
+        finished, _ = ray.wait(list(running), num_returns=1, timeout=_PATIENCE)
+        if not finished:
+            _check_alive(ray.nodes())
+            continue
+        (done,) = finished
         worker, batch, tries = running.pop(done)
         try:
             yield from ray.get(done)
@@ -239,6 +246,19 @@ def _run(
                 waiting.append((batch, tries + 1))
             else:
                 yield batch[0].target, f"its worker died, {_TRIES} times"
+
+
+def _check_alive(machines: list[dict[str, Any]]) -> None:
+    """Check that there is a machine that workers can be on; Ray waits for one without end.
+
+    Raises:
+        UserError: there is none.
+    """
+    if not any(machine["Alive"] for machine in machines):
+        raise UserError(
+            "Ray has no machine left: it was ended, or out of memory. Run the same command again; "
+            "what is written is skipped."
+        )
 
 
 class Worker:
