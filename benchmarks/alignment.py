@@ -2,12 +2,13 @@
 
     python benchmarks/alignment.py [--root ../shared/data] [--limit N] [--every N] [--sets NAME...]
 
-RoadScene's test pairs and LLVIP's, each displaced in several ways, into docs/alignment.md. Errors
-are to the pairs as they come; and, because these count as registered without quite being it, also
-to where SimpleITK's mutual information of gradients puts the undisplaced pair, which is another
-measure and another search. With `--rivals`, OpenCV's ECC on gradient magnitudes and SimpleITK's
-mutual information of values too. Every case is kept in a file as soon as it is measured; a run that
-was stopped goes on. Remove the file after a change of the method.
+Pairs of RoadScene's test set, LLVIP, CWFID and RGB-NIR, each displaced in several ways, into
+docs/alignment.md. Errors are to the pairs as they come; and, because these count as registered
+without quite being it, also to where SimpleITK's mutual information of gradients puts the
+undisplaced pair, which is another measure and another search. With `--rivals`, OpenCV's ECC on
+gradient magnitudes and SimpleITK's mutual information of values too. Every case is kept in a file
+as soon as it is measured; a run that was stopped goes on. Remove the file after a change of the
+method.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -37,14 +39,25 @@ from emma_fusion.media.rasters import read_picture
 from marked import put
 
 HERE = Path(__file__).resolve().parents[1]
-# Title, folders, and how many characters of a name tell the place, if any are alike.
+
+
+class Set(NamedTuple):
+    """Pairs, their two folders, and how many letters of a name tell the place; None is all."""
+
+    title: str
+    infrared: str = "ir"
+    visible: str = "vi"
+    letters: int | None = None
+
+
 SETS = {
-    "roadscene/test": ("RoadScene, test", "roadscene/test/ir", "roadscene/test/vi", None),
-    "llvip": ("LLVIP", "llvip/ir", "llvip/vi", 2),
-    "cwfid": ("CWFID, near-infrared and red", "cwfid/nir", "cwfid/red", None),
-    "nir": ("RGB-NIR", "nir/ir", "nir/vi", None),
-    "roadscene/train": ("RoadScene, train", "roadscene/train/ir", "roadscene/train/vi", None),
+    "roadscene/test": Set("RoadScene, test"),
+    "llvip": Set("LLVIP", letters=2),
+    "cwfid": Set("CWFID, near-infrared and red", "nir", "red"),
+    "nir": Set("RGB-NIR"),
+    "roadscene/train": Set("RoadScene, train"),
 }
+MEASURED = ["roadscene/test", "llvip", "cwfid", "nir"]
 KINDS = {
     "translation": "shifted, to 20 px each way",
     "rigid": "shifted, turned to 3°",
@@ -273,7 +286,7 @@ def table(records: dict[str, dict], sets: list[str], methods: list[str]) -> str:
         ]
         if seconds:
             timed.append(
-                f" A pair of {SETS[name][0]} takes {np.median(seconds):.1f} s of a CPU core."
+                f" A pair of {SETS[name].title} takes {np.median(seconds):.1f} s of a CPU core."
             )
     lines = [
         "Errors in pixels of the visible picture: the mean over its four corners, and of those the "
@@ -296,14 +309,14 @@ def table(records: dict[str, dict], sets: list[str], methods: list[str]) -> str:
                     if key.startswith(f"{name}|{kind}|{method}|")
                 ]
                 if cases:
-                    lines.append(f"| {SETS[name][0]} | {title} | {method} {row(cases, kind)}")
+                    lines.append(f"| {SETS[name].title} | {title} | {method} {row(cases, kind)}")
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, default=os.environ.get("EMMA_DATA"))
-    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS)[:4])
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=MEASURED)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--every", type=int, default=1, help="only each so-manieth pair")
     parser.add_argument("--limit", type=int, help="only the first so many of these")
@@ -317,15 +330,15 @@ def main() -> None:
     records = json.loads(output.read_text("utf-8")) if output.exists() else {}
     methods = ["emma", *(RIVALS if arguments.rivals else ())]
     for name in arguments.sets:
-        _, infrared, visible, letters = SETS[name]
-        pairs = match_pairs(root / infrared, root / visible)[0]
+        pairs_of = SETS[name]
+        pairs = match_pairs(root / name / pairs_of.infrared, root / name / pairs_of.visible)[0]
         chosen = list(range(0, len(pairs), arguments.every))[: arguments.limit]
         for kind in arguments.kinds:
             for method in methods:
                 for index in chosen:
                     key = f"{name}|{kind}|{method}|{pairs[index][0]}"
                     if key not in records:
-                        records[key] = measure(kind, method, pairs, index, letters)
+                        records[key] = measure(kind, method, pairs, index, pairs_of.letters)
                         temporary = output.with_suffix(".tmp")
                         temporary.write_text(json.dumps(records), "utf-8")
                         os.replace(temporary, output)

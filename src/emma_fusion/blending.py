@@ -50,9 +50,29 @@ def blend(outside: FloatArray, inside: FloatArray, cover: FloatArray) -> FloatAr
         for plane in (covered, difference * covered)
     )
     mean = sums / np.maximum(share, 1e-3)
-    away = cv2.distanceTransform(covered.astype(np.uint8), cv2.DIST_L2, 5)
-    t = np.clip((away - 1) / np.float32(_WIDTH * longer), 0, 1)
-    kept = cv2.resize(mean, cover.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    kept *= 1 - t * t * (3 - 2 * t)
+    spread = cv2.resize(mean, cover.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    kept = spread * (1 - rise(covered, _WIDTH * longer))
     blended: FloatArray = np.clip(outside + cover * (difference - kept), 0, 1)
     return blended
+
+
+def rise(covered: FloatArray, width: float) -> FloatArray:
+    """From 0 at the edge of what is covered to 1 at a distance, with slope 0 at both ends.
+
+    It is t^2 (3 - 2 t) of t = distance / width. The frame of the picture is no edge.
+
+    Args:
+        covered: (H, W), 1 inside and 0 elsewhere.
+        width: the distance, in pixels.
+
+    Returns:
+        (H, W) float32 in [0, 1].
+
+    >>> rise(np.float32([[0, 1, 1, 1, 1]]), 2)
+    array([[0. , 0. , 0.5, 1. , 1. ]], dtype=float32)
+    """
+    away = cv2.distanceTransform((covered > 0).astype(np.uint8), cv2.DIST_L2, 5)
+    # a pixel beside the edge is 1 from it, and still 0
+    t = np.clip((away - 1) / np.float32(width), 0, 1)
+    risen: FloatArray = t * t * (3 - 2 * t)
+    return risen

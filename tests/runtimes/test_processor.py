@@ -114,7 +114,6 @@ def test_through_the_fuser(network, size):
 
 PAGES = """
 import resource, torch
-from emma_fusion.networks.block import ChannelLayerNorm
 from emma_fusion.networks.ufuser import UFuser
 from emma_fusion.runtimes.memory import give_back_memory, resident_memory
 from emma_fusion.runtimes.pytorch import TorchRuntime

@@ -32,17 +32,14 @@ def frame(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     batch, channels, height, width = x.shape
     if x.numel() < _SMALL or min(height, width) < 6:
         return functional.pad(x.to(dtype or x.dtype), (1, 1, 1, 1), mode="reflect")
-    frame = torch.empty(
+    framed = torch.empty(
         (batch, channels, height + 2, width + 2),
         dtype=dtype or x.dtype,
         device=x.device,
         memory_format=torch.channels_last,
     )
-    frame[..., 1:-1, 1:-1].copy_(x)
-    # The first and the last at once: each is the step of a slice away from the other.
-    frame[:, :, :: height + 1] = frame[:, :, 2 :: height - 3]
-    frame[..., :: width + 1] = frame[..., 2 :: width - 3]
-    return frame
+    framed[..., 1:-1, 1:-1].copy_(x)
+    return mirror(framed)
 
 
 def mirror(x: Tensor) -> Tensor:
@@ -60,6 +57,7 @@ def mirror(x: Tensor) -> Tensor:
     height, width = x.shape[-2:]
     if min(height, width) < 8:
         return frame(x[..., 1:-1, 1:-1])
+    # The first and the last at once: each is the step of a slice away from the other.
     x[:, :, :: height - 1] = x[:, :, 2 :: height - 5]
     x[..., :: width - 1] = x[..., 2 :: width - 5]
     return x

@@ -136,16 +136,11 @@ class ProcessorBlock(nn.Module):
             )
             self.project = Convolution(gate.project.weight, multiple=multiple)
         if self.branches != "attention":
-            self.firsts, self.seconds = (
-                nn.ModuleList(
-                    Convolution(part.weight, part.bias, multiple=min(multiple, 2), padding=1)
-                    for part in parts
-                )
-                for parts in (
-                    [residual.first for residual in block.local_branch],
-                    [residual.second for residual in block.local_branch],
-                )
-            )
+            self.firsts, self.seconds = nn.ModuleList(), nn.ModuleList()
+            even = min(multiple, 2)  # is all that a frame leaves of a width's multiple
+            for residual in block.local_branch:
+                for kept, part in ((self.firsts, residual.first), (self.seconds, residual.second)):
+                    kept.append(Convolution(part.weight, part.bias, multiple=even, padding=1))
         joined = 2 if self.branches == "both" else 1
         self.join = Convolution(block.join.weight, maps=joined, multiple=multiple)
 

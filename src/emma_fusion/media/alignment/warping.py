@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from emma_fusion.blending import rise
 from emma_fusion.media.alignment.geometry import Matrix, Size
 from emma_fusion.pair import FloatArray
 
@@ -60,9 +61,7 @@ def erode(covered: FloatArray, width: int) -> FloatArray:
 def feather(covered: FloatArray) -> FloatArray | None:
     """How much of the fused luminance is taken at each pixel; the rest is the visible's.
 
-    It rises from 0 at the edge of what is covered to 1 at a distance d of 4% of the longer side,
-    as t^2 (3 - 2 t) of t = distance / d, whose slope is 0 at both ends. The frame of the picture
-    is no edge.
+    It rises (see `blending.rise`) over 4% of the longer side.
 
     Args:
         covered: (H, W), 1 where the infrared picture is and 0 elsewhere.
@@ -70,12 +69,6 @@ def feather(covered: FloatArray) -> FloatArray | None:
     Returns:
         (H, W) float32 in [0, 1], or None where everything is covered.
     """
-    inside = (covered > 0).astype(np.uint8)
-    if inside.all():
+    if (covered > 0).all():
         return None
-    width = max(4.0, _FEATHER * max(covered.shape))
-    # a pixel beside the edge is 1 from it, and still without weight
-    distance = np.maximum(cv2.distanceTransform(inside, cv2.DIST_L2, 5) - 1, 0)
-    t = np.minimum(distance / np.float32(width), 1)
-    weight: FloatArray = (t * t * (3 - 2 * t)).astype(np.float32)
-    return weight
+    return rise(covered, max(4.0, _FEATHER * max(covered.shape)))
