@@ -62,7 +62,7 @@ def tiny(pairs):
             "infrared": str(pairs / "ir"),
             "visible": str(pairs / "vi"),
             "additive": {},
-            "validation": 1,
+            "validation": 0.2,
         }
     ]
     return config

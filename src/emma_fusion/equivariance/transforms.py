@@ -105,16 +105,25 @@ class Shift(Transform):
 
     Args:
         limit: the largest shift in pixels along each axis; None draws from the whole circle.
+        moved: never by 0, and one draw for the whole batch, as in the paper's experiments.
     """
 
     limit: int | None = None
+    moved: bool = False
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 0:
             raise ValueError(f"the limit of a shift is {self.limit}; give 0 or more pixels")
+        if self.moved and self.limit is not None:
+            raise ValueError("a shift that always moves is drawn from the whole circle: no limit")
 
     def draw(self, batch: int, height: int, width: int, generator: torch.Generator) -> Params:
         """Whole numbers ``rows`` and ``columns``, uniform."""
+        if self.moved:
+            return {
+                name: torch.randint(1, size, (1,), generator=generator).expand(batch)
+                for name, size in (("rows", height), ("columns", width))
+            }
         return {
             name: torch.randint(
                 0 if self.limit is None else -self.limit,

@@ -50,9 +50,7 @@ class Folders(Section):
         ge=1,
         description="patches (in a distillation, pictures) kept at most, spread evenly",
     )
-    shrink: float = Field(
-        1.0, gt=0, le=1, description="size at which pairs are read, 1 = as stored"
-    )
+    shrink: float = Field(1.0, gt=0, le=1, description="size at which pairs are read, 1: as stored")
     scene: str = Field(
         "", description="pattern whose match in a stem names its scene; the whole stem if empty"
     )
@@ -184,6 +182,11 @@ class Fusion(Schedule):
     reflections: int = Field(3, ge=0)
     mixed: int = Field(0, ge=0, description="copies that draw their kind of transform")
     angles: list[float] | None = Field(None, description="rotations in degrees; any if not given")
+    fixed: bool = Field(
+        False,
+        description="one rotation by each of the angles, one reflection of each kind, one shift "
+        "for a batch, as in the paper; without: drawn anew for each image",
+    )
     itself: bool = Field(True, description="f itself is among its copies, as in the paper")
     gradient: float = Field(1.0, ge=0, description="weight of gradients in ℓ; 1 in the paper")
     infrared: float = Field(1.0, gt=0, description="weight of ℓ(A_i(f), i); 1 in the paper")
@@ -239,6 +242,11 @@ class TrainingConfig(Section):
     @model_validator(mode="after")
     def _processes_share_batches(self) -> TrainingConfig:
         world = self.run.devices * self.run.nodes
+        f = self.fusion
+        if f.fixed and (f.rotations != len(f.angles or []) or f.reflections not in (0, 3)):
+            raise ValueError(
+                "fusion.fixed asks for a rotation for each angle, and three reflections or none"
+            )
         for stage in (self.sensing, self.start, self.fusion):
             if stage.batch % world:
                 raise ValueError(f"a batch of {stage.batch} cannot be shared by {world} processes")

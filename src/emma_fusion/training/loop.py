@@ -29,7 +29,7 @@ from emma_fusion.training.config import Run
 from emma_fusion.training.journal import Journal
 from emma_fusion.training.patches import spread
 from emma_fusion.training.processes import average_gradients
-from emma_fusion.training.stages import Stage
+from emma_fusion.training.stages import Draw, Stage
 from emma_fusion.training.teachers import Plane
 from emma_fusion.training.validation import validation_row
 
@@ -155,7 +155,9 @@ class Loop:
             for parameter_group in optimizer.param_groups:
                 parameter_group["lr"] = stage.schedule.rate(step, total)
             with self.fabric.autocast():
-                loss, terms = stage.loss(self._generator(stage.name, step))
+                loss, terms = stage.loss(
+                    Draw(self._generator(stage.name, step), step, self.run.seed)
+                )
             optimizer.zero_grad(set_to_none=True)
             self.fabric.backward(loss)
             average_gradients(self.fabric, parameters)

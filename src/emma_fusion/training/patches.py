@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,9 @@ from emma_fusion.media.folders import match_pairs
 from emma_fusion.media.rasters import read_pair
 from emma_fusion.training.config import Folders, Pairs, Patches
 from emma_fusion.training.teachers import Plane, Teachers
+
+Place = tuple[Tensor, int]
+"""A stack of patches and an index in it."""
 
 
 @dataclass
@@ -65,15 +69,15 @@ class PatchSet:
 
     def draw(
         self,
-        batch: int,
+        places: list[Place],
         generator: torch.Generator,
         teacher: Literal["any", "last", "none"],
         last: float = 0.0,
     ) -> tuple[Tensor, ...]:
-        """Draws patches at random, each turned and mirrored at random if they are to be.
+        """Takes patches, each turned and mirrored at random if they are to be.
 
         Args:
-            batch: How many.
+            places: Which: of `at_random` or `of_epochs`, B of them.
             generator: On the CPU.
             teacher: Which of a patch's teachers comes with it: "last" the last one, which is
                 the additive one where there is one; "any" the last one as often as ``last``
@@ -82,14 +86,9 @@ class PatchSet:
 
         Returns:
             Infrared, visible and, unless there is none, the teacher's fused patches, each
-            ``(batch, 1, S, S)`` float32 in [0, 1].
-
-        Raises:
-            UserError: There are no patches.
+            ``(B, 1, S, S)`` float32 in [0, 1].
         """
-        if not len(self):
-            raise UserError("A stage has no pairs to learn from: name it in their `stages`.")
-        places = self._places(batch, generator)
+        batch = len(places)
         choices = torch.rand(batch, 2, generator=generator).tolist()
         turns = (torch.randint(8, (batch,), generator=generator) * self.turned).tolist()
         patches = []
@@ -103,8 +102,13 @@ class PatchSet:
         drawn = torch.stack(patches).float() / 255
         return tuple(plane.unsqueeze(1) for plane in drawn.unbind(1))
 
-    def _places(self, batch: int, generator: torch.Generator) -> list[tuple[Tensor, int]]:
-        """Stacks and indices in them, each stack drawn as often as its share says."""
+    def at_random(self, batch: int, generator: torch.Generator) -> list[Place]:
+        """Places of patches, each set drawn from as often as its share says.
+
+        Raises:
+            UserError: There are no patches.
+        """
+        self._check()
         shares = torch.tensor([share or 0.0 for share in self.shares])
         if not shares.any():
             shares = torch.tensor([float(len(stack)) for stack in self.stacks])
@@ -114,6 +118,38 @@ class PatchSet:
             (self.stacks[chosen], int(place * len(self.stacks[chosen])))
             for chosen, place in zip(stacks, within, strict=True)
         ]
+
+    def of_epochs(self, batch: int, step: int, seed: int) -> list[Place]:
+        """Places of the patches of one step, where every epoch takes each patch once.
+
+        A batch goes over from one epoch into the next where they do not end together.
+
+        Raises:
+            UserError: There are no patches.
+        """
+        self._check()
+        total = len(self)
+        places = []
+        for number in range(step * batch, (step + 1) * batch):
+            epoch, within = divmod(number, total)
+            place = int(_order(total, epoch, seed)[within])
+            for stack in self.stacks:
+                if place < len(stack):
+                    places.append((stack, place))
+                    break
+                place -= len(stack)
+        return places
+
+    def _check(self) -> None:
+        if not len(self):
+            raise UserError("A stage has no pairs to learn from: name it in their `stages`.")
+
+
+@lru_cache(maxsize=2)
+def _order(total: int, epoch: int, seed: int) -> Tensor:
+    """The order of the patches in an epoch."""
+    words = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)
+    return torch.randperm(total, generator=torch.Generator().manual_seed(int(words[0] >> 1)))
 
 
 def blacken(

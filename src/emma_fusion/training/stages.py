@@ -24,12 +24,27 @@ from emma_fusion.equivariance import (
 from emma_fusion.errors import UserError
 from emma_fusion.networks import SensingUNet, UFuser
 from emma_fusion.training.config import Fusion, Guard, Schedule, TrainingConfig
-from emma_fusion.training.patches import PatchSet, blacken
+from emma_fusion.training.patches import PatchSet, Place, blacken
 from emma_fusion.training.processes import share
 from emma_fusion.training.robust import perturb
 from emma_fusion.training.texture import pattern_excess, texture_excess
 
 Terms = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What is random in one step.
+
+    Attributes:
+        generator: On the CPU; of seed, stage and step alone, so that a run can resume.
+        step: Counted from 0.
+        seed: Of the run.
+    """
+
+    generator: torch.Generator
+    step: int
+    seed: int
 
 
 @dataclass
@@ -40,7 +55,7 @@ class Stage:
         name: Of the stage.
         trained: The networks whose weights change.
         schedule: Length and rates.
-        loss: Given a generator, the loss to minimise and its terms, each a scalar tensor.
+        loss: Given the step's draw, the loss to minimise and its terms, each a scalar tensor.
         ema: Decay of the running mean of the weights, 0 for none.
         guard: Given the scores of the validation pairs, raises where the run is to stop.
     """
@@ -48,23 +63,28 @@ class Stage:
     name: str
     trained: dict[str, nn.Module]
     schedule: Schedule
-    loss: Callable[[torch.Generator], tuple[Tensor, Terms]]
+    loss: Callable[[Draw], tuple[Tensor, Terms]]
     ema: float = 0.0
     guard: Callable[[dict[str, float]], None] | None = None
 
 
 def group(fusion: Fusion, size: int) -> Transform | None:
     """The transforms of one step, all copies side by side; None if there are none."""
-    shift, reflection = Shift(), Reflection()
+    shift, reflection = Shift(moved=fusion.fixed), Reflection()
     angles = tuple(fusion.angles) if fusion.angles else None
     # Black corners would draw the attention, which sums over the whole patch.
     rotation = Rotation(angles=angles, padding="reflection")
-    copies: list[Transform] = (
-        [shift] * fusion.shifts
-        + [rotation] * fusion.rotations
-        + [reflection] * fusion.reflections
-        + [shift | rotation | reflection] * fusion.mixed
-    )
+    rotations: list[Transform] = [rotation] * fusion.rotations
+    reflections: list[Transform] = [reflection] * fusion.reflections
+    if fusion.fixed:
+        rotations = [Rotation(angles=(angle,), padding="reflection") for angle in angles or ()]
+        reflections = [Reflection((kind,)) for kind in reflection.kinds[: fusion.reflections]]
+    copies: list[Transform] = [
+        *[shift] * fusion.shifts,
+        *rotations,
+        *reflections,
+        *[shift | rotation | reflection] * fusion.mixed,
+    ]
     if not copies:
         return None
     total = copies[0]
@@ -88,8 +108,9 @@ def sensing_stage(
     schedule = config.sensing
     patches = patches.of("sensing")
 
-    def loss(generator: torch.Generator) -> tuple[Tensor, Terms]:
-        drawn = patches.draw(schedule.batch, generator, "any", schedule.last)
+    def loss(step: Draw) -> tuple[Tensor, Terms]:
+        generator = step.generator
+        drawn = patches.draw(_places(patches, schedule, step), generator, "any", schedule.last)
         infrared, visible, fused = blacken(drawn, config.patches.black, generator)
         if schedule.noise:
             sigma = torch.rand(len(fused), 1, 1, 1, generator=generator) * schedule.noise
@@ -99,6 +120,10 @@ def sensing_stage(
         def errors(image: Tensor) -> tuple[Tensor, Tensor]:
             error_i = nn.functional.mse_loss(infrared_net(image).float(), infrared)
             return error_i, nn.functional.mse_loss(visible_net(image).float(), visible)
+
+        def error(image: Tensor) -> Tensor:
+            error_i, error_v = errors(image)
+            return error_i + error_v
 
         robust = schedule.robust
         with statistics_kept(infrared_net, visible_net):
@@ -121,8 +146,9 @@ def start_stage(config: TrainingConfig, fabric: Fabric, patches: PatchSet, fuser
     schedule = config.start
     patches = patches.of("start")
 
-    def loss(generator: torch.Generator) -> tuple[Tensor, Terms]:
-        drawn = patches.draw(schedule.batch, generator, "last")
+    def loss(step: Draw) -> tuple[Tensor, Terms]:
+        generator = step.generator
+        drawn = patches.draw(_places(patches, schedule, step), generator, "last")
         drawn = blacken(drawn, config.patches.black, generator)
         infrared, visible, teacher = _place(drawn, fabric)
         error = fidelity(fuser(infrared, visible).float(), teacher, gradient=schedule.gradient)
@@ -155,8 +181,10 @@ def fusion_stage(
     else:
         trained |= {"infrared": infrared_net, "visible": visible_net}
 
-    def loss(generator: torch.Generator) -> tuple[Tensor, Terms]:
-        drawn = patches.draw(schedule.batch, generator, "last" if schedule.anchor else "none")
+    def loss(step: Draw) -> tuple[Tensor, Terms]:
+        generator = step.generator
+        places = _places(patches, schedule, step)
+        drawn = patches.draw(places, generator, "last" if schedule.anchor else "none")
         drawn = blacken(drawn, config.patches.black, generator)
         infrared, visible, *fused_by_teacher = _place(drawn, fabric)
         params = {}
@@ -219,6 +247,13 @@ def stop_where(guard: Guard, row: dict[str, float]) -> None:
                 f"{limit} (fusion.guard.{name}). The last checkpoint is of this step; train "
                 "A_i and A_v with a larger sensing.robust.radius, or lower the rate."
             )
+
+
+def _places(patches: PatchSet, schedule: Schedule, step: Draw) -> list[Place]:
+    """The patches of one step: of an epoch each one once, where epochs are asked for."""
+    if schedule.steps is None:
+        return patches.of_epochs(schedule.batch, step.step, step.seed)
+    return patches.at_random(schedule.batch, step.generator)
 
 
 @contextmanager
