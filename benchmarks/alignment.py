@@ -24,8 +24,8 @@ import cv2
 import numpy as np
 
 from emma_fusion import __version__
-from emma_fusion.media.alignment import register
-from emma_fusion.media.alignment.geometry import (
+from emma_fusion.align import register
+from emma_fusion.align.geometry import (
     apply,
     corner_distance,
     identity_of,
@@ -33,9 +33,9 @@ from emma_fusion.media.alignment.geometry import (
     shift,
     turned,
 )
-from emma_fusion.media.alignment.registration import plane_of, size_of
-from emma_fusion.media.folders import match_pairs
-from emma_fusion.media.rasters import read_picture
+from emma_fusion.align.registration import plane_of, size_of
+from emma_fusion.images.folders import match_pairs
+from emma_fusion.images.raster import read_picture
 from marked import put
 
 HERE = Path(__file__).resolve().parents[1]

@@ -20,8 +20,8 @@ import torch
 
 from emma_fusion import __version__, models
 from emma_fusion.fuser import Fuser
-from emma_fusion.media.folders import match_pairs
-from emma_fusion.media.rasters import read_pair
+from emma_fusion.images.folders import match_pairs
+from emma_fusion.images.raster import read_pair
 from emma_fusion.metrics import prepare, score
 from emma_fusion.metrics.hidden_pattern import hidden_pattern_ratio
 from emma_fusion.networks.weights import read_facts

@@ -156,7 +156,7 @@ def make_noise(layout: str, folder: Path, count: int) -> None:
     """Pictures of noise and labels in a layout, as many in each split."""
     import numpy as np
 
-    from emma_fusion.media.rasters import write_picture
+    from emma_fusion.images.raster import write_picture
 
     rng, size = np.random.default_rng(0), SIZES[layout]
     places = {

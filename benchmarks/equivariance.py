@@ -19,8 +19,8 @@ import numpy as np
 import torch
 
 from emma_fusion.bench import open_datasets
-from emma_fusion.bench.equivariance import Case, Settings, measure
-from emma_fusion.media.rasters import read_pair
+from emma_fusion.experiments.equivariance import Case, Settings, measure
+from emma_fusion.images.raster import read_pair
 from emma_fusion.networks import block, pad_to_multiple
 from emma_fusion.networks.weights import load_fuser
 from marked import put

@@ -26,10 +26,10 @@ import torch
 
 from emma_fusion import Fuser, Pair
 from emma_fusion.bench.facts import hardware
-from emma_fusion.media.scene import render_scene
-from emma_fusion.media.video.reading import VideoFile
-from emma_fusion.media.video.steady import SteadyFuse
-from emma_fusion.media.video.writing import VideoWriter
+from emma_fusion.demo import render_scene
+from emma_fusion.video.reading import VideoFile
+from emma_fusion.video.steady import SteadyFuse
+from emma_fusion.video.writing import VideoWriter
 
 RATE = Fraction(25)
 

@@ -19,10 +19,10 @@ import numpy as np
 import torch
 
 from emma_fusion import Fuser, Pair, Sensor
+from emma_fusion.demo import render_scene
 from emma_fusion.equivariance import Rotation
-from emma_fusion.media.rasters import read_picture
-from emma_fusion.media.scene import render_scene
-from emma_fusion.media.sheet import make_sheet
+from emma_fusion.images.raster import read_picture
+from emma_fusion.images.sheet import make_sheet
 from emma_fusion.metrics import luminance
 from emma_fusion.pair import from_unit
 from marked import put

@@ -98,8 +98,8 @@ def opened(name: str, model: str, threads: int) -> Version:
 
 def pair(size: tuple[int, int], folder: Path | None) -> tuple[Tensor, Tensor]:
     """A pair of this size: cut from a real one, or drawn."""
-    from emma_fusion.media.rasters import read_pair
-    from emma_fusion.media.scene import render_scene
+    from emma_fusion.demo import render_scene
+    from emma_fusion.images.raster import read_pair
 
     if folder is not None:
         for infrared in sorted((folder / "ir").iterdir()):

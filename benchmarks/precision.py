@@ -20,7 +20,7 @@ import numpy as np
 from emma_fusion import Fuser, metrics
 from emma_fusion.bench.datasets import Dataset, open_dataset
 from emma_fusion.bench.facts import hardware
-from emma_fusion.media.rasters import read_pair, read_picture
+from emma_fusion.images.raster import read_pair, read_picture
 from emma_fusion.pair import from_unit
 from emma_fusion.runtimes.choice import candidates
 from marked import put

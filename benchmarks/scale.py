@@ -34,8 +34,8 @@ import numpy as np
 import torch
 
 from emma_fusion import __version__
-from emma_fusion.media.folders import match_pairs
-from emma_fusion.media.rasters import read_picture, write_picture
+from emma_fusion.images.folders import match_pairs
+from emma_fusion.images.raster import read_picture, write_picture
 
 DATA = Path(os.environ.get("EMMA_DATA") or Path(__file__).parents[2] / "shared" / "data")
 PAIRS = DATA / "roadscene" / "test"

@@ -18,13 +18,13 @@ import numpy as np
 
 from emma_fusion import Fuser, Sensor, __version__
 from emma_fusion.bench.datasets import open_dataset
-from emma_fusion.bench.equivariance_report import fingerprint
-from emma_fusion.bench.sensing import METRICS, SENSED, SOURCES, score_sensing
 from emma_fusion.bench.statistics import bootstrap
 from emma_fusion.bench.tables import markdown_grid
-from emma_fusion.media.rasters import write_picture
-from emma_fusion.media.scene import render_scene
-from emma_fusion.media.sheet import make_sheet
+from emma_fusion.demo import render_scene
+from emma_fusion.experiments.equivariance_report import fingerprint
+from emma_fusion.experiments.sensing import METRICS, SENSED, SOURCES, score_sensing
+from emma_fusion.images.raster import write_picture
+from emma_fusion.images.sheet import make_sheet
 from emma_fusion.metrics import luminance
 from marked import put
 

@@ -7,7 +7,7 @@ import torch
 import emma_fusion
 from emma_fusion import Fuser, Pair, models
 from emma_fusion.errors import UserError
-from emma_fusion.media.rasters import write_picture
+from emma_fusion.images.raster import write_picture
 from emma_fusion.networks.ufuser import UFuser
 from emma_fusion.networks.weights import save_weights
 from emma_fusion.runtimes.pytorch import TorchRuntime

@@ -17,9 +17,9 @@ import typer
 
 from emma_fusion import models
 from emma_fusion.cli import app, main
+from emma_fusion.demo import render_scene
 from emma_fusion.errors import UserError
-from emma_fusion.media.rasters import read_picture, write_picture
-from emma_fusion.media.scene import render_scene
+from emma_fusion.images.raster import read_picture, write_picture
 from emma_fusion.networks import UFuser
 from emma_fusion.networks.authors import to_authors
 from films import picture, write_film

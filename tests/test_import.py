@@ -59,7 +59,7 @@ class Blocked:
 sys.meta_path.insert(0, Blocked())
 import numpy as np, torch
 from emma_fusion.cli import main
-from emma_fusion.media.rasters import write_picture
+from emma_fusion.images.raster import write_picture
 from emma_fusion.networks.ufuser import UFuser
 from emma_fusion.networks.weights import save_weights
 from pathlib import Path

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from emma_fusion.media.rasters import encode_picture
+from emma_fusion.images.raster import encode_picture
 
 
 def draw(shape, seed, dtype=np.uint8):

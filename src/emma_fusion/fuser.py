@@ -279,7 +279,7 @@ def _pair(
     infrared, visible = pictures
     cover = None
     if align != "off":
-        from emma_fusion.media.alignment import Aligner
+        from emma_fusion.align import Aligner
 
         aligned = Aligner(align)(infrared, visible, labels)
         infrared, cover = aligned.picture, aligned.cover
@@ -318,7 +318,7 @@ def _read(picture: str | Path | npt.NDArray[Any]) -> tuple[npt.NDArray[Any], str
     """A picture and the name of its file, "" where it is no file."""
     if not isinstance(picture, str | Path):
         return picture, ""
-    from emma_fusion.media.rasters import read_picture
+    from emma_fusion.images.raster import read_picture
 
     return read_picture(picture), Path(picture).name
 

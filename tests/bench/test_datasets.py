@@ -5,8 +5,7 @@ import pytest
 
 from emma_fusion.bench import LAYOUTS, open_dataset
 from emma_fusion.errors import UserError
-
-from .conftest import write
+from small_datasets import write
 
 GREY = np.zeros((8, 8), np.uint8)
 

@@ -8,7 +8,7 @@ import pytest
 from emma_fusion.bench.films import unpack
 from emma_fusion.cli import main
 from emma_fusion.errors import UserError
-from emma_fusion.media.rasters import read_picture, write_picture
+from emma_fusion.images.raster import read_picture, write_picture
 from emma_fusion.metrics.temporal import bidirectional_warping_error, motion_smoothness
 from films import picture, write_film
 

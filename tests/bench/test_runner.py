@@ -11,8 +11,7 @@ from emma_fusion import metrics
 from emma_fusion.bench import Method, Rules, open_dataset, open_methods, run
 from emma_fusion.bench.store import Store
 from emma_fusion.errors import UserError
-
-from .conftest import METRICS, SHAPE, write
+from small_datasets import METRICS, SHAPE, write
 
 
 def read(path):

@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
+from emma_fusion.align.geometry import shift
 from emma_fusion.cli import main
+from emma_fusion.demo import render_scene
 from emma_fusion.errors import UserError
 from emma_fusion.fuser import Fuser, fuse
-from emma_fusion.media.alignment.geometry import shift
-from emma_fusion.media.rasters import read_picture, write_picture
-from emma_fusion.media.records import read_record
-from emma_fusion.media.scene import render_scene
+from emma_fusion.images.raster import read_picture, write_picture
+from emma_fusion.images.record import read_record
 
 SIZE = (120, 160)
 MOVED = shift(9, -6)

@@ -16,9 +16,9 @@ from emma_fusion.cli import main  # noqa: E402
 from emma_fusion.cli.cluster import Worker, fuse_on_ray, plan  # noqa: E402
 from emma_fusion.cli.fuse import Request  # noqa: E402
 from emma_fusion.errors import UserError  # noqa: E402
-from emma_fusion.media.geotiff import Tag, read_georeference  # noqa: E402
-from emma_fusion.media.rasters import read_picture, write_picture  # noqa: E402
-from emma_fusion.media.records import beside, read_record  # noqa: E402
+from emma_fusion.images.geotiff import Tag, read_georeference  # noqa: E402
+from emma_fusion.images.raster import read_picture, write_picture  # noqa: E402
+from emma_fusion.images.record import beside, read_record  # noqa: E402
 
 RNG = np.random.default_rng(0)
 

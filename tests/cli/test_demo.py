@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from emma_fusion import demo as scene
 from emma_fusion.cli import main
-from emma_fusion.media import scene
-from emma_fusion.media.rasters import read_picture
+from emma_fusion.images.raster import read_picture
 from emma_fusion.networks import UFuser
 from emma_fusion.networks.weights import save_weights
 

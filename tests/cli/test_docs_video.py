@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from emma_fusion.cli import main
-from emma_fusion.media.rasters import write_picture
-from emma_fusion.media.video.reading import VideoFile
+from emma_fusion.images.raster import write_picture
+from emma_fusion.video.reading import VideoFile
 from films import picture, write_film
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "video.md"

@@ -8,7 +8,7 @@ import yaml
 import labelled as made
 import small_comparison as small
 from emma_fusion.cli import main
-from emma_fusion.media.rasters import read_picture
+from emma_fusion.images.raster import read_picture
 
 
 def run(*words):

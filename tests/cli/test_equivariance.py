@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from emma_fusion.cli import main
-from emma_fusion.media.rasters import write_picture
+from emma_fusion.images.raster import write_picture
 
 RNG = np.random.default_rng(0)
 

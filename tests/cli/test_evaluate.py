@@ -198,7 +198,7 @@ def test_no_extra_is_needed(emma, monkeypatch):
 
 
 def test_pictures_of_two_programs_are_told(emma, folders):
-    from emma_fusion.media.rasters import write_picture
+    from emma_fusion.images.raster import write_picture
 
     path = folders / "fused" / "a.png"
     write_picture(path, read(path), {"software": "emma-fusion", "model": "base"})

@@ -11,9 +11,9 @@ import pytest
 import emma_fusion
 from emma_fusion import Fuser
 from emma_fusion.cli import main
-from emma_fusion.media.geotiff import Tag, read_georeference
-from emma_fusion.media.rasters import read_picture, write_picture
-from emma_fusion.media.records import read_record
+from emma_fusion.images.geotiff import Tag, read_georeference
+from emma_fusion.images.raster import read_picture, write_picture
+from emma_fusion.images.record import read_record
 
 RNG = np.random.default_rng(0)
 

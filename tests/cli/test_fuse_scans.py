@@ -11,8 +11,8 @@ from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 
 from emma_fusion.cli import main
 from emma_fusion.fuser import Fuser
-from emma_fusion.media.rasters import write_picture
-from emma_fusion.media.records import read_record
+from emma_fusion.images.raster import write_picture
+from emma_fusion.images.record import read_record
 from phantoms import (
     BIRTH,
     IDENTITY,

@@ -5,8 +5,8 @@ import pytest
 
 from emma_fusion.cli import main
 from emma_fusion.fuser import Fuser
-from emma_fusion.media.rasters import encode_pages, read_pages, read_picture, write_picture
-from emma_fusion.media.records import read_record
+from emma_fusion.images.raster import encode_pages, read_pages, read_picture, write_picture
+from emma_fusion.images.record import read_record
 
 RNG = np.random.default_rng(0)
 

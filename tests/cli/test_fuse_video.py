@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from emma_fusion.cli import main, video
+from emma_fusion.demo import render_scene
 from emma_fusion.fuser import Fuser
-from emma_fusion.media.rasters import read_picture, write_picture
-from emma_fusion.media.records import read_record
-from emma_fusion.media.scene import render_scene
-from emma_fusion.media.video import live
-from emma_fusion.media.video.reading import VideoFile
-from emma_fusion.media.video.writing import read_film_record
+from emma_fusion.images.raster import read_picture, write_picture
+from emma_fusion.images.record import read_record
+from emma_fusion.video import live
+from emma_fusion.video.reading import VideoFile
+from emma_fusion.video.writing import read_film_record
 from films import damage, picture, write_film
 
 VISIBLE = [picture(number) for number in range(12)]
@@ -232,7 +232,7 @@ def test_options_of_films_for_pictures_and_a_missing_extra(emma, films, tmp_path
     said = emma(films[0], tmp_path / "small.mp4", "-o", tmp_path / "b.mp4", code=2)
     assert "ir.mp4 is 96x64" in said
     assert not (tmp_path / "b.mp4").exists()
-    monkeypatch.setattr("emma_fusion.media.video.frames.find_spec", lambda name: None)
+    monkeypatch.setattr("emma_fusion.video.frames.find_spec", lambda name: None)
     assert "emma-fusion[video]" in emma(*films, "-o", tmp_path / "b.mp4", code=2)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from emma_fusion.cli import main
-from emma_fusion.media.rasters import read_picture, write_picture
+from emma_fusion.images.raster import read_picture, write_picture
 from emma_fusion.pair import luminance
 from films import picture, write_film
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from emma_fusion import Sensor, models
-from emma_fusion.bench.sensing import score_sensing
 from emma_fusion.cli import main
-from emma_fusion.media.rasters import read_picture, write_picture
-from emma_fusion.media.records import read_record
+from emma_fusion.experiments.sensing import score_sensing
+from emma_fusion.images.raster import read_picture, write_picture
+from emma_fusion.images.record import read_record
 from emma_fusion.networks.sensing import SensingUNet
 from emma_fusion.networks.weights import save_weights
 

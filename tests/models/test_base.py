@@ -10,8 +10,8 @@ import torch
 from emma_fusion import models
 from emma_fusion.errors import UserError
 from emma_fusion.fuser import Fuser
-from emma_fusion.media.folders import match_pairs
-from emma_fusion.media.rasters import read_pair
+from emma_fusion.images.folders import match_pairs
+from emma_fusion.images.raster import read_pair
 from emma_fusion.metrics import hidden_pattern_ratio, score
 from emma_fusion.networks.weights import load_sensing, read_facts
 

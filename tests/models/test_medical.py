@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from emma_fusion.fuser import Fuser
-from emma_fusion.media.folders import match_pairs
-from emma_fusion.media.rasters import read_pair
+from emma_fusion.images.folders import match_pairs
+from emma_fusion.images.raster import read_pair
 from emma_fusion.metrics import hidden_pattern_ratio, score
 
 HELD_OUT = [("ct-mri", "ct", "41???"), ("pet-mri", "pet", "41???"), ("spect-mri", "spect", "40???")]

@@ -8,8 +8,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from emma_fusion.media.rasters import decode_picture, encode_picture
-from emma_fusion.media.scene import render_scene
+from emma_fusion.demo import render_scene
+from emma_fusion.images.raster import decode_picture, encode_picture
 from emma_fusion.web import studio as studio_room
 from emma_fusion.web.limits import Limits
 from emma_fusion.web.server import make_server, serving

@@ -10,8 +10,8 @@ import pytest
 from emma_fusion.bench.scoring import Rules, score_files
 from emma_fusion.errors import UserError
 from emma_fusion.fuser import Fuser
-from emma_fusion.media.rasters import decode_picture
-from emma_fusion.media.records import read_record
+from emma_fusion.images.raster import decode_picture
+from emma_fusion.images.record import read_record
 from emma_fusion.metrics.conventions import NINE
 from emma_fusion.web.limits import Limits
 from emma_fusion.web.networks import Networks

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from emma_fusion.bench.layouts import LAYOUTS, Layout
 from emma_fusion.errors import UserError
-from emma_fusion.media.folders import check_name, match_pairs
+from emma_fusion.images.folders import check_name, match_pairs
 
 
 @dataclass(frozen=True)

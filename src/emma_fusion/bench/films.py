@@ -16,13 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from emma_fusion.errors import UserError
-from emma_fusion.media.folders import check_name
-from emma_fusion.media.rasters import write_picture
-from emma_fusion.media.video.frames import is_video
-from emma_fusion.media.video.pairing import pair_frames
-from emma_fusion.media.video.reading import VideoFile
-from emma_fusion.media.video.steady import SteadyRange
+from emma_fusion.images.folders import check_name
+from emma_fusion.images.raster import write_picture
 from emma_fusion.pair import Pair, from_unit
+from emma_fusion.video.frames import is_video
+from emma_fusion.video.pairing import pair_frames
+from emma_fusion.video.reading import VideoFile
+from emma_fusion.video.steady import SteadyRange
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from emma_fusion.media.records import read_record
+from emma_fusion.images.record import read_record
 
 
 def mixed_makers(pictures: Iterable[Path]) -> str:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import emma_fusion
 from emma_fusion import baselines, models
 from emma_fusion.errors import UserError
-from emma_fusion.media.folders import check_name, list_pictures
+from emma_fusion.images.folders import check_name, list_pictures
 from emma_fusion.pair import FloatArray, Pair
 
 #: Packages name their own methods in this group: ``mine = "package.module:function"``.

@@ -22,7 +22,7 @@ from emma_fusion.bench.statistics import Cell
 from emma_fusion.bench.tables import SIGNIFICANT, TOO_FEW, Table
 from emma_fusion.bench.temporal import Steadiness
 from emma_fusion.errors import UserError
-from emma_fusion.media.rasters import read_pair, read_picture
+from emma_fusion.images.raster import read_pair, read_picture
 from emma_fusion.metrics import METRICS
 from emma_fusion.pair import from_unit
 

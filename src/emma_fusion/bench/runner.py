@@ -24,7 +24,7 @@ from emma_fusion.bench.scoring import (
 from emma_fusion.bench.store import Row, Store
 from emma_fusion.bench.workers import workers
 from emma_fusion.errors import UserError
-from emma_fusion.media.folders import list_pictures
+from emma_fusion.images.folders import list_pictures
 
 SAVE_EVERY = 5.0  # seconds
 Progress = Callable[[int, int], None]

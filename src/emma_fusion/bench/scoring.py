@@ -15,8 +15,8 @@ import emma_fusion
 from emma_fusion import metrics
 from emma_fusion.bench.methods import Fuse, hash_sources
 from emma_fusion.errors import UserError
-from emma_fusion.media.rasters import read_pair, read_picture, write_picture
-from emma_fusion.media.records import read_record
+from emma_fusion.images.raster import read_pair, read_picture, write_picture
+from emma_fusion.images.record import read_record
 from emma_fusion.metrics.conventions import find_convention
 from emma_fusion.pair import Pair, from_unit, stretch
 

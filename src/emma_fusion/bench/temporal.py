@@ -22,7 +22,7 @@ from emma_fusion.bench.store import Row, Store
 from emma_fusion.bench.tables import markdown_grid
 from emma_fusion.bench.workers import workers
 from emma_fusion.errors import UserError
-from emma_fusion.media.rasters import read_pair, read_picture
+from emma_fusion.images.raster import read_pair, read_picture
 from emma_fusion.metrics.temporal import bidirectional_warping_error, motion_smoothness
 from emma_fusion.pair import from_unit
 

@@ -15,7 +15,7 @@ from emma_fusion.cli.scoring import SeedOption, begin
 
 if TYPE_CHECKING:
     from emma_fusion.bench import Dataset, Method, Run
-    from emma_fusion.training.ablation import Ablation, Judged, Report, Task
+    from emma_fusion.experiments.ablation import Ablation, Judged, Report, Task
 
 
 def ablate(
@@ -52,7 +52,7 @@ def ablate(
     try:
         import lightning_fabric  # noqa: F401
 
-        from emma_fusion.training import ablation as room
+        from emma_fusion.experiments import ablation as room
     except ImportError as error:
         raise UserError(
             f"Training needs {error.name}: pip install 'emma-fusion[train]'."
@@ -108,7 +108,7 @@ def _check_output(output: Path, resume: bool, config: str) -> None:
 def _keep_settings(chosen: Ablation, path: Path) -> None:
     import yaml
 
-    from emma_fusion.media.rasters import write_whole
+    from emma_fusion.images.raster import write_whole
 
     text = yaml.safe_dump(chosen.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     write_whole({path: text.encode()})
@@ -166,12 +166,12 @@ def _score_and_report(
 ) -> tuple[Run, list[str]]:
     """Fuses, scores and writes down what the complete variants give."""
     from emma_fusion import bench
-    from emma_fusion.bench import ablation as statistics
-    from emma_fusion.bench import ablation_report as writers
     from emma_fusion.bench import facts as surroundings
     from emma_fusion.errors import UserError
-    from emma_fusion.media.rasters import write_picture, write_whole
-    from emma_fusion.training.ablation import run_folder
+    from emma_fusion.experiments import ablation_report as writers
+    from emma_fusion.experiments import ablation_statistics as statistics
+    from emma_fusion.experiments.ablation import run_folder
+    from emma_fusion.images.raster import write_picture, write_whole
 
     runs = {variant: [f"{variant}.seed-{s}" for s in chosen.seeds] for variant in complete}
     folders = {
@@ -241,8 +241,8 @@ def _equivariance_errors(
     from dataclasses import replace
     from statistics import fmean
 
-    from emma_fusion.bench.equivariance import Settings, grid, run
     from emma_fusion.errors import UserError
+    from emma_fusion.experiments.equivariance import Settings, grid, run
 
     stems = list(dataset.pairs)
     count = min(judged.equivariance, len(stems))
@@ -297,8 +297,8 @@ def _about(chosen: Ablation, variants: list[str], output: Path) -> dict[str, dic
     from statistics import fmean
 
     from emma_fusion import models
+    from emma_fusion.experiments.ablation import run_folder
     from emma_fusion.networks.weights import load_fuser, read_facts
-    from emma_fusion.training.ablation import run_folder
 
     about = {}
     for variant in variants:

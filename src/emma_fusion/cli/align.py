@@ -11,7 +11,7 @@ import typer
 from emma_fusion.cli.progress import bar
 
 if TYPE_CHECKING:
-    from emma_fusion.media.alignment import Aligner
+    from emma_fusion.align import Aligner
 
 
 def align(
@@ -38,8 +38,8 @@ def align(
 
     Nothing that exists is replaced without --overwrite; with folders it is skipped.
     """
+    from emma_fusion.align import Aligner
     from emma_fusion.errors import UserError
-    from emma_fusion.media.alignment import Aligner
 
     aligner = Aligner(how)
     pairs = find_pairs(infrared, visible)
@@ -85,7 +85,7 @@ def find_pairs(infrared: Path, visible: Path) -> list[tuple[Path, Path]]:
         UserError: something does not exist, or one is a folder and one a file.
     """
     from emma_fusion.errors import UserError
-    from emma_fusion.media.folders import match_pairs
+    from emma_fusion.images.folders import match_pairs
 
     for path in (infrared, visible):
         if not path.exists():
@@ -108,7 +108,7 @@ def write(infrared: Path, visible: Path, target: Path, aligner: Aligner) -> None
     import numpy as np
 
     from emma_fusion import __version__
-    from emma_fusion.media.rasters import read_picture, write_picture
+    from emma_fusion.images.raster import read_picture, write_picture
 
     thermal, picture = read_picture(infrared), read_picture(visible)
     aligned = aligner(thermal, picture, (infrared.name, visible.name))

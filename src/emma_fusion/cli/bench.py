@@ -176,7 +176,7 @@ def _write(
 ) -> None:
     from emma_fusion.bench import facts, report, temporal
     from emma_fusion.bench import tables as writers
-    from emma_fusion.media.rasters import write_whole
+    from emma_fusion.images.raster import write_whole
 
     collected = facts.collect(outcome, seed, device)
     head = "\n".join(f"- {name}: {text}" for name, text in collected.items())

@@ -29,10 +29,10 @@ def calibrate(
     Each pair is registered; those without confidence are left out, and of the others the median
     is taken. Give the file to emma fuse --align or emma align --align.
     """
+    from emma_fusion.align import calibrate as find_rig
     from emma_fusion.cli.align import find_pairs
     from emma_fusion.errors import UserError
-    from emma_fusion.media.alignment import calibrate as find_rig
-    from emma_fusion.media.rasters import read_picture, write_whole
+    from emma_fusion.images.raster import read_picture, write_whole
 
     if output.is_dir():
         raise UserError(f"{output} is a folder: name the calibration's file, such as rig.json.")

@@ -49,9 +49,9 @@ def check(
 
 def measure(infrared: Path, visible: Path) -> dict[str, Any]:
     """How far one pair is off, and how sure that is."""
-    from emma_fusion.media.alignment import register
-    from emma_fusion.media.alignment.registration import plane_of, size_of
-    from emma_fusion.media.rasters import read_picture
+    from emma_fusion.align import register
+    from emma_fusion.align.registration import plane_of, size_of
+    from emma_fusion.images.raster import read_picture
 
     thermal, picture = read_picture(infrared), read_picture(visible)
     found = register(plane_of(thermal), plane_of(picture))

@@ -20,11 +20,11 @@ def demo(
 ) -> None:
     """Draw a street at night in infrared and visible light, and fuse the two."""
     from emma_fusion import __version__
+    from emma_fusion.demo import render_scene
     from emma_fusion.errors import UserError
     from emma_fusion.fuser import Fuser
-    from emma_fusion.media.rasters import write_picture
-    from emma_fusion.media.scene import render_scene
-    from emma_fusion.media.sheet import make_sheet
+    from emma_fusion.images.raster import write_picture
+    from emma_fusion.images.sheet import make_sheet
 
     names = ("infrared", "visible", "fused", "sheet")
     infrared_file, visible_file, fused_file, sheet_file = (output / f"{n}.png" for n in names)

@@ -205,7 +205,7 @@ def _write(
     from emma_fusion.bench.facts import surroundings
     from emma_fusion.downstream import report
     from emma_fusion.downstream.drawing import sheet
-    from emma_fusion.media.rasters import write_picture, write_whole
+    from emma_fusion.images.raster import write_picture, write_whole
 
     facts = _facts(experiment, dataset, cells) | surroundings(0, experiment.run.device)
     names = [kind.name for kind in kinds]

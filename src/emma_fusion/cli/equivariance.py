@@ -24,8 +24,8 @@ from emma_fusion.cli.scoring import (
 )
 
 if TYPE_CHECKING:
-    from emma_fusion.bench.equivariance import Outcome
-    from emma_fusion.bench.equivariance_report import Line
+    from emma_fusion.experiments.equivariance import Outcome
+    from emma_fusion.experiments.equivariance_report import Line
 
 Number = TypeVar("Number", bound=float)
 
@@ -77,7 +77,7 @@ def equivariance(
     """
     begin("equivariance", output, "matplotlib", "scipy")
     from emma_fusion.bench import open_datasets, open_methods
-    from emma_fusion.bench.equivariance import ANGLES, SHIFTS, Settings, grid, run
+    from emma_fusion.experiments.equivariance import ANGLES, SHIFTS, Settings, grid, run
 
     cases = grid(
         SHIFTS if shifts is None else parse_numbers("--shifts", shifts, int),
@@ -127,7 +127,7 @@ def parse_numbers(option: str, text: str, kind: Callable[[str], Number]) -> list
 
 def write(outcome: Outcome, output: Path, seed: int, device: str) -> None:
     """Write the results into the folder, and print the means."""
-    from emma_fusion.bench import equivariance_report as report
+    from emma_fusion.experiments import equivariance_report as report
 
     lines = report.summarise(outcome, seed)
     facts = report.collect(outcome, seed, device)
@@ -170,7 +170,7 @@ def show_table(lines: list[Line], title: str, margin: int) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from emma_fusion.bench.equivariance_report import TITLES, percent
+    from emma_fusion.experiments.equivariance_report import TITLES, percent
 
     for value, about in TITLES.items():
         heading = f"{escape(title)}: error in percent. {about.format(margin=margin)}"

@@ -92,7 +92,7 @@ def match(
         Stem -> the three paths; fused pictures without both sources; stems without a fused one.
     """
     from emma_fusion.errors import UserError
-    from emma_fusion.media.folders import list_pictures, match_pairs
+    from emma_fusion.images.folders import list_pictures, match_pairs
 
     paths = (fused, infrared, visible)
     for path in paths:

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from emma_fusion.errors import UserError
-from emma_fusion.media.folders import SUFFIXES, list_pictures
-from emma_fusion.media.rasters import check_format, write_picture
-from emma_fusion.media.video.frames import Frame, is_video
-from emma_fusion.media.video.writing import VideoWriter, find_encoder
+from emma_fusion.images.folders import SUFFIXES, list_pictures
+from emma_fusion.images.raster import check_format, write_picture
+from emma_fusion.video.frames import Frame, is_video
+from emma_fusion.video.writing import VideoWriter, find_encoder
 
 if TYPE_CHECKING:
     from emma_fusion.cli.fuse import Request

@@ -16,8 +16,8 @@ from emma_fusion.cli.progress import bar
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from emma_fusion.align import Aligner
     from emma_fusion.fuser import Fuser
-    from emma_fusion.media.alignment import Aligner
     from emma_fusion.pair import Pair
 
     Fused = tuple[npt.NDArray[Any], dict[str, Any]]
@@ -345,7 +345,7 @@ def fuse(
         )
 
     from emma_fusion.cli.video import FilmOptions, fuse_video, is_film
-    from emma_fusion.media.volumes import is_volume
+    from emma_fusion.scans.open import is_volume
 
     film = FilmOptions(video, live, layout, rate, offset, frames, show)
     if is_film(first, second, output, film):
@@ -367,7 +367,7 @@ def fuse(
             f"{folder} is a folder and {file} is a file: give two files or two folders."
         )
     from emma_fusion.cli.thermal import fuse_pages, settle_range
-    from emma_fusion.media.rasters import count_pages
+    from emma_fusion.images.raster import count_pages
 
     if infrared.is_dir():
         jobs = plan_folder(infrared, visible, Path(output), request)
@@ -397,7 +397,7 @@ def open_aligner(how: str) -> Aligner | None:
     """What aligns pairs as asked; None for "off"."""
     if how == "off":
         return None
-    from emma_fusion.media.alignment import Aligner
+    from emma_fusion.align import Aligner
 
     return Aligner(how)
 
@@ -429,7 +429,7 @@ def plan_file(infrared: Path, visible: Path, output: str, request: Request) -> P
 def plan_folder(infrared: Path, visible: Path, output: Path, request: Request) -> list[Job]:
     """What is to be done. The rest is listed."""
     from emma_fusion.errors import UserError
-    from emma_fusion.media.folders import fold, match_pairs
+    from emma_fusion.images.folders import fold, match_pairs
 
     if output.exists() and not output.is_dir():
         raise UserError(f"{output} is a file: the fused pictures of two folders need a folder.")
@@ -498,9 +498,9 @@ def fuse_jobs(
     Yields:
         Each job when it is done, in order, and the exception that it failed by, or None.
     """
-    from emma_fusion.cli.overlap import overlapped
     from emma_fusion.cli.thermal import fuse_pages
-    from emma_fusion.media.rasters import count_pages
+    from emma_fusion.images.raster import count_pages
+    from emma_fusion.jobs.overlap import overlapped
 
     def read_job(place: Place) -> tuple[Job, Pair | None]:
         infrared, visible, target = fetch(place)
@@ -531,7 +531,7 @@ def fuse_jobs(
 
 def read(infrared: Path, visible: Path, target: Path, request: Request) -> Pair:
     """Read a pair, in the form in which its fused picture is to be written to `target`."""
-    from emma_fusion.media.rasters import read_pair
+    from emma_fusion.images.raster import read_pair
 
     pair = read_pair(
         infrared,
@@ -548,7 +548,7 @@ def read(infrared: Path, visible: Path, target: Path, request: Request) -> Pair:
 
 def check_target(target: Path, request: Request) -> None:
     """Check that the record beside a picture takes the place of nothing else."""
-    from emma_fusion.media.records import check_beside
+    from emma_fusion.images.record import check_beside
 
     if not request.overwrite:
         check_beside(target)
@@ -558,7 +558,7 @@ def prepare(pair: Pair, target: Path, request: Request) -> Pair:
     """A pair in the form in which its fused picture is to be written to `target`."""
     import numpy as np
 
-    from emma_fusion.media.rasters import ALPHA_SUFFIXES, check_format
+    from emma_fusion.images.raster import ALPHA_SUFFIXES, check_format
 
     if request.range_rule:
         pair.record["infrared"]["rule"] = request.range_rule
@@ -570,7 +570,7 @@ def prepare(pair: Pair, target: Path, request: Request) -> Pair:
     if request.paper:
         pair = replace(pair, colour=None)
     if request.palette:
-        from emma_fusion.media.palettes import colour_by_infrared
+        from emma_fusion.values.palettes import colour_by_infrared
 
         pair = colour_by_infrared(pair, request.palette)
     if request.depth:
@@ -587,8 +587,8 @@ def put(
     target: Path,
 ) -> None:
     """Write a fused picture with its record, and where it lies on the Earth if its inputs say."""
-    from emma_fusion.media.geotiff import read_georeference
-    from emma_fusion.media.rasters import write_picture
+    from emma_fusion.images.geotiff import read_georeference
+    from emma_fusion.images.raster import write_picture
 
     georeference = read_georeference(visible) or read_georeference(infrared)
     write_picture(target, picture, record, georeference)

@@ -20,8 +20,8 @@ def info(
 
     Exit code 2 where a file is unreadable or the sizes differ.
     """
-    from emma_fusion.media.rasters import read_pair
-    from emma_fusion.media.video.frames import is_video
+    from emma_fusion.images.raster import read_pair
+    from emma_fusion.video.frames import is_video
 
     if is_video(infrared) or is_video(visible):
         _films(infrared, visible, as_json)
@@ -58,7 +58,7 @@ def info(
 def _films(infrared: Path, visible: Path, as_json: bool) -> None:
     """Say what two films are."""
     from emma_fusion.errors import UserError
-    from emma_fusion.media.video.reading import VideoFile
+    from emma_fusion.video.reading import VideoFile
 
     films = {"infrared": VideoFile(infrared, deep=True), "visible": VideoFile(visible)}
     facts: dict[str, dict[str, object]] = {}

@@ -51,7 +51,7 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
 
 def set_of_pairs(infrared: Path, visible: Path) -> dict[str, Any]:
     """Two folders of the command line as a set of pairs in a configuration."""
-    from emma_fusion.media.folders import match_pairs
+    from emma_fusion.images.folders import match_pairs
 
     # A few pairs to look at while the others train; of a handful none can be spared.
     validation = min(4, len(match_pairs(infrared, visible)[0]) // 10)

@@ -13,7 +13,7 @@ from emma_fusion.cli.progress import bar
 from emma_fusion.cli.scoring import finite
 
 if TYPE_CHECKING:
-    from emma_fusion.bench.sensing import Scores
+    from emma_fusion.experiments.sensing import Scores
     from emma_fusion.sensor import Sensor
 
 
@@ -107,7 +107,7 @@ def plan(fused: Path, output: Path, sources: tuple[Path, Path] | None) -> list[J
             sensed picture would take the place of an input.
     """
     from emma_fusion.errors import UserError
-    from emma_fusion.media.folders import list_pictures, match_pairs
+    from emma_fusion.images.folders import list_pictures, match_pairs
 
     for path in (fused, *(sources or ())):
         if not path.exists():
@@ -151,7 +151,7 @@ def plan(fused: Path, output: Path, sources: tuple[Path, Path] | None) -> list[J
 def write(sensor: Sensor, job: Job) -> None:
     """Sense a fused picture, and write both pictures with the record of how they were made."""
     from emma_fusion import __version__
-    from emma_fusion.media.rasters import read_picture, write_picture
+    from emma_fusion.images.raster import read_picture, write_picture
 
     infrared, visible = sensor(read_picture(job.fused))
     made = {"software": f"emma-fusion {__version__}", "model": sensor.name, "of": job.fused.name}
@@ -165,7 +165,7 @@ def report(jobs: list[Job], model: str, as_json: bool, failures: dict[Path, str]
     Pictures that cannot be scored are added to the failures.
     """
     from emma_fusion import __version__
-    from emma_fusion.bench.sensing import mean_scores
+    from emma_fusion.experiments.sensing import mean_scores
 
     scores: dict[str, Scores] = {}
     for job in jobs:
@@ -187,8 +187,8 @@ def report(jobs: list[Job], model: str, as_json: bool, failures: dict[Path, str]
 def score(fused: Path, infrared: Path, visible: Path, sources: tuple[Path, Path]) -> Scores:
     """Score one fused picture and what was sensed in it."""
     from emma_fusion.bench.scoring import without_alpha
-    from emma_fusion.bench.sensing import score_sensing
-    from emma_fusion.media.rasters import read_pair, read_picture
+    from emma_fusion.experiments.sensing import score_sensing
+    from emma_fusion.images.raster import read_pair, read_picture
     from emma_fusion.metrics import luminance
 
     pair = read_pair(*sources, colour="none")
@@ -202,7 +202,7 @@ def print_table(means: Scores, count: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from emma_fusion.bench.sensing import METRICS, SENSED, SOURCES
+    from emma_fusion.experiments.sensing import METRICS, SENSED, SOURCES
 
     table = Table(caption=f"means of {count} pictures; i infrared, v visible, f fused")
     table.add_column("")

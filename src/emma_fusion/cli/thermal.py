@@ -8,13 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from emma_fusion.align import align
 from emma_fusion.errors import UserError
-from emma_fusion.media.alignment import align
-from emma_fusion.media.folders import list_pictures
-from emma_fusion.media.rasters import encode_pages, read_pages, write_whole
-from emma_fusion.media.records import beside, to_json
-from emma_fusion.media.thermal import common_range, mend, parse_shares
+from emma_fusion.images.folders import list_pictures
+from emma_fusion.images.raster import encode_pages, read_pages, write_whole
+from emma_fusion.images.record import beside, to_json
 from emma_fusion.pair import Pair
+from emma_fusion.values.mending import mend
+from emma_fusion.values.ranges import common_range, parse_shares
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import typer
 
+from emma_fusion.align import align
 from emma_fusion.cli.film_output import FilmOutput, FolderOutput, Output, Window, plan_output
 from emma_fusion.cli.progress import bar
 from emma_fusion.errors import UserError
-from emma_fusion.media.alignment import align
-from emma_fusion.media.thermal import mend
-from emma_fusion.media.video.folder import FrameFolder
-from emma_fusion.media.video.frames import Frame, is_video
-from emma_fusion.media.video.layout import Layout, lay_out
-from emma_fusion.media.video.live import TIME_BASE, Camera, watch
-from emma_fusion.media.video.pairing import pair_frames
-from emma_fusion.media.video.pipeline import ahead
-from emma_fusion.media.video.reading import VideoFile
-from emma_fusion.media.video.steady import SteadyFuse, SteadyRange
 from emma_fusion.pair import FloatArray, Pair
+from emma_fusion.values.mending import mend
+from emma_fusion.video.folder import FrameFolder
+from emma_fusion.video.frames import Frame, is_video
+from emma_fusion.video.layout import Layout, lay_out
+from emma_fusion.video.live import TIME_BASE, Camera, watch
+from emma_fusion.video.pairing import pair_frames
+from emma_fusion.video.pipeline import ahead
+from emma_fusion.video.reading import VideoFile
+from emma_fusion.video.steady import SteadyFuse, SteadyRange
 
 if TYPE_CHECKING:
     from emma_fusion.cli.fuse import Request

@@ -28,7 +28,7 @@ from emma_fusion.downstream.samples import Scenes, Target
 from emma_fusion.downstream.segment import Segmentation
 from emma_fusion.downstream.task import Task
 from emma_fusion.errors import UserError
-from emma_fusion.media.rasters import read_picture, write_picture, write_whole
+from emma_fusion.images.raster import read_picture, write_picture, write_whole
 from emma_fusion.training.checkpoint import NAME as CHECKPOINT
 from emma_fusion.training.config import read_settings
 

@@ -15,7 +15,7 @@ from emma_fusion.downstream.labels import IGNORED, Boxes
 from emma_fusion.downstream.layouts import Dataset
 from emma_fusion.downstream.samples import Target
 from emma_fusion.downstream.task import Task
-from emma_fusion.media.sheet import make_sheet
+from emma_fusion.images.sheet import make_sheet
 
 #: Detections that are less likely are not drawn.
 LIKELY = 0.3

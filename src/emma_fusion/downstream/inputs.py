@@ -15,8 +15,8 @@ from emma_fusion.bench.methods import Fuse, Method
 from emma_fusion.bench.scoring import source_hash, was_made_by, without_alpha
 from emma_fusion.downstream.layouts import Dataset, Scene
 from emma_fusion.errors import UserError
-from emma_fusion.media.folders import list_pictures
-from emma_fusion.media.rasters import read_pair, read_picture, write_picture
+from emma_fusion.images.folders import list_pictures
+from emma_fusion.images.raster import read_pair, read_picture, write_picture
 from emma_fusion.pair import from_unit, luminance
 
 Picture = NDArray[np.uint8]

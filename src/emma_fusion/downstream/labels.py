@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emma_fusion.errors import UserError
-from emma_fusion.media.rasters import read_picture
+from emma_fusion.images.raster import read_picture
 
 #: Stands in a mask for pixels that are neither learned from nor measured.
 IGNORED = 255

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from emma_fusion.errors import UserError
-from emma_fusion.media.folders import list_pictures
+from emma_fusion.images.folders import list_pictures
 from emma_fusion.training.config import read_settings
 
 

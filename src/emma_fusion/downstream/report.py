@@ -9,7 +9,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from emma_fusion.bench.ablation_report import finite
 from emma_fusion.bench.tables import markdown_grid
 from emma_fusion.downstream.comparison import Cell
 from emma_fusion.downstream.config import SOURCES
@@ -21,6 +20,7 @@ from emma_fusion.downstream.statistics import (
     gather,
     mean_of,
 )
+from emma_fusion.experiments.ablation_report import finite
 
 HOW = f"""Intervals are 95% intervals of the mean over seeds (Student's t). A difference counts \
 where the paired t-test over seeds, corrected for all comparisons of this table by Holm's method, \

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from emma_fusion.bench.ablation import crossed_interval
 from emma_fusion.bench.statistics import holm
 from emma_fusion.downstream.comparison import Cell
+from emma_fusion.experiments.ablation_statistics import crossed_interval
 
 SIGNIFICANT = 0.05
 

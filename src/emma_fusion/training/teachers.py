@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from emma_fusion import baselines
 from emma_fusion.errors import UserError
-from emma_fusion.media.folders import list_pictures
-from emma_fusion.media.rasters import read_pair
+from emma_fusion.images.folders import list_pictures
+from emma_fusion.images.raster import read_pair
 from emma_fusion.training.config import Additive, Pairs
 
 Plane = npt.NDArray[np.float32]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from emma_fusion.errors import UserError
-from emma_fusion.media.folders import SUFFIXES
+from emma_fusion.images.folders import SUFFIXES
 from emma_fusion.web.limits import MEGA, Limits
 from emma_fusion.web.names import shown_name
 

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from emma_fusion.errors import UserError
-from emma_fusion.media.palettes import colour_by_infrared
-from emma_fusion.media.video.frames import Frame, need_av
-from emma_fusion.media.video.layout import Layout, lay_out
-from emma_fusion.media.video.pairing import pair_frames
-from emma_fusion.media.video.reading import VideoFile
-from emma_fusion.media.video.steady import SteadyFuse, SteadyRange
-from emma_fusion.media.video.writing import VideoWriter
 from emma_fusion.pair import FloatArray, Pair
+from emma_fusion.values.palettes import colour_by_infrared
+from emma_fusion.video.frames import Frame, need_av
+from emma_fusion.video.layout import Layout, lay_out
+from emma_fusion.video.pairing import pair_frames
+from emma_fusion.video.reading import VideoFile
+from emma_fusion.video.steady import SteadyFuse, SteadyRange
+from emma_fusion.video.writing import VideoWriter
 from emma_fusion.web.limits import Limits
 from emma_fusion.web.pictures import Choices, record
 

@@ -14,12 +14,12 @@ import numpy.typing as npt
 from emma_fusion import __version__
 from emma_fusion.bench.scoring import Rules, score_pictures, without_alpha
 from emma_fusion.errors import UserError
-from emma_fusion.media.headers import read_header
-from emma_fusion.media.palettes import Palette, colour_by_infrared
-from emma_fusion.media.rasters import ALPHA_SUFFIXES, decode_picture, encode_picture
+from emma_fusion.images.header import read_header
+from emma_fusion.images.raster import ALPHA_SUFFIXES, decode_picture, encode_picture
 from emma_fusion.metrics import METRICS
 from emma_fusion.metrics.conventions import NINE
 from emma_fusion.pair import Colour, Contrast, FloatArray, Pair, from_unit
+from emma_fusion.values.palettes import Palette, colour_by_infrared
 from emma_fusion.web.limits import MEGA, Limits
 from emma_fusion.web.names import shown_name
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from emma_fusion import __version__
 from emma_fusion.errors import UserError
-from emma_fusion.media.palettes import Palette
-from emma_fusion.media.video import need_av
+from emma_fusion.values.palettes import Palette
+from emma_fusion.video import need_av
 from emma_fusion.web.guard import Guard
 from emma_fusion.web.limits import MEGA
 from emma_fusion.web.names import shown_name

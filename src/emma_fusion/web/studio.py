@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial, wraps
 from typing import Any, get_args
 
+from emma_fusion.demo import render_scene
 from emma_fusion.errors import UserError
-from emma_fusion.media.rasters import encode_picture
-from emma_fusion.media.records import INSIDE
-from emma_fusion.media.scene import render_scene
-from emma_fusion.media.video.layout import Layout
+from emma_fusion.images.raster import encode_picture
+from emma_fusion.images.record import INSIDE
+from emma_fusion.video.layout import Layout
 from emma_fusion.web.archives import Match, match_paths
 from emma_fusion.web.limits import Limits
 from emma_fusion.web.names import safe_stem, shown_name, stem
