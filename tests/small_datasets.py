@@ -12,15 +12,15 @@ SHAPE = (40, 48)
 METRICS = ("EN", "SD", "MSE")
 
 
-def write(path: Path, picture: np.ndarray) -> Path:
+def write(path: Path, image: np.ndarray) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), picture if picture.ndim == 2 else picture[..., ::-1])
+    assert cv2.imwrite(str(path), image if image.ndim == 2 else image[..., ::-1])
     return path
 
 
 @pytest.fixture
 def folders(tmp_path):
-    """ir/ and vi/ with the pictures a, b, c and d, the visible ones in colour."""
+    """ir/ and vi/ with the images a, b, c and d, the visible ones in colour."""
     random = np.random.default_rng(0)
     for stem in "abcd":
         infrared = cv2.GaussianBlur(random.integers(0, 255, SHAPE, np.uint8), (5, 5), 1)

@@ -26,7 +26,7 @@ from emma_fusion.align.warping import feather, warp
 from emma_fusion.blending import blend
 from emma_fusion.demo import render_scene
 from emma_fusion.errors import UserError
-from emma_fusion.images.raster import read_picture
+from emma_fusion.images.raster import read_image
 from emma_fusion.pair import Pair
 
 SIZE = (180, 240)
@@ -37,9 +37,9 @@ def street():
     return render_scene(*SIZE)
 
 
-def displaced(picture, matrix):
+def displaced(image, matrix):
     return cv2.warpPerspective(
-        picture, matrix, picture.shape[1::-1], flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
+        image, matrix, image.shape[1::-1], flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
     )
 
 
@@ -54,7 +54,7 @@ def test_a_registered_pair_stays_as_it_is(street):
     assert np.array_equal(alignment.matrix, np.eye(3))
     assert alignment.moved == 0
     aligned = Aligner("auto")(*street)
-    assert aligned.picture is street[0]
+    assert aligned.image is street[0]
     assert aligned.cover is None
     assert aligned.record["alignment"]["model"] == "identity"
 
@@ -101,12 +101,12 @@ def test_sizes_may_differ(street):
     assert corner_distance(np.linalg.inv(truth) @ alignment.matrix, np.eye(3), SIZE) < 3
 
 
-def test_unrelated_pictures_are_refused(street):
+def test_unrelated_images_are_refused(street):
     rng = np.random.default_rng(0)
     other = cv2.GaussianBlur(rng.uniform(0, 255, SIZE).astype(np.float32), (0, 0), 3)
     other = cv2.normalize(other, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
-    for picture in (other, np.ascontiguousarray(street[0][::-1]), np.full(SIZE, 9, np.uint8)):
-        assert not found((picture, street[1])).trusted
+    for image in (other, np.ascontiguousarray(street[0][::-1]), np.full(SIZE, 9, np.uint8)):
+        assert not found((image, street[1])).trusted
     with pytest.raises(UserError, match=r"a\.png could not be aligned with b\.png: only \d+%"):
         Aligner("auto")(other, street[1], ("a.png", "b.png"))
 
@@ -148,7 +148,7 @@ def test_the_edge_of_the_infrared_is_no_seam():
     assert covered[:, :30].max() == 0
     assert covered[:, 30:].min() == 1
     assert cover[:, :31].max() == 0
-    assert cover[:, 40:].min() == 1  # the frame of the picture is no edge
+    assert cover[:, 40:].min() == 1  # the frame of the image is no edge
     pair = Pair.from_arrays(infrared, visible, cover=cover)
     fused = pair.compose(np.ones((100, 120), np.float32))
     assert fused[:, :30].max() == 0
@@ -203,7 +203,7 @@ def test_a_calibration_is_the_median_and_survives_its_file(street, tmp_path):
     assert (again.pairs, again.infrared, again.visible) == (2, SIZE, SIZE)
     aligned = Aligner(str(path))(moved, street[1])
     inside = aligned.cover == 1
-    apart = np.abs(aligned.picture.astype(float) - street[0])[inside]
+    apart = np.abs(aligned.image.astype(float) - street[0])[inside]
     assert apart.mean() < 0.5 * np.abs(moved.astype(float) - street[0])[inside].mean()
     with pytest.raises(UserError, match="20x10 pixels, but the calibration is for 240x180"):
         Aligner(str(path))(np.zeros((10, 20), np.uint8), street[1])
@@ -255,7 +255,7 @@ def test_names_that_are_no_alignment():
 
 def test_a_real_pair(data):
     names = data / "roadscene" / "train"
-    infrared, visible = (read_picture(names / side / "FLIR_06407.jpg") for side in ("ir", "vi"))
+    infrared, visible = (read_image(names / side / "FLIR_06407.jpg") for side in ("ir", "vi"))
     size = size_of(infrared)
     matrix = shift(-12, 9) @ turned(2, 1.0, middle(size))
     alignment = found((displaced(infrared, matrix), visible))

@@ -20,11 +20,11 @@ def scene() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     return render_scene(240, 320)
 
 
-def part(picture: NDArray[np.uint8], box: tuple[float, ...]) -> NDArray[np.float64]:
-    (height, width), (top, bottom, left, right) = picture.shape[:2], box
+def part(image: NDArray[np.uint8], box: tuple[float, ...]) -> NDArray[np.float64]:
+    (height, width), (top, bottom, left, right) = image.shape[:2], box
     rows = slice(round(top * height), round(bottom * height))
     columns = slice(round(left * width), round(right * width))
-    return picture[rows, columns].astype(float)
+    return image[rows, columns].astype(float)
 
 
 def test_shapes_and_types_are_those_of_a_registered_pair(scene) -> None:
@@ -70,8 +70,8 @@ def test_lit_things_are_seen_by_the_visible_camera_only(scene, box) -> None:
 
 
 def test_both_cameras_have_grain(scene) -> None:
-    for picture in scene:
-        sky = part(picture, SKY)
+    for image in scene:
+        sky = part(image, SKY)
         assert 0.5 < np.diff(sky, axis=1).std() < 8
 
 

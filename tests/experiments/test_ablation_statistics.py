@@ -106,7 +106,7 @@ def test_only_the_measures_of_the_claim_decide():
 
 @pytest.fixture
 def measured():
-    """Scores of two variants with two seeds each, and of one picture that one run lacks."""
+    """Scores of two variants with two seeds each, and of one image that one run lacks."""
     dataset = Dataset("street", "Street", dict.fromkeys("abcdefgh", (None, None)))
     runs = {"full": ["full.0", "full.1"], "less": ["less.0", "less.1"]}
     methods = [Method(name, "") for names in runs.values() for name in names]
@@ -120,14 +120,14 @@ def measured():
     return dataset, found, stems
 
 
-def test_pictures_that_a_run_lacks_are_left_out(measured):
+def test_images_that_a_run_lacks_are_left_out(measured):
     _, found, stems = measured
     assert "".join(stems) == "abcdefg"
     assert found["less"]["SD"].shape == (2, 7)
     assert found["less"]["SD"][1, 0] == pytest.approx(53 + ord("a") / 7)
 
 
-def test_lines_average_seeds_and_test_pictures_in_pairs(measured):
+def test_lines_average_seeds_and_test_images_in_pairs(measured):
     dataset, found, stems = measured
     full, less = lines(found, stems, dataset, "full")
     assert full.cells["SD"].mean == pytest.approx(found["full"]["SD"].mean())
@@ -159,6 +159,6 @@ def test_the_report_says_the_verdicts_and_keeps_the_numbers(measured):
     )
     assert [claim["verdict"] for claim in kept["claims"]] == ["did not hold", "held"]
     rows = as_csv(found, [0, 1]).splitlines()
-    assert rows[0] == "variant,seed,measure,better,pictures,mean"
+    assert rows[0] == "variant,seed,measure,better,images,mean"
     assert len(rows) == 1 + 2 * 3 * 2
     assert "less,1,equivariance,lower,3,0.02" in rows

@@ -30,7 +30,7 @@ def average(pair):
 
 
 def ramp(pair):
-    """A quarter of the visible picture, and a ramp that does not move with it."""
+    """A quarter of the visible image, and a ramp that does not move with it."""
     return (pair.visible / 4 + np.linspace(0, 0.5, pair.visible.shape[1])).astype(np.float32)
 
 
@@ -79,7 +79,7 @@ def test_an_exact_turn_goes_the_way_of_a_resampled_one(degrees):
     torch.testing.assert_close(exact, resampled, atol=1e-5, rtol=0)
 
 
-def test_a_method_that_halves_the_picture_tells_odd_from_even_shifts(pair):
+def test_a_method_that_halves_the_image_tells_odd_from_even_shifts(pair):
     def halved(pair):
         coarse = pair.visible[::2, ::2].repeat(2, 0).repeat(2, 1)
         return coarse[: pair.visible.shape[0], : pair.visible.shape[1]]
@@ -105,7 +105,7 @@ def test_the_inner_value_leaves_out_the_frame_and_the_seam(pair):
     assert np.isnan(errors(framed, pair, case, margin=30)["inner"])
 
 
-def test_the_corners_of_a_turned_picture_are_seen_and_not_counted(pair):
+def test_the_corners_of_a_turned_image_are_seen_and_not_counted(pair):
     def bright_where_black(pair):
         return np.where(pair.visible == 0, 1, pair.visible)
 
@@ -208,8 +208,8 @@ def test_an_interrupted_run_goes_on(dataset, folders):
     assert rest.values == whole.values
 
 
-def test_a_bad_picture_costs_no_other(dataset, folders):
-    (folders / "ir" / "b.png").write_bytes(b"no picture")
+def test_a_bad_image_costs_no_other(dataset, folders):
+    (folders / "ir" / "b.png").write_bytes(b"no image")
     outcome = run([dataset], [Counted().method()], SETTINGS, folders / "out")
     assert [key[2] for key in outcome.values] == ["a", "c", "d"]
     assert len(outcome.failures) == 1
@@ -221,8 +221,8 @@ def test_a_method_that_fails_everywhere_is_said(dataset, folders):
         run([dataset], [Method("none", "", open=lambda: lambda pair: 1 / 0)], SETTINGS, folders)
 
 
-def test_a_folder_of_pictures_cannot_be_measured(dataset, folders):
-    with pytest.raises(UserError, match="folder of fused pictures"):
+def test_a_folder_of_images_cannot_be_measured(dataset, folders):
+    with pytest.raises(UserError, match="folder of fused images"):
         run([dataset], open_methods([f"folder:{folders / 'ir'}"]), SETTINGS, folders / "out")
 
 
@@ -233,7 +233,7 @@ def outcome(dataset, folders):
     return run([dataset], methods, SETTINGS, folders / "out")
 
 
-def test_means_are_over_pictures_of_means_over_transforms(outcome):
+def test_means_are_over_images_of_means_over_transforms(outcome):
     line, floor = summarise(outcome)
     assert list(line.groups["error"]) == [
         "other shifts",
@@ -249,18 +249,18 @@ def test_means_are_over_pictures_of_means_over_transforms(outcome):
     found = line.groups["inner"]["other shifts"]
     assert found.mean == pytest.approx(np.mean(each))
     assert found.low <= found.mean <= found.high
-    assert found.pictures == 4
+    assert found.images == 4
     eight = line.groups["error"]["shifts by multiples of 8"]
     assert eight == line.cases["error"][Case("shift", "8")]
     assert all(found.mean < 1e-6 for found in floor.groups["error"].values())
 
 
-def test_a_picture_without_a_value_is_left_out_of_its_mean(outcome):
-    for picture in "ab":
-        outcome.values["street", "ramp", picture][GRID[0]]["inner"] = np.nan
+def test_an_image_without_a_value_is_left_out_of_its_mean(outcome):
+    for image in "ab":
+        outcome.values["street", "ramp", image][GRID[0]]["inner"] = np.nan
     line = summarise(outcome)[0]
-    assert line.groups["inner"]["other shifts"].pictures == 2
-    assert line.groups["error"]["other shifts"].pictures == 4
+    assert line.groups["inner"]["other shifts"].images == 2
+    assert line.groups["error"]["other shifts"].images == 4
 
 
 def test_tables_and_json(outcome, folders):
@@ -276,13 +276,13 @@ def test_tables_and_json(outcome, folders):
     assert len(report["results"][0]["transforms"]["inner"]) == len(GRID)
     assert "torch" in report["facts"]["Versions"]
     write(folders / "vi" / "b.png", np.full((40, 48, 3), 99, np.uint8))
-    assert collect(outcome, 0, "cpu")["Pictures"] != facts["Pictures"]
+    assert collect(outcome, 0, "cpu")["Images"] != facts["Images"]
 
 
-def test_the_plot_is_a_picture(outcome):
+def test_the_plot_is_an_image(outcome):
     import cv2
 
-    picture = cv2.imdecode(np.frombuffer(plot(summarise(outcome), 4), np.uint8), cv2.IMREAD_COLOR)
-    blue = (picture.astype(int)[..., 0] - picture[..., 2] > 100).sum()
-    assert picture.shape[1] > 2 * picture.shape[0]
+    image = cv2.imdecode(np.frombuffer(plot(summarise(outcome), 4), np.uint8), cv2.IMREAD_COLOR)
+    blue = (image.astype(int)[..., 0] - image[..., 2] > 100).sum()
+    assert image.shape[1] > 2 * image.shape[0]
     assert blue > 500  # the first method's line

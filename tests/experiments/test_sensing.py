@@ -12,16 +12,16 @@ RNG = np.random.default_rng(0)
 def test_each_is_compared_with_each_source():
     sensed_i, sensed_v, fused, i, v = RNG.integers(0, 256, (5, 24, 30), np.uint8)
     scores = score_sensing((sensed_i, sensed_v), fused, (i, v))
-    pictures = {"sensed_infrared": sensed_i, "sensed_visible": sensed_v, "fused": fused}
-    assert scores.keys() == pictures.keys()
-    for name, picture in pictures.items():
+    images = {"sensed_infrared": sensed_i, "sensed_visible": sensed_v, "fused": fused}
+    assert scores.keys() == images.keys()
+    for name, image in images.items():
         for source, other in {"infrared": i, "visible": v}.items():
             found = scores[name][source]
-            assert found["PSNR"] == pytest.approx(peak_signal_noise_ratio(other, picture))
-            assert found["SSIM"] == pytest.approx(structural_similarity(other, picture))
+            assert found["PSNR"] == pytest.approx(peak_signal_noise_ratio(other, image))
+            assert found["SSIM"] == pytest.approx(structural_similarity(other, image))
 
 
-def test_equal_pictures_and_means():
+def test_equal_images_and_means():
     black, white = np.zeros((12, 12)), np.ones((12, 12))
     scores = score_sensing((black, white), white, (black, white))
     assert scores["sensed_infrared"]["infrared"] == {"PSNR": math.inf, "SSIM": pytest.approx(1)}

@@ -1,9 +1,9 @@
-"""Damaged files: each is refused with a sentence that names it, or is still a whole picture.
+"""Damaged files: each is refused with a sentence that names it, or is still a whole image.
 
-What decides which of the two is right: a file cut short, not a picture, or too large is always to
+What decides which of the two is right: a file cut short, not an image, or too large is always to
 be refused. A changed byte is to be refused wherever the format has a checksum over it (all of a
-PNG, the data of a deflated TIFF). Elsewhere a changed byte may give another picture that no reader
-could tell from a sound one; then it must be a whole picture of the size that the header claims.
+PNG, the data of a deflated TIFF). Elsewhere a changed byte may give another image that no reader
+could tell from a sound one; then it must be a whole image of the size that the header claims.
 """
 
 import io
@@ -18,7 +18,7 @@ from PIL import Image
 
 from emma_fusion.errors import UserError
 from emma_fusion.images.header import read_header
-from emma_fusion.images.raster import MAX_PIXELS, read_picture
+from emma_fusion.images.raster import MAX_PIXELS, read_image
 
 HEIGHT, WIDTH = 24, 32
 
@@ -26,15 +26,15 @@ HEIGHT, WIDTH = 24, 32
 def sound_files():
     """One small file for each form that a format has."""
     noise = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
-    picture = cv2.GaussianBlur(noise, (0, 0), 1)
-    deep = picture.astype(np.uint16) * 257
+    image = cv2.GaussianBlur(noise, (0, 0), 1)
+    deep = image.astype(np.uint16) * 257
 
     def opencv(suffix, array):
         return cv2.imencode(suffix, array)[1].tobytes()
 
     def pillow(kind, mode="RGB", **options):
         buffer = io.BytesIO()
-        Image.fromarray(picture).convert(mode).save(buffer, kind, **options)
+        Image.fromarray(image).convert(mode).save(buffer, kind, **options)
         return buffer.getvalue()
 
     def tiff(array, **options):
@@ -43,21 +43,21 @@ def sound_files():
         return buffer.getvalue()
 
     return {
-        "rgb.png": opencv(".png", picture),
+        "rgb.png": opencv(".png", image),
         "deep.png": opencv(".png", deep),
         "palette.png": pillow("PNG", "P"),
-        "rgb.jpg": opencv(".jpg", picture),
+        "rgb.jpg": opencv(".jpg", image),
         "grey.jpg": pillow("JPEG", "L"),
         "progressive.jpg": pillow("JPEG", progressive=True),
-        "rgb.bmp": opencv(".bmp", picture),
+        "rgb.bmp": opencv(".bmp", image),
         "palette.bmp": pillow("BMP", "P"),
-        "lzw.tif": opencv(".tif", picture),
+        "lzw.tif": opencv(".tif", image),
         "deep.tif": opencv(".tif", deep),
         "plain.tif": tiff(deep),
-        "deflate.tif": tiff(picture, compression="zlib", rowsperstrip=5),
-        "big.tif": tiff(picture, bigtiff=True),
+        "deflate.tif": tiff(image, compression="zlib", rowsperstrip=5),
+        "big.tif": tiff(image, bigtiff=True),
         "tiles.tif": tiff(deep, tile=(16, 16)),
-        "lossless.webp": opencv(".webp", picture),
+        "lossless.webp": opencv(".webp", image),
         "lossy.webp": pillow("WEBP", quality=80),
         "alpha.webp": pillow("WEBP", "RGBA", exif=Image.Exif()),
     }
@@ -75,17 +75,17 @@ def sound(request):
 def refuse(path, data):
     path.write_bytes(data)
     with pytest.raises(UserError) as caught:
-        read_picture(path)
+        read_image(path)
     assert str(path) in str(caught.value)
     assert str(caught.value).endswith(".")
     return str(caught.value)
 
 
 def refuse_or_read(path, data):
-    """Whether it was refused; if not, it was a whole picture."""
+    """Whether it was refused; if not, it was a whole image."""
     path.write_bytes(data)
     try:
-        picture = read_picture(path)
+        image = read_image(path)
     except UserError as caught:
         error = caught
     else:
@@ -94,16 +94,16 @@ def refuse_or_read(path, data):
         assert str(path) in str(error)
         return True
     header = read_header(data)
-    assert sorted(picture.shape[:2]) == sorted((header.height, header.width))
-    assert picture.size <= 4 * MAX_PIXELS
-    assert picture.dtype in (np.uint8, np.uint16)
+    assert sorted(image.shape[:2]) == sorted((header.height, header.width))
+    assert image.size <= 4 * MAX_PIXELS
+    assert image.dtype in (np.uint8, np.uint16)
     return False
 
 
 def test_the_sound_files_are_read(sound, tmp_path):
     name, data = sound
     (tmp_path / name).write_bytes(data)
-    assert read_picture(tmp_path / name).shape[:2] == (HEIGHT, WIDTH)
+    assert read_image(tmp_path / name).shape[:2] == (HEIGHT, WIDTH)
 
 
 def test_cut_short(sound, tmp_path, capfd):
@@ -155,18 +155,18 @@ def test_the_first_bytes_of_another_format(sound, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tif", "webp"])
-def test_no_picture_at_all(suffix, tmp_path):
+def test_no_image_at_all(suffix, tmp_path):
     path = tmp_path / f"x.{suffix}"
     assert "is empty" in refuse(path, b"")
-    assert "is not a PNG, JPEG" in refuse(path, b"This is a text, not a picture.\n")
+    assert "is not a PNG, JPEG" in refuse(path, b"This is a text, not an image.\n")
     assert "is not a PNG, JPEG" in refuse(path, b"GIF89a" + bytes(100))
     refuse(path, np.random.default_rng(1).bytes(2000))
     path.unlink()
     with pytest.raises(UserError, match="does not exist"):
-        read_picture(path)
+        read_image(path)
     path.mkdir()
     with pytest.raises(UserError, match="is not a file"):
-        read_picture(path)
+        read_image(path)
 
 
 def huge(name):

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from emma_fusion.errors import UserError
-from emma_fusion.images.folders import check_name, list_pictures, match_pairs
+from emma_fusion.images.folders import check_name, list_images, match_pairs
 
 
 def fill(folder, *names):
@@ -31,10 +31,10 @@ def test_a_shift_by_one_is_no_pair(tmp_path):
     assert [stem for stem, _, _ in match_pairs(a, b)[0]] == ["2"]
 
 
-def test_what_is_no_picture_is_left_out(tmp_path):
+def test_what_is_no_image_is_left_out(tmp_path):
     folder = fill(tmp_path / "a", "1.png", "1.png.json", "notes.txt", ".2.png.1a2b.tmp", ".3.png")
     (folder / "4.png").mkdir()
-    assert list(list_pictures(folder)) == ["1"]
+    assert list(list_images(folder)) == ["1"]
 
 
 def test_names_with_dots(tmp_path):
@@ -46,24 +46,24 @@ def test_names_with_dots(tmp_path):
 def test_two_of_one_stem_are_named(tmp_path):
     folder = fill(tmp_path / "a", "1.png", "1.jpg")
     with pytest.raises(UserError, match=r"1\.jpg and 1\.png .* have the same stem"):
-        list_pictures(folder)
+        list_images(folder)
 
 
 def test_no_pairs(tmp_path):
     a = fill(tmp_path / "a", "1.png")
     b = fill(tmp_path / "b", "2.png", "3.png")
-    with pytest.raises(UserError, match=r"has 1 pictures and .* has 2"):
+    with pytest.raises(UserError, match=r"has 1 images and .* has 2"):
         match_pairs(a, b)
-    with pytest.raises(UserError, match="has 0 pictures"):
+    with pytest.raises(UserError, match="has 0 images"):
         match_pairs(fill(tmp_path / "empty"), b)
 
 
 def test_a_missing_folder_and_a_file(tmp_path):
     with pytest.raises(UserError, match=re.escape(str(tmp_path / "no"))):
-        list_pictures(tmp_path / "no")
+        list_images(tmp_path / "no")
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="is not a folder"):
-        list_pictures(tmp_path / "file")
+        list_images(tmp_path / "file")
 
 
 def test_names_that_differ_as_disks_do_not_tell_apart(tmp_path):

@@ -438,9 +438,9 @@ def damage_series(folder, what):
         case "colours":
             for file in files:
                 change(file, SamplesPerPixel=3, PhotometricInterpretation="RGB")
-        case "film":
+        case "video":
             dataset = pydicom.dcmread(last)
-            dataset.PixelData = encapsulate([b"film"])
+            dataset.PixelData = encapsulate([b"video"])
             dataset.file_meta.TransferSyntaxUID = MPEG2MPML
             dataset.save_as(last)
         case "one slice":
@@ -471,9 +471,9 @@ def damage_series(folder, what):
         ("no pixels", "no pixels"),
         ("cut header", "cut short|ends too early"),
         ("colours", "holds colours"),
-        ("film", "compressed as MPEG2.*could not be decoded"),
+        ("video", "compressed as MPEG2.*could not be decoded"),
         ("one slice", "how thick"),
-        ("nothing", "no DICOM pictures"),
+        ("nothing", "no DICOM images"),
     ],
 )
 def test_series_that_cannot_be_fused_get_one_sentence(tmp_path, what, says):

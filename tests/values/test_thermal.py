@@ -1,4 +1,4 @@
-"""Dead pixels, stripes, ranges over many pictures, and pages of TIFF files."""
+"""Dead pixels, stripes, ranges over many images, and pages of TIFF files."""
 
 import struct
 
@@ -10,10 +10,10 @@ from emma_fusion.errors import UserError
 from emma_fusion.images.raster import (
     count_pages,
     encode_pages,
+    read_image,
     read_pages,
     read_pair,
-    read_picture,
-    write_picture,
+    write_image,
 )
 from emma_fusion.values.mending import mend, remove_stripes, replace_dead_pixels
 from emma_fusion.values.ranges import common_range, parse_shares
@@ -68,16 +68,16 @@ def test_stripes_go_and_edges_stay():
 
 
 def test_mending_keeps_the_dtype_and_is_recorded():
-    picture = scene().astype(np.uint16)
-    picture[5, 7] = 0
-    mended, record = mend(picture, "dead-pixels")
+    image = scene().astype(np.uint16)
+    image[5, 7] = 0
+    mended, record = mend(image, "dead-pixels")
     assert mended.dtype == np.uint16
     assert abs(int(mended[5, 7]) - 8100) < 150
     assert record == {"mended": "dead-pixels", "dead_pixels": 1, "largest_stripe": 0.0}
-    same, record = mend(picture, "none")
-    assert same is picture
+    same, record = mend(image, "none")
+    assert same is image
     assert record == {}
-    coloured = np.repeat((picture // 64).astype(np.uint8)[..., None], 4, axis=2)
+    coloured = np.repeat((image // 64).astype(np.uint8)[..., None], 4, axis=2)
     coloured[..., 3] = np.arange(80)
     both, record = mend(coloured, "both")
     np.testing.assert_array_equal(both[..., 3], coloured[..., 3])
@@ -88,11 +88,11 @@ def test_mending_keeps_the_dtype_and_is_recorded():
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_a_common_range_is_that_of_all_values_together(dtype):
     rng = np.random.default_rng(0)
-    pictures = [rng.integers(0, 200 + 20 * n, (7, 11), dtype) for n in range(3)]
-    together = np.concatenate([picture.ravel() for picture in pictures])
+    images = [rng.integers(0, 200 + 20 * n, (7, 11), dtype) for n in range(3)]
+    together = np.concatenate([image.ravel() for image in images])
     for shares in ((0, 100), (0.1, 99.9), (13, 57.7)):
         expected = np.percentile(together, shares)
-        assert common_range(iter(pictures), shares) == pytest.approx(tuple(expected))
+        assert common_range(iter(images), shares) == pytest.approx(tuple(expected))
 
 
 def test_ranges_that_are_none():
@@ -121,7 +121,7 @@ def test_pages_in(tmp_path, options, shape):
         writer.write(pages[0, ::3, ::3], photometric=kind)  # a preview
     np.testing.assert_array_equal(read_pages(path), pages)
     assert count_pages(path) == 3
-    np.testing.assert_array_equal(read_picture(path), pages[0])
+    np.testing.assert_array_equal(read_image(path), pages[0])
 
 
 def test_pages_out_and_of_other_files(tmp_path):
@@ -129,7 +129,7 @@ def test_pages_out_and_of_other_files(tmp_path):
     path = tmp_path / "a.tif"
     path.write_bytes(encode_pages(pages))
     np.testing.assert_array_equal(read_pages(path), pages)
-    write_picture(tmp_path / "a.png", pages[0])
+    write_image(tmp_path / "a.png", pages[0])
     assert count_pages(tmp_path / "a.png") == 1
     np.testing.assert_array_equal(read_pages(tmp_path / "a.png"), pages[:1])
 
@@ -151,10 +151,10 @@ def test_pages_that_are_damaged(tmp_path):
 
 
 def test_a_pair_is_mended_before_it_is_scaled(tmp_path):
-    picture = scene().astype(np.uint16)
-    picture[5, 7] = 60000
-    write_picture(tmp_path / "i.png", picture)
-    write_picture(tmp_path / "v.png", np.zeros((60, 80), np.uint8))
+    image = scene().astype(np.uint16)
+    image[5, 7] = 60000
+    write_image(tmp_path / "i.png", image)
+    write_image(tmp_path / "v.png", np.zeros((60, 80), np.uint8))
     pair = read_pair(
         tmp_path / "i.png", tmp_path / "v.png", infrared_range="7000:9000", mending="dead-pixels"
     )

@@ -1,4 +1,4 @@
-"""Films in and out: times, turns, damage, brightness, cameras."""
+"""Videos in and out: times, turns, damage, brightness, cameras."""
 
 import json
 import threading
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from emma_fusion.errors import UserError
-from emma_fusion.images.raster import write_picture
+from emma_fusion.images.raster import write_image
 from emma_fusion.pair import Pair, from_unit, stretch
 from emma_fusion.video.folder import FrameFolder
 from emma_fusion.video.frames import Frame
@@ -22,17 +22,17 @@ from emma_fusion.video.steady import Held, SteadyFuse, SteadyRange
 from emma_fusion.video.writing import (
     VideoWriter,
     find_encoder,
-    read_film_record,
+    read_video_record,
 )
-from films import damage, picture, write_film
+from videos import damage, image, write_video
 
-PICTURES = [picture(number) for number in range(12)]
+IMAGES = [image(number) for number in range(12)]
 
 
 @pytest.fixture
-def film(tmp_path):
-    write_film(tmp_path / "film.mp4", PICTURES)
-    return tmp_path / "film.mp4"
+def video(tmp_path):
+    write_video(tmp_path / "video.mp4", IMAGES)
+    return tmp_path / "video.mp4"
 
 
 def close(a, b, tolerance=6.0):
@@ -42,29 +42,29 @@ def close(a, b, tolerance=6.0):
 # --- reading
 
 
-def test_frames_come_with_their_times(film):
-    opened = VideoFile(film)
+def test_frames_come_with_their_times(video):
+    opened = VideoFile(video)
     assert (opened.rate, opened.count, opened.start, opened.aspect) == (25, 12, 0, 1)
     for _ in range(2):  # each iteration begins anew
         frames = list(opened)
         assert [frame.time for frame in frames] == [Fraction(n, 25) for n in range(12)]
-        assert all(close(f.picture, p) for f, p in zip(frames, PICTURES, strict=True))
+        assert all(close(f.image, p) for f, p in zip(frames, IMAGES, strict=True))
         assert not any(frame.bridged for frame in frames)
 
 
 def test_uneven_times_are_kept(tmp_path):
     times = [0, "0.04", "0.2", "0.21", "1.5"]
-    write_film(tmp_path / "film.mp4", PICTURES[:5], times=times)
-    assert [f.time for f in VideoFile(tmp_path / "film.mp4")] == [Fraction(t) for t in times]
+    write_video(tmp_path / "video.mp4", IMAGES[:5], times=times)
+    assert [f.time for f in VideoFile(tmp_path / "video.mp4")] == [Fraction(t) for t in times]
 
 
 @pytest.mark.parametrize("turn", [90, 180, 270])
 def test_rotation_tags_are_honoured(tmp_path, turn):
-    write_film(tmp_path / "film.mp4", PICTURES[:3], turn=turn)
-    opened = VideoFile(tmp_path / "film.mp4")
+    write_video(tmp_path / "video.mp4", IMAGES[:3], turn=turn)
+    opened = VideoFile(tmp_path / "video.mp4")
     # PyAV counts against the clock, as NumPy does
-    for frame, original in zip(opened, PICTURES[:3], strict=True):
-        assert close(frame.picture, np.rot90(original, turn // 90))
+    for frame, original in zip(opened, IMAGES[:3], strict=True):
+        assert close(frame.image, np.rot90(original, turn // 90))
 
 
 def test_every_display_matrix_of_quarter_turns_and_mirrors():
@@ -82,69 +82,69 @@ def test_every_display_matrix_of_quarter_turns_and_mirrors():
     assert (upright(pixels, matrix(one, one, -one, one)) == pixels).all()  # 45 degrees: as it is
 
 
-def test_deep_grey_film_keeps_its_counts(tmp_path):
+def test_deep_grey_video_keeps_its_counts(tmp_path):
     counts = [np.full((64, 96), 7000 + 300 * n, np.uint16) for n in range(3)]
-    film = tmp_path / "counts.mkv"
-    write_film(film, counts, codec="ffv1", pix_fmt="gray16le", options={})
-    deep = [frame.picture for frame in VideoFile(film, deep=True)]
+    video = tmp_path / "counts.mkv"
+    write_video(video, counts, codec="ffv1", pix_fmt="gray16le", options={})
+    deep = [frame.image for frame in VideoFile(video, deep=True)]
     assert deep[0].dtype == np.uint16
     assert all((a == b).all() for a, b in zip(deep, counts, strict=True))
-    shallow = next(iter(VideoFile(film))).picture
+    shallow = next(iter(VideoFile(video))).image
     assert shallow.dtype == np.uint8
     assert shallow.shape == (64, 96)
 
 
-def test_damaged_frames_are_bridged(film):
-    # every fourth frame is a key frame; without B-frames the file's order is the film's
-    write_film(film, PICTURES, options={"crf": "10", "g": "4", "bf": "0"})
-    damage(film, [5])
-    frames = list(VideoFile(film))
+def test_damaged_frames_are_bridged(video):
+    # every fourth frame is a key frame; without B-frames the file's order is the video's
+    write_video(video, IMAGES, options={"crf": "10", "g": "4", "bf": "0"})
+    damage(video, [5])
+    frames = list(VideoFile(video))
     assert [frame.time for frame in frames] == [Fraction(n, 25) for n in range(12)]
     assert [n for n, frame in enumerate(frames) if frame.bridged] == [5]
-    assert (frames[5].picture == frames[4].picture).all()
-    assert close(frames[4].picture, PICTURES[4])
-    assert close(frames[8].picture, PICTURES[8])  # the next key frame
+    assert (frames[5].image == frames[4].image).all()
+    assert close(frames[4].image, IMAGES[4])
+    assert close(frames[8].image, IMAGES[8])  # the next key frame
 
 
-def test_a_damaged_beginning_has_the_first_good_picture(film):
-    write_film(film, PICTURES, options={"crf": "10", "g": "1", "bf": "0"})
-    damage(film, [0, 1])
-    frames = list(VideoFile(film))
+def test_a_damaged_beginning_has_the_first_good_image(video):
+    write_video(video, IMAGES, options={"crf": "10", "g": "1", "bf": "0"})
+    damage(video, [0, 1])
+    frames = list(VideoFile(video))
     assert [frame.bridged for frame in frames] == [True, True] + [False] * 10
     assert frames[0].time == 0
-    assert (frames[0].picture == frames[2].picture).all()
+    assert (frames[0].image == frames[2].image).all()
 
 
-def test_a_damaged_end_and_frames_that_depend_on_each_other(film):
-    damage(film, [11])  # with B-frames
-    frames = list(VideoFile(film))
+def test_a_damaged_end_and_frames_that_depend_on_each_other(video):
+    damage(video, [11])  # with B-frames
+    frames = list(VideoFile(video))
     assert [frame.time for frame in frames] == [Fraction(n, 25) for n in range(12)]
     assert sum(frame.bridged for frame in frames) >= 1
 
 
 def test_a_file_cut_short_gives_what_is_there(tmp_path):
-    film = tmp_path / "film.mkv"
-    write_film(film, PICTURES)
-    data = film.read_bytes()
-    film.write_bytes(data[: len(data) * 2 // 3])
-    assert 3 <= len(list(VideoFile(film))) < 12
+    video = tmp_path / "video.mkv"
+    write_video(video, IMAGES)
+    data = video.read_bytes()
+    video.write_bytes(data[: len(data) * 2 // 3])
+    assert 3 <= len(list(VideoFile(video))) < 12
 
 
-def test_what_is_no_film(tmp_path):
+def test_what_is_no_video(tmp_path):
     with pytest.raises(UserError, match="does not exist"):
         VideoFile(tmp_path / "none.mp4")
-    (tmp_path / "text.mp4").write_text("no film")
+    (tmp_path / "text.mp4").write_text("no video")
     with pytest.raises(UserError, match="cannot be opened"):
         VideoFile(tmp_path / "text.mp4")
-    write_film(tmp_path / "film.mp4", PICTURES[:3], options={"g": "1", "bf": "0"})
-    damage(tmp_path / "film.mp4", [0, 1, 2])
+    write_video(tmp_path / "video.mp4", IMAGES[:3], options={"g": "1", "bf": "0"})
+    damage(tmp_path / "video.mp4", [0, 1, 2])
     with pytest.raises(UserError, match="no frame that can be read"):
-        VideoFile(tmp_path / "film.mp4")
+        VideoFile(tmp_path / "video.mp4")
 
 
-def test_a_folder_is_a_film_by_the_numbers_of_its_frames(tmp_path):
+def test_a_folder_is_a_video_by_the_numbers_of_its_frames(tmp_path):
     for number in (2, 10, 1, 4):
-        write_picture(tmp_path / f"shot{number}.png", PICTURES[number])
+        write_image(tmp_path / f"shot{number}.png", IMAGES[number])
     folder = FrameFolder(tmp_path, Fraction(10))
     assert (folder.count, folder.start, folder.rate) == (4, Fraction(1, 10), 10)
     assert [float(frame.time) for frame in folder] == [0.1, 0.2, 0.4, 1.0]
@@ -152,9 +152,9 @@ def test_a_folder_is_a_film_by_the_numbers_of_its_frames(tmp_path):
     (tmp_path / "shot4.png").write_bytes(b"broken")
     frames = list(folder)
     assert [frame.bridged for frame in frames] == [True, False, True, False]
-    assert (frames[0].picture == PICTURES[2]).all()
-    assert (frames[2].picture == PICTURES[2]).all()
-    write_picture(tmp_path / "shot04.png", PICTURES[4])
+    assert (frames[0].image == IMAGES[2]).all()
+    assert (frames[2].image == IMAGES[2]).all()
+    write_image(tmp_path / "shot04.png", IMAGES[4])
     with pytest.raises(UserError, match="same number"):
         FrameFolder(tmp_path, Fraction(10))
 
@@ -162,7 +162,7 @@ def test_a_folder_is_a_film_by_the_numbers_of_its_frames(tmp_path):
 # --- pairing
 
 
-def test_a_slow_infrared_film_is_paired_by_time():
+def test_a_slow_infrared_video_is_paired_by_time():
     slow = [Frame(Fraction(n, 9), None) for n in range(9)]
     fast = [Frame(Fraction(n, 25), None) for n in range(25)]
     for infrared, visible in pair_frames(slow, fast, Fraction(0), Fraction(1, 9)):
@@ -197,7 +197,7 @@ def noisy(count, sigma, seed=0):
 
 
 def flickering(pair):
-    """A method that answers noise with the brightness and contrast of the whole picture."""
+    """A method that answers noise with the brightness and contrast of the whole image."""
     extra = float(pair.infrared[:6, :6].mean() - still()[:6, :6].mean())
     return np.clip(pair.visible * (1 + extra) + extra, 0, 1)
 
@@ -314,23 +314,23 @@ def test_layouts():
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm", ".avi"])
-def test_a_film_is_written_and_read_again(tmp_path, suffix):
+def test_a_video_is_written_and_read_again(tmp_path, suffix):
     path = tmp_path / f"out{suffix}"
     record = {"software": "emma-fusion 0", "name": "Straße"}
     rate = Fraction(30000, 1001)
     with VideoWriter(path, (64, 96), rate, time_base=Fraction(1, 30000), record=record) as writer:
-        for number, pixels in enumerate(PICTURES):
+        for number, pixels in enumerate(IMAGES):
             writer.write(pixels, number / rate)
         assert not path.exists()
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
-    assert read_film_record(path) == record
+    assert read_video_record(path) == record
     opened = VideoFile(path)
     frames = list(opened)
     assert float(opened.rate) == pytest.approx(29.97, abs=0.01)
     assert len(frames) == 12
     for number, frame in enumerate(frames):
         assert float(frame.time) == pytest.approx(number / float(rate), abs=0.001)
-        assert close(frame.picture, PICTURES[number])
+        assert close(frame.image, IMAGES[number])
 
 
 @pytest.mark.parametrize("height", [64, 722])
@@ -340,7 +340,7 @@ def test_colours_survive(tmp_path, height):
     red = np.full((height, 96, 3), (200, 30, 60), np.uint8)
     with VideoWriter(path, red.shape[:2], Fraction(25)) as writer:
         writer.write(red, Fraction(0))
-    assert np.abs(next(iter(VideoFile(path))).picture.astype(int) - red).max() <= 4
+    assert np.abs(next(iter(VideoFile(path))).image.astype(int) - red).max() <= 4
     with av.open(str(path)) as container:
         context = container.streams.video[0].codec_context
         assert (int(context.colorspace), int(context.color_range)) == (6 if height < 600 else 1, 1)
@@ -348,20 +348,20 @@ def test_colours_survive(tmp_path, height):
 
 def test_odd_sides_become_even(tmp_path):
     path = tmp_path / "out.mp4"
-    odd = np.ascontiguousarray(PICTURES[0][:63, :95])
+    odd = np.ascontiguousarray(IMAGES[0][:63, :95])
     with VideoWriter(path, (63, 95), Fraction(25)) as writer:
         writer.write(odd, Fraction(0))
     assert "96x64 pixels for 95x63" in writer.notes[0]
-    got = next(iter(VideoFile(path))).picture
+    got = next(iter(VideoFile(path))).image
     assert got.shape == (64, 96, 3)
     assert close(got[:63, :95], odd)
     assert close(got[63:, :95], odd[62:], 12)
 
 
-def test_nothing_is_left_of_a_film_that_failed(tmp_path):
+def test_nothing_is_left_of_a_video_that_failed(tmp_path):
     def fail():
         with VideoWriter(tmp_path / "out.mp4", (64, 96), Fraction(25)) as writer:
-            writer.write(PICTURES[0], Fraction(0))
+            writer.write(IMAGES[0], Fraction(0))
             raise RuntimeError("on the way")
 
     with pytest.raises(RuntimeError, match="on the way"):
@@ -379,24 +379,24 @@ def test_formats_that_cannot_be_written(tmp_path):
 
 def test_audio_is_copied(tmp_path):
     source = tmp_path / "source.mp4"
-    write_film(source, PICTURES, sound=True)
+    write_video(source, IMAGES, sound=True)
     path = tmp_path / "out.mp4"
     with VideoWriter(path, (64, 96), Fraction(25), audio=source) as writer:
-        for number, pixels in enumerate(PICTURES):
+        for number, pixels in enumerate(IMAGES):
             writer.write(pixels, Fraction(number, 25))
     with av.open(str(source)) as a, av.open(str(path)) as b:
         sent = [bytes(packet) for packet in a.demux(audio=0) if packet.size]
         came = [bytes(packet) for packet in b.demux(audio=0) if packet.size]
-    assert len(came) >= len(sent) - 1  # what begins after the last picture is left out
+    assert len(came) >= len(sent) - 1  # what begins after the last image is left out
     assert came == sent[: len(came)]
     with VideoWriter(tmp_path / "out.webm", (64, 96), Fraction(25), audio=source) as writer:
-        writer.write(PICTURES[0], Fraction(0))
+        writer.write(IMAGES[0], Fraction(0))
     assert "aac" in writer.notes[0]
 
 
-def test_a_comment_that_is_no_record(film):
-    assert read_film_record(film) is None
-    assert json.dumps(read_film_record(film)) == "null"
+def test_a_comment_that_is_no_record(video):
+    assert read_video_record(video) is None
+    assert json.dumps(read_video_record(video)) == "null"
 
 
 # --- steps at the same time
@@ -431,10 +431,10 @@ def test_steps_run_ahead_and_pass_errors_on():
 
 
 class FakeCamera:
-    """Gives a picture each time it is allowed to, and then none."""
+    """Gives an image each time it is allowed to, and then none."""
 
-    def __init__(self, pictures, opened=True):
-        self.pictures, self.opened = list(pictures), opened
+    def __init__(self, images, opened=True):
+        self.images, self.opened = list(images), opened
         self.gate = threading.Semaphore(1)
 
     def isOpened(self):
@@ -442,15 +442,15 @@ class FakeCamera:
 
     def read(self):
         self.gate.acquire()
-        return (True, self.pictures.pop(0)) if self.pictures else (False, None)
+        return (True, self.images.pop(0)) if self.images else (False, None)
 
     def release(self):
         self.opened = False
 
 
 def test_two_cameras():
-    bgr = [p[..., ::-1] for p in PICTURES[:4]]
-    fakes = {"0": FakeCamera([p[..., 0] for p in PICTURES[:4]]), "rtsp://a//b": FakeCamera(bgr)}
+    bgr = [p[..., ::-1] for p in IMAGES[:4]]
+    fakes = {"0": FakeCamera([p[..., 0] for p in IMAGES[:4]]), "rtsp://a//b": FakeCamera(bgr)}
     cameras = [Camera(name, fakes.__getitem__) for name in fakes]
     seen = []
     for infrared, visible in watch(*cameras, threading.Event()):
@@ -460,18 +460,18 @@ def test_two_cameras():
     for camera in cameras:
         camera.close()
     assert len(seen) in (3, 4)  # the last one only if both were still there
-    assert all((v.picture == p).all() for (_, v), p in zip(seen, PICTURES, strict=False))
+    assert all((v.image == p).all() for (_, v), p in zip(seen, IMAGES, strict=False))
     times = [v.time for _, v in seen]
     assert times[0] == 0
     assert times == sorted(set(times))
     assert not any(fake.opened for fake in fakes.values())
 
 
-def test_what_opencv_opens_is_a_camera(film):
-    camera = Camera(str(film))
+def test_what_opencv_opens_is_a_camera(video):
+    camera = Camera(str(video))
     frame = camera.newest(None, patience=20)
     camera.close()
-    assert min(np.abs(frame.picture.astype(float) - p).mean() for p in PICTURES) < 6
+    assert min(np.abs(frame.image.astype(float) - p).mean() for p in IMAGES) < 6
 
 
 def test_a_camera_that_is_not_there():

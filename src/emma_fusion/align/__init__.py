@@ -1,4 +1,4 @@
-"""Alignment: the infrared picture of a pair brought onto the visible picture's pixels."""
+"""Alignment: the infrared image of a pair brought onto the visible image's pixels."""
 
 from emma_fusion.align.aligner import Aligned, Aligner, align
 from emma_fusion.align.calibration import calibrate

@@ -25,16 +25,16 @@ from emma_fusion.pair import FloatArray
 
 @dataclass(frozen=True, eq=False)
 class Aligned:
-    """An infrared picture on the visible picture's grid.
+    """An infrared image on the visible image's grid.
 
     Attributes:
-        picture: (H, W) or (H, W, 3 or 4) of the infrared picture's dtype.
+        image: (H, W) or (H, W, 3 or 4) of the infrared image's dtype.
         cover: see `Pair.cover`.
         covered: (H, W), 1 where the infrared camera saw and 0 elsewhere; None for everywhere.
-        record: how it was aligned, for the fused picture's metadata; empty where it was not.
+        record: how it was aligned, for the fused image's metadata; empty where it was not.
     """
 
-    picture: npt.NDArray[Any]
+    image: npt.NDArray[Any]
     cover: FloatArray | None
     record: dict[str, Any]
     covered: FloatArray | None = None
@@ -76,7 +76,7 @@ class Aligner:
         visible: npt.NDArray[Any],
         labels: tuple[str, str] = ("infrared", "visible"),
     ) -> Aligned:
-        """Bring an infrared picture onto the grid of a visible one.
+        """Bring an infrared image onto the grid of a visible one.
 
         Args:
             infrared: (H', W') or (H', W', 3 or 4).
@@ -84,12 +84,12 @@ class Aligner:
             labels: what to call the two in errors.
 
         Raises:
-            UserError: one is no picture, the two could not be aligned with confidence, or they
+            UserError: one is no image, the two could not be aligned with confidence, or they
                 have other sizes than the calibration.
         """
-        for label, picture in zip(labels, (infrared, visible), strict=True):
-            if picture.ndim not in (2, 3):
-                raise UserError(f"{label} has the shape {picture.shape}: give (H, W) or (H, W, 3).")
+        for label, image in zip(labels, (infrared, visible), strict=True):
+            if image.ndim not in (2, 3):
+                raise UserError(f"{label} has the shape {image.shape}: give (H, W) or (H, W, 3).")
         sizes = size_of(infrared), size_of(visible)
         if self._rig is not None:
             self._rig.check(*sizes, labels)
@@ -112,7 +112,7 @@ def align(
     aligner: Aligner | None,
     labels: tuple[str, str],
 ) -> Aligned:
-    """The infrared picture as an aligner brings it, or as it is where there is none."""
+    """The infrared image as an aligner brings it, or as it is where there is none."""
     return Aligned(infrared, None, {}) if aligner is None else aligner(infrared, visible, labels)
 
 
@@ -134,7 +134,7 @@ def check(found: Alignment, labels: tuple[str, str]) -> None:
 def place(
     infrared: npt.NDArray[Any], matrix: Matrix, size: Size, record: dict[str, Any]
 ) -> Aligned:
-    """The picture where a transform puts it; untouched where that is the identity."""
+    """The image where a transform puts it; untouched where that is the identity."""
     if size_of(infrared) == size and np.allclose(matrix, np.eye(3), atol=1e-9):
         return Aligned(infrared, None, {"alignment": record})
     warped, covered = warp(infrared, matrix, size)

@@ -21,20 +21,20 @@ from emma_fusion.align.registration import Wanted, plane_of, register, size_of
 from emma_fusion.align.rig import Rig
 from emma_fusion.errors import UserError
 
-Picture = npt.NDArray[Any]
+Image = npt.NDArray[Any]
 
 
 def calibrate(
-    pairs: Iterable[tuple[Picture, Picture]], model: Wanted = "homography"
+    pairs: Iterable[tuple[Image, Image]], model: Wanted = "homography"
 ) -> tuple[Rig, int]:
     """Find the one transform of a rig whose cameras do not move against each other.
 
     Each pair is registered; those that are not to be trusted are left out. The rig takes each
-    corner of the visible picture to the median of where they take it, which no minority of wrong
+    corner of the visible image to the median of where they take it, which no minority of wrong
     registrations moves far.
 
     Args:
-        pairs: infrared and visible pictures, all of the same two sizes; read one after the other.
+        pairs: infrared and visible images, all of the same two sizes; read one after the other.
         model: what each pair is registered with.
 
     Returns:
@@ -51,7 +51,7 @@ def calibrate(
         now = size_of(infrared), size_of(visible)
         if sizes not in (None, now):
             raise UserError(
-                f"Pair {number} has other sizes than the first: a calibration is for pictures of "
+                f"Pair {number} has other sizes than the first: a calibration is for images of "
                 "one infrared and one visible size."
             )
         sizes = now
@@ -62,7 +62,7 @@ def calibrate(
             left_out += 1
     if sizes is None or not found:
         raise UserError(
-            f"None of {left_out} pairs could be aligned with confidence: calibrate with pictures "
+            f"None of {left_out} pairs could be aligned with confidence: calibrate with images "
             "that show contours in both, such as houses by day."
         )
     matrix = _median(found, sizes[1])

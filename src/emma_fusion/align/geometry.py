@@ -1,6 +1,6 @@
 """Transforms of the plane: homographies between pixel grids, and the models they are fitted as.
 
-A homography here is (3, 3) float64, takes (x, y) of the visible picture to (x, y) of the infrared
+A homography here is (3, 3) float64, takes (x, y) of the visible image to (x, y) of the infrared
 one, and counts from the centre of the first pixel.
 """
 
@@ -33,7 +33,7 @@ def shift(x: float, y: float) -> Matrix:
 
 
 def rescale(source: Size, target: Size) -> Matrix:
-    """From the pixels of a picture to those of the same picture in another size.
+    """From the pixels of an image to those of the same image in another size.
 
     >>> rescale((10, 10), (5, 5)) @ [0.5, 0.5, 1]
     array([0., 0., 1.])
@@ -44,7 +44,7 @@ def rescale(source: Size, target: Size) -> Matrix:
 
 
 def identity_of(visible: Size, infrared: Size) -> Matrix:
-    """Where pictures of two sizes lie when the infrared one is stretched over the visible."""
+    """Where images of two sizes lie when the infrared one is stretched over the visible."""
     return rescale(visible, infrared)
 
 
@@ -58,7 +58,7 @@ def turned(degrees: float, scale: float, centre: tuple[float, float]) -> Matrix:
 
 
 def middle(size: Size) -> tuple[float, float]:
-    """The centre of a picture, (x, y)."""
+    """The centre of an image, (x, y)."""
     return (size[1] - 1) / 2, (size[0] - 1) / 2
 
 
@@ -69,13 +69,13 @@ def apply(matrix: Matrix, points: npt.NDArray[Any]) -> Matrix:
 
 
 def corners(size: Size) -> Matrix:
-    """The centres of the four corner pixels of a picture, (4, 2)."""
+    """The centres of the four corner pixels of an image, (4, 2)."""
     right, bottom = size[1] - 1, size[0] - 1
     return np.array([[0, 0], [right, 0], [right, bottom], [0, bottom]], np.float64)
 
 
 def corner_distance(a: Matrix, b: Matrix, size: Size) -> float:
-    """How far apart two homographies take the corners of a picture, on average, in pixels.
+    """How far apart two homographies take the corners of an image, on average, in pixels.
 
     >>> corner_distance(shift(3, 4), shift(0, 0), (10, 10))
     5.0
@@ -87,7 +87,7 @@ def corner_distance(a: Matrix, b: Matrix, size: Size) -> float:
 def displacements(points: Matrix, size: Size, model: Model) -> Matrix:
     """How the parameters of a small motion displace points, to first order.
 
-    A point is measured from the picture's centre in halves of its width, (u, v), so that every
+    A point is measured from the image's centre in halves of its width, (u, v), so that every
     parameter is in pixels. The motions are: right, down; turn (-v, u), growth (u, v);
     (u, -v), (v, u); (u u, u v), (u v, v v).
 

@@ -1,4 +1,4 @@
-"""How well patches of two pictures' features agree under each small displacement."""
+"""How well patches of two images' features agree under each small displacement."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Surfaces:
     """The correlation of every patch for every displacement up to `reach` pixels each way.
 
     Attributes:
-        centres: (N, 2), (x, y) of the patches in the visible picture.
+        centres: (N, 2), (x, y) of the patches in the visible image.
         values: (N, 2 reach + 1, 2 reach + 1) in [-1, 1], by downward and rightward displacement.
-        size: of the picture.
-        possible: how many patches there are where the infrared picture is everywhere.
+        size: of the image.
+        possible: how many patches there are where the infrared image is everywhere.
     """
 
     centres: Matrix
@@ -53,15 +53,15 @@ class Surfaces:
 def correlate(
     visible: FloatArray, infrared: FloatArray, covered: FloatArray, reach: int
 ) -> Surfaces:
-    """Correlate patches of the visible picture's features with the infrared picture's.
+    """Correlate patches of the visible image's features with the infrared image's.
 
     s(d) = sum V(x) . I(x + d) / sqrt(sum |V(x)|^2 sum |I(x + d)|^2), over the pixels x of a patch;
-    where the infrared picture is not, I is 0.
+    where the infrared image is not, I is 0.
 
     Args:
         visible: (H, W, K), K at most 4.
         infrared: (H, W, K), on the same grid as well as is known.
-        covered: (H, W), 1 where the infrared picture is and 0 elsewhere.
+        covered: (H, W), 1 where the infrared image is and 0 elsewhere.
         reach: the largest displacement, in pixels.
     """
     size: Size = (visible.shape[0], visible.shape[1])

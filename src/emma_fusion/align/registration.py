@@ -1,4 +1,4 @@
-"""Registration of an infrared picture to a visible one, from coarse to fine."""
+"""Registration of an infrared image to a visible one, from coarse to fine."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from emma_fusion.pair import FloatArray, luminance
 
 Wanted = Literal["translation", "rigid", "similarity", "affine", "homography", "auto"]
 
-# The longer side of the visible picture on each level, at most, and how far is looked there.
+# The longer side of the visible image on each level, at most, and how far is looked there.
 _LEVELS = ((200, 6), (400, 4), (800, 4))
 _LARGEST = 800  # what is larger is shrunk to this first
 # The simplest model that has this share of what the best one gains over chance is taken. The
@@ -50,20 +50,20 @@ _DETAILED = 0.42
 _JUDGED, _AROUND, _SAME = 1, 8, 2.0
 # Of the patches: to be trusted; more where sizes differ and many scales were tried.
 LEAST_CONFIDENCE, LEAST_WITH_SIZES = 0.2, 0.35
-# Of the longer side: further, pictures of one size are hardly displaced.
+# Of the longer side: further, images of one size are hardly displaced.
 _FARTHEST = 0.2
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """How two pictures agree where a transform puts them, and a little beside.
+    """How two images agree where a transform puts them, and a little beside.
 
     Attributes:
         correlation: mean over patches, in [-1, 1], at the transform.
-        chance: the same, displaced by 3 to 8 pixels of a picture 400 pixels wide.
+        chance: the same, displaced by 3 to 8 pixels of an image 400 pixels wide.
         agreeing: how many patches have their own best displacement, of up to 8 pixels each way,
             within 2 pixels.
-        share: of the patches, how many these are; where less than half of the visible picture
+        share: of the patches, how many these are; where less than half of the visible image
             is covered, of half of all.
     """
 
@@ -78,12 +78,12 @@ class Alignment:
     """What a registration found.
 
     Attributes:
-        matrix: (3, 3), from (x, y) of the visible picture to (x, y) of the infrared one.
+        matrix: (3, 3), from (x, y) of the visible image to (x, y) of the infrared one.
         model: the kind of transform it is; "identity" where the pair was aligned.
         confidence: share of the patches that agree with it, see `Evidence.share`; below
             `least` it is not to be used. Chance alone gives about 0.05.
-        moved: how far the corners of the visible picture are taken, on average and in its pixels,
-            from where they lie when the infrared picture is stretched over it.
+        moved: how far the corners of the visible image are taken, on average and in its pixels,
+            from where they lie when the infrared image is stretched over it.
         least: the confidence that it takes.
     """
 
@@ -100,7 +100,7 @@ class Alignment:
 
 
 class _Level:
-    """Both pictures in a smaller size."""
+    """Both images in a smaller size."""
 
     def __init__(self, infrared: FloatArray, visible: FloatArray, longer: int, reach: int) -> None:
         full: Size = (visible.shape[0], visible.shape[1])
@@ -131,7 +131,7 @@ class _Level:
 
 
 def evidence(level: _Level, matrix: Matrix) -> Evidence:
-    """How the pictures agree under a transform; see `Evidence`."""
+    """How the images agree under a transform; see `Evidence`."""
     surfaces = level.surfaces(matrix, _AROUND)
     if not len(surfaces.values):
         return Evidence(0.0, 0.0, 0, 0.0)
@@ -149,13 +149,13 @@ def evidence(level: _Level, matrix: Matrix) -> Evidence:
 
 
 def register(infrared: FloatArray, visible: FloatArray, wanted: Wanted = "auto") -> Alignment:
-    """Find the transform that brings an infrared picture onto a visible one.
+    """Find the transform that brings an infrared image onto a visible one.
 
     A search begins (`search.search`); of its findings, each refined by a similarity, the one that
     most patches agree with goes on. From coarse to fine, motions of patches are fitted
     (`matching.fit`): a translation, one with a turn, a similarity, one with shear too, and a
     homography. The simplest is taken that has nearly all of the correlation that the best one gains
-    over chance (`_ENOUGH`). Where `wanted` is not "auto", it alone is fitted. Pictures of one size
+    over chance (`_ENOUGH`). Where `wanted` is not "auto", it alone is fitted. Images of one size
     that would have to move by more than a fifth have no confidence.
 
     Args:
@@ -167,13 +167,13 @@ def register(infrared: FloatArray, visible: FloatArray, wanted: Wanted = "auto")
         What was found; look whether it is `trusted`.
 
     Raises:
-        UserError: `wanted` is unknown, or a picture is smaller than 32 pixels.
+        UserError: `wanted` is unknown, or an image is smaller than 32 pixels.
     """
     if wanted not in get_args(Wanted):
         raise UserError(f"There is no alignment {wanted!r}: use {', '.join(get_args(Wanted))}.")
     sizes = size_of(infrared), size_of(visible)
     if min(*sizes[0], *sizes[1]) < 32:
-        raise UserError("Pictures smaller than 32x32 pixels show too little to be aligned.")
+        raise UserError("Images smaller than 32x32 pixels show too little to be aligned.")
     small_i, small_v = _at_most(infrared), _at_most(visible)
     small = size_of(small_i), size_of(small_v)
     found, seen = _candidates(small_i, small_v, wanted)
@@ -221,7 +221,7 @@ def _candidates(
 
 
 def _held(matrix: Matrix, model: Model, size: Size) -> Matrix:
-    """The shift, or the shift and turn, that takes a picture's centre where a similarity does."""
+    """The shift, or the shift and turn, that takes an image's centre where a similarity does."""
     centre = middle(size)
     x, y = apply(matrix, np.array([centre]))[0] - centre
     turn = np.rad2deg(np.arctan2(matrix[1, 0], matrix[0, 0])) if model == "rigid" else 0.0
@@ -248,15 +248,15 @@ def _simplest(seen: dict[Model, Evidence]) -> Model:
     return max(seen, key=lambda model: seen[model].correlation)
 
 
-def plane_of(picture: npt.NDArray[Any]) -> FloatArray:
-    """The luminance of a picture that is to be registered, scaled to [0, 1] by its own range."""
-    values = picture.astype(np.float32)
+def plane_of(image: npt.NDArray[Any]) -> FloatArray:
+    """The luminance of an image that is to be registered, scaled to [0, 1] by its own range."""
+    values = image.astype(np.float32)
     plane = luminance(values[..., :3]) if values.ndim == 3 else values
     low, high = (float(p) for p in np.percentile(plane, (0.1, 99.9)))
     scaled: FloatArray = np.clip((plane - low) / max(high - low, 1e-6), 0, 1)
     return scaled
 
 
-def size_of(picture: npt.NDArray[Any]) -> Size:
+def size_of(image: npt.NDArray[Any]) -> Size:
     """(height, width)."""
-    return picture.shape[0], picture.shape[1]
+    return image.shape[0], image.shape[1]

@@ -1,4 +1,4 @@
-"""A fixed rig of two cameras: one transform for all their pictures, kept in a small file."""
+"""A fixed rig of two cameras: one transform for all their images, kept in a small file."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Rig:
     """How the infrared camera of a rig sees what the visible one sees.
 
     Attributes:
-        matrix: (3, 3), from (x, y) of the visible picture to (x, y) of the infrared one.
+        matrix: (3, 3), from (x, y) of the visible image to (x, y) of the infrared one.
         model: the kind of transform it is.
-        infrared: (height, width) of the infrared pictures.
-        visible: (height, width) of the visible pictures.
+        infrared: (height, width) of the infrared images.
+        visible: (height, width) of the visible images.
         pairs: how many went into it.
         residual: median over these of how far their own transforms take the corners of the
-            visible picture from where the rig's does, in the infrared's pixels.
+            visible image from where the rig's does, in the infrared's pixels.
         software: what made it.
     """
 
@@ -41,7 +41,7 @@ class Rig:
     software: str = f"emma-fusion {__version__}"
 
     def check(self, infrared: Size, visible: Size, labels: tuple[str, str]) -> None:
-        """Check that two pictures have the sizes that were calibrated.
+        """Check that two images have the sizes that were calibrated.
 
         Raises:
             UserError: they have not.
@@ -52,7 +52,7 @@ class Rig:
             if size != known:
                 raise UserError(
                     f"{label} is {size[1]}x{size[0]} pixels, but the calibration is for "
-                    f"{known[1]}x{known[0]}: calibrate with pictures of this size."
+                    f"{known[1]}x{known[0]}: calibrate with images of this size."
                 )
 
     def to_json(self) -> bytes:

@@ -1,4 +1,4 @@
-"""Where to begin: shift, turn and scale of two small pictures, all shifts at once."""
+"""Where to begin: shift, turn and scale of two small images, all shifts at once."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from emma_fusion.align.geometry import (
 from emma_fusion.align.warping import erode, shrink, warp
 from emma_fusion.pair import FloatArray
 
-_WIDTH = 128  # of the visible picture here
-_SHARED = 0.5  # the least overlap, as a share of the smaller picture
+_WIDTH = 128  # of the visible image here
+_SHARED = 0.5  # the least overlap, as a share of the smaller image
 # Cameras mounted side by side see nearly the same: a shift of this share of the width costs as
 # much as a correlation that is lower by _COST.
 _FAR, _COST = 0.25, 0.1
@@ -33,8 +33,8 @@ _KEPT, _KEPT_WITH_SIZES, _APART = 6, 16, 0.03
 def search(infrared: FloatArray, visible: FloatArray) -> list[Matrix]:
     """Find homographies to begin with: one scale (or one for each axis), a turn and a shift.
 
-    Of pictures of one size, scales 0.95 to 1.05 and turns to 3 degrees are tried; of others, all
-    that show the infrared picture between half and 1.6 times as wide as the visible one, and the
+    Of images of one size, scales 0.95 to 1.05 and turns to 3 degrees are tried; of others, all
+    that show the infrared image between half and 1.6 times as wide as the visible one, and the
     infrared stretched to the visible's size. For each, the correlation of oriented gradients under
     every shift is a few Fourier transforms.
 
@@ -94,9 +94,9 @@ def _starts(infrared: Size, visible: Size) -> Iterator[Matrix]:
 def _best_shift(
     infrared: FloatArray, v: FloatArray, to_infrared: Matrix
 ) -> tuple[float, tuple[int, int]]:
-    """The best correlation over all shifts, and that shift (x, y) of the small visible picture."""
+    """The best correlation over all shifts, and that shift (x, y) of the small visible image."""
     size = v.shape[:2]
-    # the infrared picture around the frame too: the visible's neighbourhood as large as itself
+    # the infrared image around the frame too: the visible's neighbourhood as large as itself
     pad_y, pad_x = size[0] // 2, size[1] // 2
     wide = size[1] + 2 * pad_x, size[0] + 2 * pad_y
     matrix = to_infrared @ shift(-pad_x, -pad_y)

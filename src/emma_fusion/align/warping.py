@@ -1,4 +1,4 @@
-"""The infrared picture on the visible picture's grid, and how it fades out at its own edge."""
+"""The infrared image on the visible image's grid, and how it fades out at its own edge."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _FEATHER = 0.04  # of the grid's longer side
 
 
 def warp(
-    picture: npt.NDArray[Any], matrix: Matrix, size: Size
+    image: npt.NDArray[Any], matrix: Matrix, size: Size
 ) -> tuple[npt.NDArray[Any], FloatArray]:
-    """Interpolate a picture linearly on another grid; where that is coarser, smoothed first.
+    """Interpolate an image linearly on another grid; where that is coarser, smoothed first.
 
     Args:
-        picture: (H', W') or (H', W', C), uint8, uint16 or float32.
-        matrix: (3, 3), from (x, y) of the grid to (x, y) of the picture.
+        image: (H', W') or (H', W', C), uint8, uint16 or float32.
+        matrix: (3, 3), from (x, y) of the grid to (x, y) of the image.
         size: (H, W) of the grid.
 
     Returns:
@@ -31,12 +31,12 @@ def warp(
     """
     step = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
     if step > 1.05:
-        picture = cv2.GaussianBlur(picture, (0, 0), 0.5 * np.sqrt(step**2 - 1))
+        image = cv2.GaussianBlur(image, (0, 0), 0.5 * np.sqrt(step**2 - 1))
     wide, flags = size[::-1], cv2.WARP_INVERSE_MAP
     warped: npt.NDArray[Any] = cv2.warpPerspective(
-        picture, matrix, wide, flags=flags | cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        image, matrix, wide, flags=flags | cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    whole = np.ones(picture.shape[:2], np.float32)
+    whole = np.ones(image.shape[:2], np.float32)
     covered: FloatArray = cv2.warpPerspective(
         whole, matrix, wide, flags=flags | cv2.INTER_NEAREST
     ).astype(np.float32)
@@ -52,7 +52,7 @@ def shrink(plane: FloatArray, size: Size) -> FloatArray:
 
 
 def erode(covered: FloatArray, width: int) -> FloatArray:
-    """What is covered without half this width along its edge; the picture's frame is no edge."""
+    """What is covered without half this width along its edge; the image's frame is no edge."""
     kernel = np.ones((width, width), np.uint8)
     inside: FloatArray = cv2.erode(covered, kernel, borderValue=1.0).astype(np.float32, copy=False)
     return inside
@@ -64,7 +64,7 @@ def feather(covered: FloatArray) -> FloatArray | None:
     It rises (see `blending.rise`) over 4% of the longer side.
 
     Args:
-        covered: (H, W), 1 where the infrared picture is and 0 elsewhere.
+        covered: (H, W), 1 where the infrared image is and 0 elsewhere.
 
     Returns:
         (H, W) float32 in [0, 1], or None where everything is covered.

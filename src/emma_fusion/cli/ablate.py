@@ -38,12 +38,12 @@ def ablate(
     device: Annotated[
         Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="To train and fuse on.")
     ] = "auto",
-    pictures: Annotated[int, typer.Option(help="Pairs on the sheet of pictures.", min=1)] = 4,
+    images: Annotated[int, typer.Option(help="Pairs on the sheet of images.", min=1)] = 4,
     seed: SeedOption = 0,
 ) -> None:
     """Train variants of one training, score them, and say which claims held at this budget.
 
-    Into OUT go report.md, report.json, means.csv, scores.csv (every picture's values), sheet.png,
+    Into OUT go report.md, report.json, means.csv, scores.csv (every image's values), sheet.png,
     fused/, and each run's weights in runs/VARIANT/seed-SEED. Killed, it goes on with --resume.
     """
     begin("ablate", output, "jinja2", "matplotlib", "scipy")
@@ -82,7 +82,7 @@ def ablate(
                 "compare with.\n" + "\n".join(f"{name}: {why}" for name, why in failures.items())
             )
         outcome, warnings = _score_and_report(
-            chosen, complete, dataset, output, len(places), device, pictures, seed
+            chosen, complete, dataset, output, len(places), device, images, seed
         )
     except KeyboardInterrupt:
         print("Stopped. The same command with --resume goes on from there.", file=sys.stderr)
@@ -161,7 +161,7 @@ def _score_and_report(
     output: Path,
     processes: int,
     device: str,
-    pictures: int,
+    images: int,
     seed: int,
 ) -> tuple[Run, list[str]]:
     """Fuses, scores and writes down what the complete variants give."""
@@ -171,7 +171,7 @@ def _score_and_report(
     from emma_fusion.experiments import ablation_report as writers
     from emma_fusion.experiments import ablation_statistics as statistics
     from emma_fusion.experiments.ablation import run_folder
-    from emma_fusion.images.raster import write_picture, write_whole
+    from emma_fusion.images.raster import write_image, write_whole
 
     runs = {variant: [f"{variant}.seed-{s}" for s in chosen.seeds] for variant in complete}
     folders = {
@@ -186,7 +186,7 @@ def _score_and_report(
     (scores,) = outcome.scores
     values, stems = statistics.gather(scores, runs, statistics.MEASURES)
     if not stems:
-        raise UserError("No picture could be scored of every run.\n" + "\n".join(outcome.failures))
+        raise UserError("No image could be scored of every run.\n" + "\n".join(outcome.failures))
     if chosen.judged.equivariance:
         with bar("Equivariance") as show:
             errors = _equivariance_errors(methods, scores.dataset, chosen.judged, output, show)
@@ -219,9 +219,9 @@ def _score_and_report(
         "means.csv": writers.as_csv(values, chosen.seeds),
     }
     write_whole({output / name: text.encode() for name, text in files.items()})
-    shown = [stems[k * len(stems) // pictures] for k in range(min(pictures, len(stems)))]
+    shown = [stems[k * len(stems) // images] for k in range(min(images, len(stems)))]
     first = {variant: scores.fused[names[0]] for variant, names in runs.items()}
-    write_picture(output / "sheet.png", statistics.sheet(dataset, first, shown))
+    write_image(output / "sheet.png", statistics.sheet(dataset, first, shown))
     _print(judgements)
     return outcome, warnings
 

@@ -139,7 +139,7 @@ def fuse_on_ray(
         if find_spec(name) is None:
             raise UserError(f"--engine ray needs {name}: pip install 'emma-fusion[cluster]'.")
     if request.infrared_range.startswith("folder"):
-        raise UserError("--infrared-range folder looks at all pictures first: leave out --engine.")
+        raise UserError("--infrared-range folder looks at all images first: leave out --engine.")
     jobs = plan(infrared, visible, output, request)
     if not jobs:
         return True

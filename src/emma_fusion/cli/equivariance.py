@@ -60,7 +60,7 @@ def equivariance(
     ] = None,
     padding: Annotated[
         Literal["reflection", "border", "zeros"],
-        typer.Option(help="What fills the corners of turned pictures; they are not counted."),
+        typer.Option(help="What fills the corners of turned images; they are not counted."),
     ] = "reflection",
     margin: Annotated[
         int, typer.Option(help="Pixels from the frame that the second value leaves out.", min=0)
@@ -69,10 +69,10 @@ def equivariance(
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
 ) -> None:
-    """Measure how far fusing a transformed pair is from transforming the fused picture.
+    """Measure how far fusing a transformed pair is from transforming the fused image.
 
     The error of a method F under T is ‖F(T i, T v) - T F(i, v)‖ / ‖T F(i, v)‖ over valid pixels,
-    for shifts, rotations and the three reflections. Into OUT go errors.csv (every picture and
+    for shifts, rotations and the three reflections. Into OUT go errors.csv (every image and
     transform), tables.md, summary.json and a plot for each dataset.
     """
     begin("equivariance", output, "matplotlib", "scipy")

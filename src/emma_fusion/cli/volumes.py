@@ -126,9 +126,9 @@ def _need_extra() -> None:
 
 
 def _check(request: Request) -> None:
-    """Refuse the options of pictures that mean nothing for scans."""
+    """Refuse the options of images that mean nothing for scans."""
     if request.paper:
-        raise UserError("The paper protocol is for pictures, not for scans: leave out --protocol.")
+        raise UserError("The paper protocol is for images, not for scans: leave out --protocol.")
     if request.contrast != "none":
         raise UserError(
             "Scans are not stretched slice by slice, which would make slices differ: leave out "
@@ -139,7 +139,7 @@ def _check(request: Request) -> None:
             "The anatomical scan has no colour: leave out --colour, or choose a --palette."
         )
     if request.mending != "none" or request.infrared_range.startswith("folder"):
-        raise UserError("--mend and --infrared-range folder are for pictures: leave them out.")
+        raise UserError("--mend and --infrared-range folder are for images: leave them out.")
     if request.format:
         raise UserError("Scans are written as NIfTI or DICOM: leave out --format.")
 

@@ -3,7 +3,7 @@
 Nothing here is a photograph: for each pixel a small ray caster finds which surface it sees and
 where, and each surface has two faces. To the visible camera it has a colour, and perhaps a light;
 to the infrared camera a warmth. So a walker in dark clothes, an engine and a manhole are bright in
-one picture only, and signs, bricks and road markings in the other.
+one image only, and signs, bricks and road markings in the other.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def render_scene(height: int = 480, width: int = 640, seed: int = 0) -> tuple[Ar
     """Draw a registered pair: a street at night with walkers, cars, signs and lit windows.
 
     Args:
-        height: of both pictures, in pixels, at least 32.
-        width: of both pictures, in pixels, at least 32.
+        height: of both images, in pixels, at least 32.
+        width: of both images, in pixels, at least 32.
         seed: of the generator for bricks, leaves, windows and the noise of both cameras.
 
     Returns:

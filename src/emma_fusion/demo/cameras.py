@@ -1,4 +1,4 @@
-"""What two cameras make of a painted canvas: a visible picture and an infrared one."""
+"""What two cameras make of a painted canvas: a visible image and an infrared one."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def infrared_camera(scene: Canvas, rng: np.random.Generator) -> Array:
     return np.asarray(np.round(255 * np.clip(soft + noise, 0, 1)), np.uint8)
 
 
-def _halved(picture: Array) -> Array:
-    height, width = picture.shape[:2]
+def _halved(image: Array) -> Array:
+    height, width = image.shape[:2]
     half = (width // 2, height // 2)
-    return np.asarray(cv2.resize(picture, half, interpolation=cv2.INTER_AREA))
+    return np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_AREA))
 
 
 def _falling_light(scene: Canvas) -> Array:
@@ -77,6 +77,6 @@ def _mirrored(scene: Canvas, radiance: Array) -> Array:
     rows = np.arange(horizon, len(radiance))
     mirror = np.zeros_like(radiance)
     mirror[rows] = np.clip(radiance[np.maximum(2 * horizon - 1 - rows, 0)], 0, 3)
-    # Roughness smears along the line of sight, that is, upwards in the picture.
+    # Roughness smears along the line of sight, that is, upwards in the image.
     size = scene.focal / 1000
     return np.asarray(0.7 * cv2.GaussianBlur(mirror, (0, 0), 3.2 * size, sigmaY=28 * size))

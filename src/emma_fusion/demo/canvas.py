@@ -18,8 +18,8 @@ Colour = Sequence[float] | Array
 
 EYE = 1.65
 """Height of both cameras above the ground."""
-_FOCAL = 0.95  # in picture widths
-_HORIZON = 0.44  # in picture heights
+_FOCAL = 0.95  # in image widths
+_HORIZON = 0.44  # in image heights
 
 
 class Canvas:
@@ -160,7 +160,7 @@ def _text(word: str, thick: int) -> Array:
     """A word, white on black, float32 in [0, 1], with a soft edge."""
     font, scale, margin = cv2.FONT_HERSHEY_DUPLEX, 3.0, 14
     (width, height), base = cv2.getTextSize(word, font, scale, thick)
-    picture = np.zeros((height + base + 2 * margin, width + 2 * margin), np.uint8)
+    image = np.zeros((height + base + 2 * margin, width + 2 * margin), np.uint8)
     place = (margin, height + margin)
-    cv2.putText(picture, word, place, font, scale, 255, thick, cv2.LINE_AA)
-    return np.asarray(cv2.GaussianBlur(picture, (0, 0), 2).astype(np.float32) / 255)
+    cv2.putText(image, word, place, font, scale, 255, thick, cv2.LINE_AA)
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), 2).astype(np.float32) / 255)

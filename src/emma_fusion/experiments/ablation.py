@@ -28,7 +28,7 @@ from pydantic import Field
 from emma_fusion import models
 from emma_fusion.child import live_with_parent
 from emma_fusion.errors import UserError
-from emma_fusion.images.folders import list_pictures, match_pairs
+from emma_fusion.images.folders import list_images, match_pairs
 from emma_fusion.training.checkpoint import NAME as CHECKPOINT
 from emma_fusion.training.config import (
     Network,
@@ -93,7 +93,7 @@ def load_ablation(file: Path) -> Ablation:
 
     Raises:
         UserError: A setting is not valid, a name stands for no variant, variants differ in their
-            budget, or a folder of pictures is not there.
+            budget, or a folder of images is not there.
     """
     ablation = validated(Ablation, read_settings(file), f"ablation {file}")
     named = {ablation.reference} | {
@@ -117,7 +117,7 @@ def load_ablation(file: Path) -> Ablation:
         for pairs in ablation.configuration(name, 0).pairs:
             match_pairs(pairs.infrared, pairs.visible)
             for teacher in pairs.teachers:
-                list_pictures(teacher)
+                list_images(teacher)
     match_pairs(ablation.judged.infrared, ablation.judged.visible)
     return ablation
 

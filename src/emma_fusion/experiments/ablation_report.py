@@ -24,7 +24,7 @@ HOW = """A claim is judged by the measures of the paper's own ablation (EN, SD, 
 unless it names others: it held where the variant is better in some of them and worse in none, \
 held in part where both happen, did not hold where it is worse in some and better in none. Better \
 and worse is only what the numbers show: the 95% interval of the mean difference, seeds and \
-pictures drawn anew (crossed bootstrap), leaves out 0, and every seed has the same sign. The \
+images drawn anew (crossed bootstrap), leaves out 0, and every seed has the same sign. The \
 intervals are not corrected for their number, and so few seeds say little of how much training \
 varies: small differences may be chance even so."""
 
@@ -52,7 +52,7 @@ def as_markdown(
         parts.append("## What the numbers say\n")
         parts.append(HOW + "\n")
         parts.append("\n".join(f"- {judgement.sentences()}" for judgement in judgements) + "\n")
-        parts.append("Differences behind these, with 95% intervals over seeds and pictures:\n")
+        parts.append("Differences behind these, with 95% intervals over seeds and images:\n")
         parts.append(_differences(table, judgements))
     parts.append(markdown([table]))
     if EQUIVARIANCE in values[table.lines[0].method]:
@@ -73,7 +73,7 @@ def as_csv(values: Values, seeds: list[int]) -> str:
     """The mean of every variant and seed under every measure."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["variant", "seed", "measure", "better", "pictures", "mean"])
+    writer.writerow(["variant", "seed", "measure", "better", "images", "mean"])
     for variant, measures in values.items():
         for measure, of_seeds in measures.items():
             way = "lower" if lower_is_better(measure) else "higher"

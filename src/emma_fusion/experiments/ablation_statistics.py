@@ -1,6 +1,6 @@
-"""What an ablation says: means over seeds and pictures, comparisons, and claims judged by them.
+"""What an ablation says: means over seeds and images, comparisons, and claims judged by them.
 
-Intervals are percentile intervals of the crossed bootstrap, which draws seeds and pictures with
+Intervals are percentile intervals of the crossed bootstrap, which draws seeds and images with
 replacement, each apart (A. Owen, The pigeonhole bootstrap, Annals of Applied Statistics 1(2),
 2007). Of two or three seeds, drawing says little of how much seeds differ: a difference counts
 only if, besides an interval without 0, it has the same sign with every seed.
@@ -20,7 +20,7 @@ from emma_fusion.bench.datasets import Dataset
 from emma_fusion.bench.methods import Method
 from emma_fusion.bench.runner import Scores
 from emma_fusion.bench.statistics import RESAMPLES, Line, summarise
-from emma_fusion.images.raster import read_pair, read_picture
+from emma_fusion.images.raster import read_image, read_pair
 from emma_fusion.images.sheet import make_sheet
 from emma_fusion.metrics import METRICS
 from emma_fusion.pair import from_unit
@@ -28,11 +28,11 @@ from emma_fusion.pair import from_unit
 #: By which the paper's own ablation judges.
 PAPERS_SIX = ("EN", "SD", "SF", "AG", "SCD", "VIF")
 MEASURES = (*PAPERS_SIX, "MI", "Qabf", "SSIM", "Nabf", "pattern")
-#: Not a metric of a picture; from `emma_fusion.experiments.equivariance`.
+#: Not a metric of an image; from `emma_fusion.experiments.equivariance`.
 EQUIVARIANCE = "equivariance"
 
 Values = Mapping[str, Mapping[str, NDArray[np.float64]]]
-"""Variant -> measure -> (seeds, pictures)."""
+"""Variant -> measure -> (seeds, images)."""
 Standing = Literal["better", "worse", "open"]
 Verdict = Literal["held", "did not hold", "held in part", "cannot be decided at this budget"]
 
@@ -42,7 +42,7 @@ class Difference:
     """One variant minus another under one measure.
 
     Attributes:
-        mean: Over seeds and pictures.
+        mean: Over seeds and images.
         low: Lower end of its 95% interval.
         high: Upper end.
         standing: Whether the first is better, worse, or neither is shown.
@@ -136,7 +136,7 @@ def gather(
         measures: Names of metrics.
 
     Returns:
-        `Values`, of the pictures that every run has, and their stems.
+        `Values`, of the images that every run has, and their stems.
     """
     methods = [name for names in runs.values() for name in names]
     stems = [s for s in scores.dataset.pairs if all(s in scores.values[m] for m in methods)]
@@ -151,10 +151,10 @@ def gather(
 
 
 def crossed_interval(values: NDArray[np.float64], seed: int) -> tuple[float, float]:
-    """The 95% interval of a mean over seeds and pictures.
+    """The 95% interval of a mean over seeds and images.
 
     Args:
-        values: (seeds, pictures).
+        values: (seeds, images).
         seed: Of the resampling.
 
     Returns:
@@ -167,16 +167,16 @@ def crossed_interval(values: NDArray[np.float64], seed: int) -> tuple[float, flo
     if not np.isfinite(values).all():
         return float("nan"), float("nan")
     generator = np.random.default_rng(seed)
-    seeds, pictures = (
+    seeds, images = (
         generator.multinomial(count, np.full(count, 1 / count), RESAMPLES) / count
         for count in values.shape
     )
-    low, high = np.percentile(((seeds @ values) * pictures).sum(axis=1), (2.5, 97.5))
+    low, high = np.percentile(((seeds @ values) * images).sum(axis=1), (2.5, 97.5))
     return float(low), float(high)
 
 
 def compare(values: Values, better: str, than: str, seed: int = 0) -> Comparison:
-    """Compare two variants, seed by seed and picture by picture.
+    """Compare two variants, seed by seed and image by image.
 
     With one seed nothing counts as shown: how much training varies is not known then.
 
@@ -226,12 +226,12 @@ def lines(
 ) -> list[Line]:
     """The variants' lines for `emma_fusion.bench.tables`.
 
-    Each picture's value is its mean over seeds, which is what the paired test of `summarise`
-    compares with the reference's; the intervals are those over seeds and pictures.
+    Each image's value is its mean over seeds, which is what the paired test of `summarise`
+    compares with the reference's; the intervals are those over seeds and images.
 
     Args:
         values: All measured values.
-        stems: Of the pictures.
+        stems: Of the images.
         dataset: Where they are from.
         reference: Variant to compare with.
         seed: Of the resampling.
@@ -260,11 +260,11 @@ def lines(
 def sheet(
     dataset: Dataset, fused: Mapping[str, Mapping[str, Path]], stems: Iterable[str]
 ) -> NDArray[np.uint8]:
-    """Pictures to look at: a row a pair, with both sources and every variant's fused picture.
+    """Images to look at: a row a pair, with both sources and every variant's fused image.
 
     Args:
         dataset: Of the pairs.
-        fused: Caption -> stem -> file of a fused picture.
+        fused: Caption -> stem -> file of a fused image.
         stems: Which pairs.
 
     Returns:
@@ -274,12 +274,12 @@ def sheet(
     for stem in stems:
         pair = read_pair(*dataset.pairs[stem], colour="none")
         first, second = dataset.labels
-        pictures = {
+        images = {
             first: from_unit(pair.infrared, np.uint8),
             second: from_unit(pair.visible, np.uint8),
         }
-        pictures |= {caption: read_picture(files[stem]) for caption, files in fused.items()}
-        rows.append(make_sheet(pictures))
+        images |= {caption: read_image(files[stem]) for caption, files in fused.items()}
+        rows.append(make_sheet(images))
     width = max(row.shape[1] for row in rows)
     return np.concatenate(
         [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), mode="edge") for row in rows]

@@ -1,14 +1,14 @@
 """How far a fusion method is from equivariance, on real pairs.
 
 A method F is equivariant under T when fusing the transformed pair gives the transformed fused
-picture. What is measured for each pair (i, v) and each T is
+image. What is measured for each pair (i, v) and each T is
 
     error = ‖F(T i, T v) - T F(i, v)‖ / ‖T F(i, v)‖,   ‖x‖ = sqrt(sum of x² over valid pixels)
 
-Valid is what the transform made from pixels inside the picture (see
+Valid is what the transform made from pixels inside the image (see
 `emma_fusion.equivariance.transforms`). A second value, ``inner``, takes only pixels that lie at
 least a margin from the frame and, before the transform, lay so far from it too: that leaves out
-the seam of a cyclic shift and the edge of a turned picture, where a method sees other
+the seam of a cyclic shift and the edge of a turned image, where a method sees other
 neighbours and not only a transformed scene.
 
 Shifts are cyclic, by whole pixels, down and to the right by the same distance. Multiples of 90
@@ -45,7 +45,7 @@ from emma_fusion.pair import FloatArray, Pair
 
 Kind = Literal["shift", "rotation", "reflection"]
 Padding = Literal["zeros", "border", "reflection"]
-KEYS = ("dataset", "method", "picture", "transform", "amount")
+KEYS = ("dataset", "method", "image", "transform", "amount")
 VALUES = ("error", "inner")
 
 SHIFTS = (1, 2, 3, 4, 7, 8, 16, 31, 32, 64)
@@ -79,7 +79,7 @@ class Case:
     def group(self) -> str:
         """What it is averaged with: transforms that ask the same of a method.
 
-        The U-Fuser halves the picture three times, so that shifts by multiples of 8 keep what is
+        The U-Fuser halves the image three times, so that shifts by multiples of 8 keep what is
         sampled and others do not; multiples of 90 degrees need no resampling and others do.
 
         >>> Case("shift", "16").group, Case("rotation", "45").group
@@ -92,15 +92,15 @@ class Case:
         return "reflections"
 
     def apply(self, x: Tensor, mask: Tensor, padding: Padding) -> tuple[Tensor, Tensor]:
-        """Transform a picture.
+        """Transform an image.
 
         Args:
             x: (1, C, H, W).
             mask: bool (1, 1, H, W), which pixels are valid.
-            padding: What fills the corners of a turned picture; see `Rotation`.
+            padding: What fills the corners of a turned image; see `Rotation`.
 
         Returns:
-            The picture and its valid pixels, of height and width W and H after a turn by 90 or
+            The image and its valid pixels, of height and width W and H after a turn by 90 or
             270 degrees and of H and W otherwise.
         """
         if self.transform == "shift":
@@ -142,8 +142,8 @@ class Settings:
 
     Attributes:
         cases: The transforms.
-        padding: What fills the empty corners of turned pictures. They count nowhere, but a method
-            may look at the whole picture; "reflection" is most like a picture.
+        padding: What fills the empty corners of turned images. They count nowhere, but a method
+            may look at the whole image; "reflection" is most like an image.
         margin: Pixels from the frame that ``inner`` leaves out.
     """
 
@@ -160,7 +160,7 @@ class Outcome:
         datasets: On which pairs.
         methods: In the order of the table.
         settings: How.
-        values: (dataset, method, stem) -> case -> "error" and "inner"; a picture that failed is
+        values: (dataset, method, stem) -> case -> "error" and "inner"; an image that failed is
             not there.
         failures: A sentence each.
         measured: How many values were measured now; the others were kept from before.
@@ -224,7 +224,7 @@ def run(
         progress: Called with how many transforms are done, and of how many.
 
     Raises:
-        UserError: A method is a folder of pictures, or nothing could be measured.
+        UserError: A method is a folder of images, or nothing could be measured.
     """
     openers = {method.name: _opener(method) for method in methods}
     store = Store(output / "errors.csv", KEYS)
@@ -283,8 +283,8 @@ def _opener(method: Method) -> Callable[[], Fuse]:
     """What opens a method, where it can fuse."""
     if method.open is None:
         raise UserError(
-            f"{method.name} is a folder of fused pictures: equivariance is measured by fusing "
-            "other pictures, so name a model, a baseline or module:function."
+            f"{method.name} is a folder of fused images: equivariance is measured by fusing "
+            "other images, so name a model, a baseline or module:function."
         )
     return method.open
 

@@ -26,12 +26,12 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over pictures with its bootstrap 95% interval; NaN where no picture has a value."""
+    """A mean over images with its bootstrap 95% interval; NaN where no image has a value."""
 
     mean: float
     low: float
     high: float
-    pictures: int
+    images: int
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Line:
     Attributes:
         dataset: Name.
         method: Name.
-        groups: "error" or "inner" -> group of transforms -> the mean over pictures of each
-            picture's mean over the group.
-        cases: "error" or "inner" -> transform -> the mean over pictures.
+        groups: "error" or "inner" -> group of transforms -> the mean over images of each
+            image's mean over the group.
+        cases: "error" or "inner" -> transform -> the mean over images.
     """
 
     dataset: str
@@ -57,22 +57,22 @@ def summarise(outcome: Outcome, seed: int = 0) -> list[Line]:
 
     Args:
         outcome: What was measured.
-        seed: Of the bootstrap; every method's pictures are drawn alike.
+        seed: Of the bootstrap; every method's images are drawn alike.
     """
     cases = outcome.settings.cases
     present = list(dict.fromkeys(case.group for case in cases))
     lines = []
     for dataset in outcome.datasets:
         for method in outcome.methods:
-            pictures = [
+            images = [
                 outcome.values[key]
                 for stem in dataset.pairs
                 if (key := (dataset.name, method.name, stem)) in outcome.values
             ]
             groups, single = {}, {}
             for value in VALUES:
-                table = np.array([[picture[case][value] for case in cases] for picture in pictures])
-                table = table.reshape(len(pictures), len(cases))
+                table = np.array([[image[case][value] for case in cases] for image in images])
+                table = table.reshape(len(images), len(cases))
                 single[value] = {
                     case: estimate(table[:, column], seed) for column, case in enumerate(cases)
                 }
@@ -87,7 +87,7 @@ def summarise(outcome: Outcome, seed: int = 0) -> list[Line]:
 
 
 def estimate(values: NDArray[np.float64], seed: int) -> Estimate:
-    """The mean of one value a picture; pictures without one (NaN) are left out.
+    """The mean of one value an image; images without one (NaN) are left out.
 
     >>> estimate(np.array([1.0, 3.0, np.nan]), seed=0).mean
     2.0
@@ -116,7 +116,7 @@ def collect(outcome: Outcome, seed: int, device: str) -> dict[str, str]:
         for name, text in grid.items()
         if name in amounts
     )
-    pictures = ", ".join(
+    images = ", ".join(
         f"{dataset.title} {len(dataset.pairs)} (fingerprint {fingerprint(dataset.pairs)})"
         for dataset in outcome.datasets
     )
@@ -124,7 +124,7 @@ def collect(outcome: Outcome, seed: int, device: str) -> dict[str, str]:
         "Measured": "‖F(T i, T v) - T F(i, v)‖ / ‖T F(i, v)‖, root of the sum of squares over "
         "valid pixels, luminance in [0, 1]",
         "Transforms": transforms,
-        "Pictures": pictures,
+        "Images": images,
         **surroundings(seed, device),
     }
 
@@ -175,12 +175,12 @@ def markdown(outcome: Outcome, lines: list[Line]) -> str:
     parts = []
     for dataset in outcome.datasets:
         mine = [line for line in lines if line.dataset == dataset.name]
-        parts.append(f"## {dataset.title}, {len(dataset.pairs)} pictures\n")
+        parts.append(f"## {dataset.title}, {len(dataset.pairs)} images\n")
         for value in VALUES:
             title = TITLES[value].format(margin=outcome.settings.margin)
             header = ["Method", *mine[0].groups[value]]
             rows = [[x.method, *map(percent, x.groups[value].values())] for x in mine]
-            parts.append(f"{title}: error in percent, mean [95% interval over pictures].\n")
+            parts.append(f"{title}: error in percent, mean [95% interval over images].\n")
             parts.append(markdown_grid(header, rows))
             if len(mine) > 1:
                 parts.append(f"Divided by that of {mine[0].method}:\n")
@@ -209,7 +209,7 @@ def ratios(line: Line, reference: Line, value: str) -> list[str]:
 def plot(lines: list[Line], margin: int) -> bytes:
     """Draw error against shift and against angle, a line a method, as PNG.
 
-    Solid lines are over all valid pixels, with the interval over pictures as a band; dashed ones
+    Solid lines are over all valid pixels, with the interval over images as a band; dashed ones
     over those away from the frame.
 
     Args:

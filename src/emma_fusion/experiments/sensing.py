@@ -1,4 +1,4 @@
-"""How near what is sensed in a fused picture comes to the pictures that were fused."""
+"""How near what is sensed in a fused image comes to the images that were fused."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ def score_sensing(
     Raises:
         UserError: sizes differ, or a side is below 11 pixels.
     """
-    pictures = dict(zip(SENSED, (*sensed, fused), strict=True))
+    images = dict(zip(SENSED, (*sensed, fused), strict=True))
     return {
         name: {
             source: {
-                "PSNR": float(peak_signal_to_noise(picture, other, other)),
-                "SSIM": float(structural_similarity(picture, other, other, combine="mean")),
+                "PSNR": float(peak_signal_to_noise(image, other, other)),
+                "SSIM": float(structural_similarity(image, other, other, combine="mean")),
             }
             for source, other in zip(SOURCES, sources, strict=True)
         }
-        for name, picture in pictures.items()
+        for name, image in images.items()
     }
 
 
 def mean_scores(scores: list[Scores]) -> Scores:
-    """The mean over pictures of each of the twelve values; one picture at least."""
+    """The mean over images of each of the twelve values; one image at least."""
     return {
         name: {
             source: {metric: fmean(s[name][source][metric] for s in scores) for metric in METRICS}

@@ -1,4 +1,4 @@
-"""Two folders of pictures, matched by stem."""
+"""Two folders of images, matched by stem."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ AnyPath = TypeVar("AnyPath", bound=PurePath)
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 
-def list_pictures(folder: Path | str) -> dict[str, Path]:
-    """List the pictures of a folder (not of folders in it) by stem, in the order of the stems.
+def list_images(folder: Path | str) -> dict[str, Path]:
+    """List the images of a folder (not of folders in it) by stem, in the order of the stems.
 
-    A picture is a file with a suffix of `SUFFIXES` in small or capital letters; hidden files are
-    left out, so what a killed process left of a half-written picture is never an input.
+    An image is a file with a suffix of `SUFFIXES` in small or capital letters; hidden files are
+    left out, so what a killed process left of a half-written image is never an input.
 
     Raises:
-        UserError: the folder is missing or is no folder, or two of its pictures share a stem.
+        UserError: the folder is missing or is no folder, or two of its images share a stem.
     """
     folder = Path(folder)
     if not folder.exists():
@@ -36,7 +36,7 @@ def list_pictures(folder: Path | str) -> dict[str, Path]:
 
 
 def by_stem(files: Iterable[AnyPath], folder: object) -> dict[str, AnyPath]:
-    """Those of a folder's files that `list_pictures` lists, wherever the folder is.
+    """Those of a folder's files that `list_images` lists, wherever the folder is.
 
     Raises:
         UserError: two share a stem.
@@ -56,19 +56,19 @@ def by_stem(files: Iterable[AnyPath], folder: object) -> dict[str, AnyPath]:
 def match_pairs(
     folder_a: Path | str, folder_b: Path | str
 ) -> tuple[list[tuple[str, Path, Path]], list[Path]]:
-    """Match the pictures of two folders by stem; the suffixes may differ.
+    """Match the images of two folders by stem; the suffixes may differ.
 
     What has no partner of exactly its stem gets one whose stem differs in capitals or in the form
     of its accents only, as on the disks of Windows and macOS, if it is the only one.
 
     Returns:
         The pairs as (stem in B, path in A, path in B) in the order of the stems in A, and the
-        pictures that have no partner.
+        images that have no partner.
 
     Raises:
-        UserError: a folder is missing, two pictures of a folder share a stem, or there is no pair.
+        UserError: a folder is missing, two images of a folder share a stem, or there is no pair.
     """
-    return match_stems(list_pictures(folder_a), list_pictures(folder_b), folder_a, folder_b)
+    return match_stems(list_images(folder_a), list_images(folder_b), folder_a, folder_b)
 
 
 def match_stems(
@@ -84,8 +84,8 @@ def match_stems(
     pairs = [(partners[stem], a[stem], b[partners[stem]]) for stem in a if stem in partners]
     if not pairs:
         raise UserError(
-            f"No pairs: {folder_a} has {len(a)} pictures and {folder_b} has {len(b)}, and no "
-            "two of them share a stem (001.png goes with 001.jpg). Pictures are "
+            f"No pairs: {folder_a} has {len(a)} images and {folder_b} has {len(b)}, and no "
+            "two of them share a stem (001.png goes with 001.jpg). Images are "
             f"{', '.join(suffix[1:] for suffix in SUFFIXES)}."
         )
     unmatched = [path for stem, path in a.items() if stem not in partners]

@@ -35,11 +35,11 @@ class Tag:
 
 
 def read_georeference(path: Path | str) -> list[Tag]:
-    """Read the tags that say where on the Earth a picture lies.
+    """Read the tags that say where on the Earth an image lies.
 
     Returns:
         The tags in order; none where the file has none, is no readable TIFF, or is to be turned
-        before it is seen (its orientation), since they hold for the picture as it is stored.
+        before it is seen (its orientation), since they hold for the image as it is stored.
     """
     try:
         with Path(path).open("rb") as file:

@@ -1,7 +1,7 @@
-"""What a picture file says of itself, read without decoding it.
+"""What an image file says of itself, read without decoding it.
 
 OpenCV allocates what a header claims before it looks at the rest, and it decodes some damaged files
-to half a picture without a word. So the frame of the file is walked first: signature, size, chunks
+to half an image without a word. So the frame of the file is walked first: signature, size, chunks
 and their checksums where the format has them, up to its end. What lies after the end is left alone.
 """
 
@@ -21,7 +21,7 @@ _TIFF_TYPES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q",
 
 
 class Damaged(Exception):
-    """The bytes are no whole picture; the text ends the sentence "FILE ..."."""
+    """The bytes are no whole image; the text ends the sentence "FILE ..."."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def read_header(data: bytes) -> Header:
             return _read_webp(data)
     except (struct.error, IndexError):  # a field lies beyond the end
         raise Damaged("is cut short") from None
-    raise Damaged("is not a PNG, JPEG, BMP, TIFF or WebP picture")
+    raise Damaged("is not a PNG, JPEG, BMP, TIFF or WebP image")
 
 
 def split_pages(data: bytes) -> list[bytes]:
@@ -125,7 +125,7 @@ def _read_png(data: bytes) -> Header:
             break
         position += 12 + length
     if not has_data:
-        raise Damaged("is damaged: it has no picture data")
+        raise Damaged("is damaged: it has no image data")
     return Header("png", width, height, orientation)
 
 
@@ -158,7 +158,7 @@ def _read_jpeg(data: bytes) -> Header:
                 raise Damaged("is cut short")
             position = end.start()
     if size is None or not scanned:
-        raise Damaged("is damaged: it has no picture data")
+        raise Damaged("is damaged: it has no image data")
     return Header("jpg", width=size[1], height=size[0], orientation=orientation)
 
 
@@ -187,7 +187,7 @@ def _read_tiff(data: bytes) -> Header:
     offsets = tags.get(273) or tags.get(324)  # strips or tiles
     counts = tags.get(279) or tags.get(325)
     if not offsets or not counts or len(offsets) != len(counts):
-        raise Damaged("is damaged: it does not say where its picture data are")
+        raise Damaged("is damaged: it does not say where its image data are")
     if any(offset + count > len(data) for offset, count in zip(offsets, counts, strict=True)):
         raise Damaged("is cut short")
     width, height = first(256), first(257)
@@ -197,11 +197,11 @@ def _read_tiff(data: bytes) -> Header:
     else:
         needed = -(-height // max(first(278, height), 1))
     if len(offsets) < needed:
-        raise Damaged("is damaged: some of its picture data are missing")
+        raise Damaged("is damaged: some of its image data are missing")
     photometric, bits, samples = first(262), first(258, 1), first(277, 1)
     plain = first(259, 1) == 1 and photometric != 6 and 324 not in tags
     if plain and sum(counts) < -(-width * bits * samples // 8) * height:
-        raise Damaged("is damaged: some of its picture data are missing")
+        raise Damaged("is damaged: some of its image data are missing")
     if first(259) in (8, 32946):
         for offset, count in zip(offsets, counts, strict=True):
             _check_deflate(data[offset : offset + count])
@@ -247,7 +247,7 @@ def _read_webp(data: bytes) -> Header:
             w, h = struct.unpack_from("<HH", body, 6)
             size = w & 0x3FFF, h & 0x3FFF
     if size is None:
-        raise Damaged("is damaged: it has no picture data")
+        raise Damaged("is damaged: it has no image data")
     return Header("webp", *size, orientation=orientation)
 
 
@@ -275,7 +275,7 @@ def _exif_orientation(exif: bytes) -> int:
 def _tiff_tags(data: bytes) -> dict[int, list[int]]:
     """The integer tags of the first directory of a TIFF or BigTIFF."""
     if data[:4] not in _TIFF:
-        raise Damaged("is not a TIFF picture")
+        raise Damaged("is not a TIFF image")
     order, big = _TIFF[data[:4]], b"+" in data[:4]
     (directory,) = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)
     (entries,) = struct.unpack_from(order + ("Q" if big else "H"), data, directory)

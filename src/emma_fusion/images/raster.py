@@ -1,4 +1,4 @@
-"""Still pictures: png, jpg, bmp, tif and webp of 8 or 16 bit, in and out."""
+"""Still images: png, jpg, bmp, tif and webp of 8 or 16 bit, in and out."""
 
 from __future__ import annotations
 
@@ -37,33 +37,33 @@ _FD_LOCK = threading.Lock()
 _COMPLAINT = re.compile(rb"premature end|bad Huffman code|found marker 0x|ERROR|FATAL")
 
 
-def read_picture(path: Path | str) -> npt.NDArray[Any]:
-    """Read a picture.
+def read_image(path: Path | str) -> npt.NDArray[Any]:
+    """Read an image.
 
-    The content decides the format, not the suffix. Palettes and 1-bit pictures come as 8 bit, CMYK
+    The content decides the format, not the suffix. Palettes and 1-bit images come as 8 bit, CMYK
     as RGB; of several pages or frames the first is read. The orientation in EXIF or TIFF tags is
-    applied, so that the picture stands as viewers show it. Colour profiles are ignored.
+    applied, so that the image stands as viewers show it. Colour profiles are ignored.
 
     Damage is found as far as the format lets it be found: the frame of the file must be whole up to
     its end, checksums must be right, and the decoder must not complain. A changed byte within the
     pixel data of a BMP, a JPEG, a lossy WebP or a plain TIFF, which have no checksums, can give
-    another valid picture.
+    another valid image.
 
     Returns:
         (H, W), or (H, W, 3) RGB, or (H, W, 4) RGBA; uint8 or uint16.
 
     Raises:
-        UserError: the file is missing, no picture, empty, cut short, damaged, larger than
+        UserError: the file is missing, no image, empty, cut short, damaged, larger than
             `MAX_PIXELS`, or of a depth other than 8 or 16 bit.
     """
     path = Path(path)
-    return decode_picture(_read_bytes(path), f"The file {path}")
+    return decode_image(_read_bytes(path), f"The file {path}")
 
 
-def decode_picture(
-    data: bytes, name: str = "The picture", max_pixels: int = MAX_PIXELS
+def decode_image(
+    data: bytes, name: str = "The image", max_pixels: int = MAX_PIXELS
 ) -> npt.NDArray[Any]:
-    """Read a picture from the bytes of its file; see `read_picture`.
+    """Read an image from the bytes of its file; see `read_image`.
 
     Args:
         data: the whole file.
@@ -71,9 +71,9 @@ def decode_picture(
         max_pixels: it may have, by its header, before anything is decoded.
 
     Raises:
-        UserError: see `read_picture`.
+        UserError: see `read_image`.
 
-    >>> decode_picture(encode_picture("a.png", np.eye(2, dtype=np.uint16)))
+    >>> decode_image(encode_image("a.png", np.eye(2, dtype=np.uint16)))
     array([[1, 0],
            [0, 1]], dtype=uint16)
     """
@@ -84,10 +84,10 @@ def decode_picture(
 
 
 def read_pages(path: Path | str) -> list[npt.NDArray[Any]]:
-    """Read all pages of a TIFF file that have the first page's size; of another file its picture.
+    """Read all pages of a TIFF file that have the first page's size; of another file its image.
 
     Raises:
-        UserError: see `read_picture`.
+        UserError: see `read_image`.
     """
     path = Path(path)
     try:
@@ -97,7 +97,7 @@ def read_pages(path: Path | str) -> list[npt.NDArray[Any]]:
 
 
 def count_pages(path: Path | str) -> int:
-    """How many pictures `read_pages` would give; 1 for what is no TIFF, or none that is readable.
+    """How many images `read_pages` would give; 1 for what is no TIFF, or none that is readable.
 
     The page itself is not decoded, and its errors are left to who reads it.
     """
@@ -119,29 +119,29 @@ def read_pair(
     mending: Mend = "none",
     aligner: Aligner | None = None,
 ) -> Pair:
-    """Read two pictures as a pair, which has the stem of the visible picture's name.
+    """Read two images as a pair, which has the stem of the visible image's name.
 
     Args:
         infrared: path.
         visible: path.
         colour: see `Pair.from_arrays`.
         infrared_range: see `Pair.from_arrays`.
-        mending: of the infrared picture before anything else; see `thermal.mend`.
-        aligner: brings the infrared picture onto the visible one's grid; None where the two are
+        mending: of the infrared image before anything else; see `thermal.mend`.
+        aligner: brings the infrared image onto the visible one's grid; None where the two are
             registered.
 
     Raises:
-        UserError: a file is not readable (see `read_picture`), or the two do not fit or could not
+        UserError: a file is not readable (see `read_image`), or the two do not fit or could not
             be aligned.
     """
     infrared, visible = Path(infrared), Path(visible)
     labels = infrared.name, visible.name
-    thermal, mended = mend(read_picture(infrared), mending)
-    picture = read_picture(visible)
-    aligned = align(thermal, picture, aligner, labels)
+    thermal, mended = mend(read_image(infrared), mending)
+    image = read_image(visible)
+    aligned = align(thermal, image, aligner, labels)
     pair = Pair.from_arrays(
-        aligned.picture,
-        picture,
+        aligned.image,
+        image,
         colour=colour,
         infrared_range=infrared_range,
         name=visible.stem,
@@ -152,40 +152,40 @@ def read_pair(
     return pair
 
 
-def write_picture(
+def write_image(
     path: Path | str,
-    picture: npt.NDArray[Any],
+    image: npt.NDArray[Any],
     record: dict[str, Any] | None = None,
     georeference: Sequence[Tag] = (),
 ) -> None:
-    """Write a picture, and how it was made.
+    """Write an image, and how it was made.
 
     The file appears whole or not at all: it is written under another name beside it and then
     renamed. An existing one is replaced. JPEG is written with quality 95, WebP without loss.
 
     Args:
         path: its suffix decides the format; see `SUFFIXES`.
-        picture: (H, W), (H, W, 3) RGB or (H, W, 4) RGBA; uint8, or uint16 for png and tif.
+        image: (H, W), (H, W, 3) RGB or (H, W, 4) RGBA; uint8, or uint16 for png and tif.
         record: see `records`; nothing where None.
-        georeference: for tif, where the picture lies; see `geotiff`.
+        georeference: for tif, where the image lies; see `geotiff`.
 
     Raises:
-        UserError: the format is unknown or cannot hold the picture, or writing failed.
+        UserError: the format is unknown or cannot hold the image, or writing failed.
     """
     path = Path(path)
-    data = encode_picture(path.name, picture, record)
+    data = encode_image(path.name, image, record)
     if georeference and path.suffix.lower() in (".tif", ".tiff"):
         data = add_georeference(data, georeference)
     files = {path: data}
     if record is not None and path.suffix.lower() not in records.INSIDE:
-        # The record takes its place first: a picture that is there, and would be skipped by
+        # The record takes its place first: an image that is there, and would be skipped by
         # another run, is never without it.
         files = {records.beside(path): records.to_json(record)} | files
     write_whole(files)
 
 
 def check_format(path: Path, dtype: npt.DTypeLike, has_alpha: bool = False) -> None:
-    """Check that a file of this suffix can hold a picture of this kind.
+    """Check that a file of this suffix can hold an image of this kind.
 
     Raises:
         UserError: it cannot, and what to do.
@@ -193,9 +193,9 @@ def check_format(path: Path, dtype: npt.DTypeLike, has_alpha: bool = False) -> N
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         kinds = ", ".join(known[1:] for known in SUFFIXES)
-        raise UserError(f"{path.name} has no suffix of a picture that can be written: {kinds}.")
+        raise UserError(f"{path.name} has no suffix of an image that can be written: {kinds}.")
     if np.dtype(dtype) not in (np.uint8, np.uint16):
-        raise UserError(f"A {np.dtype(dtype)} picture cannot be written: use uint8 or uint16.")
+        raise UserError(f"A {np.dtype(dtype)} image cannot be written: use uint8 or uint16.")
     if np.dtype(dtype) == np.uint16 and suffix not in DEEP_SUFFIXES:
         raise UserError(
             f"{path.name} is to have 16 bit, which {suffix[1:]} cannot hold: write png or tif, or "
@@ -220,35 +220,33 @@ def _read_bytes(path: Path) -> bytes:
         raise UserError(f"The file {path} could not be read: {error.strerror}.") from error
 
 
-def encode_pages(pictures: list[npt.NDArray[Any]]) -> bytes:
-    """The bytes of a TIFF file of many pages, each as `write_picture` takes it."""
+def encode_pages(images: list[npt.NDArray[Any]]) -> bytes:
+    """The bytes of a TIFF file of many pages, each as `write_image` takes it."""
     with _captured_stderr():
         try:
-            done, encoded = cv2.imencodemulti(".tif", [_swap_channels(page) for page in pictures])
+            done, encoded = cv2.imencodemulti(".tif", [_swap_channels(page) for page in images])
         except cv2.error:
             done = False
     if not done:
-        raise UserError(f"{len(pictures)} pages could not be put into one TIFF file.")
+        raise UserError(f"{len(images)} pages could not be put into one TIFF file.")
     return encoded.tobytes()
 
 
-def encode_picture(
-    name: str, picture: npt.NDArray[Any], record: dict[str, Any] | None = None
-) -> bytes:
-    """The bytes that `write_picture` writes, with the record where the format holds it inside.
+def encode_image(name: str, image: npt.NDArray[Any], record: dict[str, Any] | None = None) -> bytes:
+    """The bytes that `write_image` writes, with the record where the format holds it inside.
 
     Args:
         name: of the file; its suffix decides the format.
-        picture: see `write_picture`.
-        record: see `write_picture`.
+        image: see `write_image`.
+        record: see `write_image`.
 
     Raises:
-        UserError: the format is unknown or cannot hold the picture.
+        UserError: the format is unknown or cannot hold the image.
     """
     path = Path(name)
-    check_format(path, picture.dtype, picture.ndim == 3 and picture.shape[2] == 4)
+    check_format(path, image.dtype, image.ndim == 3 and image.shape[2] == 4)
     suffix = path.suffix.lower()
-    picture = _swap_channels(picture)
+    image = _swap_channels(image)
     lossless = [cv2.IMWRITE_WEBP_QUALITY, 101] if suffix == ".webp" else []
     xmp = None if record is None or suffix not in records.INSIDE else records.to_xmp(record)
     with _captured_stderr():
@@ -256,16 +254,16 @@ def encode_picture(
             if xmp is not None and suffix == ".webp":
                 chunk = np.frombuffer(xmp, np.uint8)
                 done, encoded = cv2.imencodeWithMetadata(
-                    suffix, picture, [cv2.IMAGE_METADATA_XMP], [chunk], lossless
+                    suffix, image, [cv2.IMAGE_METADATA_XMP], [chunk], lossless
                 )
                 xmp = None
             else:
-                done, encoded = cv2.imencode(suffix, picture, lossless)
+                done, encoded = cv2.imencode(suffix, image, lossless)
         except cv2.error:
             done = False
     if not done:
-        height, width = picture.shape[:2]
-        raise UserError(f"{name} cannot hold a picture of {width}x{height} pixels: write png.")
+        height, width = image.shape[:2]
+        raise UserError(f"{name} cannot hold an image of {width}x{height} pixels: write png.")
     return encoded.tobytes() if xmp is None else records.insert_xmp(encoded.data, xmp)
 
 
@@ -309,37 +307,37 @@ def _decode(data: bytes, header: Header, max_pixels: int = MAX_PIXELS) -> npt.ND
         )
     with _captured_stderr() as complaints:
         try:
-            picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         except cv2.error:
-            picture = None
-    if picture is None or _COMPLAINT.search(bytes(complaints)):
-        raise Damaged("is damaged: its picture data could not be decoded")
-    if sorted(picture.shape[:2]) != sorted((height, width)):  # TIFF's orientation may turn it
+            image = None
+    if image is None or _COMPLAINT.search(bytes(complaints)):
+        raise Damaged("is damaged: its image data could not be decoded")
+    if sorted(image.shape[:2]) != sorted((height, width)):  # TIFF's orientation may turn it
         raise Damaged("is damaged: its parts do not agree on its size")
-    if picture.dtype not in (np.uint8, np.uint16):
-        raise Damaged(f"holds {picture.dtype} values: save it with 8 or 16 bit")
-    if header.inverted and picture.dtype == np.uint16:
-        picture = np.iinfo(np.uint16).max - picture
-    return _orient(_swap_channels(picture), header.orientation)
+    if image.dtype not in (np.uint8, np.uint16):
+        raise Damaged(f"holds {image.dtype} values: save it with 8 or 16 bit")
+    if header.inverted and image.dtype == np.uint16:
+        image = np.iinfo(np.uint16).max - image
+    return _orient(_swap_channels(image), header.orientation)
 
 
-def _swap_channels(picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _swap_channels(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """OpenCV's BGR(A) to RGB(A), or back."""
-    if picture.ndim == 2:
-        return picture
-    order = (2, 1, 0) if picture.shape[2] == 3 else (2, 1, 0, 3)
-    return np.ascontiguousarray(picture[..., order])
+    if image.ndim == 2:
+        return image
+    order = (2, 1, 0) if image.shape[2] == 3 else (2, 1, 0, 3)
+    return np.ascontiguousarray(image[..., order])
 
 
-def _orient(picture: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
+def _orient(image: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
     """Apply an EXIF orientation, 1 to 8 (EXIF 2.32, tag 274)."""
     if orientation in (5, 6, 7, 8):
-        picture = np.swapaxes(picture, 0, 1)
+        image = np.swapaxes(image, 0, 1)
     if orientation in (3, 4, 7, 8):
-        picture = picture[::-1]
+        image = image[::-1]
     if orientation in (2, 3, 6, 7):
-        picture = picture[:, ::-1]
-    return np.ascontiguousarray(picture)
+        image = image[:, ::-1]
+    return np.ascontiguousarray(image)
 
 
 @contextmanager

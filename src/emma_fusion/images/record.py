@@ -1,7 +1,7 @@
-"""The record of how a fused picture was made, kept inside the file or in a file beside it.
+"""The record of how a fused image was made, kept inside the file or in a file beside it.
 
 PNG, JPEG and WebP carry it as XMP (ISO 16684-1), where it is the JSON text of one property. For
-TIFF and BMP, into which OpenCV writes no XMP, it is a file beside the picture: `NAME.EXT.json`.
+TIFF and BMP, into which OpenCV writes no XMP, it is a file beside the image: `NAME.EXT.json`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def to_xmp(record: dict[str, Any]) -> bytes:
 
 
 def to_json(record: dict[str, Any]) -> bytes:
-    """The text of the file beside a picture."""
+    """The text of the file beside an image."""
     return (json.dumps(record, ensure_ascii=False, indent=2) + "\n").encode()
 
 
@@ -47,7 +47,7 @@ def beside(path: Path) -> Path:
 
 
 def read_record(path: Path | str) -> dict[str, Any] | None:
-    """Read the record of a fused picture, or None where it has none."""
+    """Read the record of a fused image, or None where it has none."""
     path = Path(path)
     if path.suffix.lower() in INSIDE:
         found = _RECORD.search(path.read_bytes())
@@ -59,7 +59,7 @@ def read_record(path: Path | str) -> dict[str, Any] | None:
 
 
 def check_beside(path: Path) -> None:
-    """Check that the record of a picture would take the place of nothing but another record.
+    """Check that the record of an image would take the place of nothing but another record.
 
     Raises:
         UserError: a file of another kind is where the record of a TIFF or BMP goes.
@@ -73,7 +73,7 @@ def check_beside(path: Path) -> None:
         held = None
     if not (isinstance(held, dict) and str(held.get("software")).startswith("emma-fusion")):
         raise UserError(
-            f"{file} exists and is no record of a fused picture: write to another file, or "
+            f"{file} exists and is no record of a fused image: write to another file, or "
             "replace it: --overwrite."
         )
 

@@ -188,7 +188,7 @@ def _one_series(path: Path) -> list[tuple[Path, Any]]:
             raise UserError(f"{file} is damaged: its DICOM header ends too early.")
     if not series:
         raise UserError(
-            f"{path} holds no DICOM pictures: give the folder of a series, whose files have DICM "
+            f"{path} holds no DICOM images: give the folder of a series, whose files have DICM "
             "after 128 bytes."
         )
     if len(series) > 1:

@@ -11,7 +11,7 @@ from emma_fusion.scans.volume import Affine, Volume
 
 Plane = Literal["auto", "axial", "coronal", "sagittal"]
 
-# Voxel axes that run left, back and down are those of a picture as radiologists hang it: the
+# Voxel axes that run left, back and down are those of an image as radiologists hang it: the
 # patient's right on the left, the front or the head above.
 _DISPLAY = ("L", "P", "I")
 _ACROSS = {"sagittal": 0, "coronal": 1, "axial": 2}  # the display axis that slices are taken along

@@ -41,12 +41,12 @@ def read_volume(path: Path | str) -> Volume:
     if is_nifti(path):
         return read_nifti(path)
     if path.suffix.lower() in SUFFIXES:
-        raise UserError(f"{path} is a picture: a scan is fused with another scan.")
+        raise UserError(f"{path} is an image: a scan is fused with another scan.")
     return read_series(path)
 
 
 def _is_dicom(path: Path) -> bool:
-    """Whether a file has DICOM's mark after its preamble; pictures are not even opened."""
+    """Whether a file has DICOM's mark after its preamble; images are not even opened."""
     if path.suffix.lower() in SUFFIXES or not path.is_file():
         return False
     try:

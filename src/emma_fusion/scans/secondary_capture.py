@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from emma_fusion.scans.dicom import Frame
 
-# What an archive files a picture by, and no more: patient, study and frame of reference.
+# What an archive files an image by, and no more: patient, study and frame of reference.
 # PatientIdentityRemoved goes along so that a series without identity stays marked as one.
 FILED_BY = (
     *("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex"),
@@ -37,7 +37,7 @@ def encode_series(
 ) -> list[bytes]:
     """The files of a secondary capture series, one a slice of the anatomical series.
 
-    The series and its pictures have UIDs of their own. Each picture names the slice it was made
+    The series and its images have UIDs of their own. Each image names the slice it was made
     from (Source Image Sequence), and the series all that went into it (Common Instance Reference).
     Of the headers only `FILED_BY` and the position of the slices are taken over.
 
@@ -64,7 +64,7 @@ def encode_series(
 
 
 def is_ours(path: Path) -> bool:
-    """Whether a file is a picture of a series that was written here."""
+    """Whether a file is an image of a series that was written here."""
     import pydicom
 
     try:
@@ -93,7 +93,7 @@ def _encode(
         generate_uid,
     )
 
-    picture = np.ascontiguousarray(np.swapaxes(plane, 0, 1))
+    image = np.ascontiguousarray(np.swapaxes(plane, 0, 1))
     dataset = Dataset()
     for tag in FILED_BY:
         if tag in frame.header:
@@ -122,8 +122,8 @@ def _encode(
     for keyword, sequence in references.items():
         setattr(dataset, keyword, sequence)
 
-    coloured, bits = picture.ndim == 3, 8 * picture.itemsize
-    dataset.Rows, dataset.Columns = picture.shape[:2]
+    coloured, bits = image.ndim == 3, 8 * image.itemsize
+    dataset.Rows, dataset.Columns = image.shape[:2]
     dataset.SamplesPerPixel = 3 if coloured else 1
     dataset.PhotometricInterpretation = "RGB" if coloured else "MONOCHROME2"
     if coloured:
@@ -132,7 +132,7 @@ def _encode(
         dataset.WindowCenter, dataset.WindowWidth = str(2 ** (bits - 1)), str(2**bits)
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = bits, bits, bits - 1
     dataset.PixelRepresentation = 0
-    data = picture.astype(picture.dtype.newbyteorder("<")).tobytes()
+    data = image.astype(image.dtype.newbyteorder("<")).tobytes()
     dataset.PixelData = data + b"\0" * (len(data) % 2)
     dataset["PixelData"].VR = "OB" if bits == 8 else "OW"
 
@@ -147,7 +147,7 @@ def _encode(
 
 
 def _reference(frame: Frame) -> Any:
-    """An item that names the picture of a frame."""
+    """An item that names the image of a frame."""
     from pydicom.dataset import Dataset
 
     item = Dataset()

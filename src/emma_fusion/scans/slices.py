@@ -25,7 +25,7 @@ def fuse_slices(
     dtype: npt.DTypeLike = np.uint8,
     show: Callable[[int, int], None] = lambda done, total: None,
 ) -> npt.NDArray[Any]:
-    """Fuse every slice of two volumes, as pictures that hang as radiologists hang them.
+    """Fuse every slice of two volumes, as images that hang as radiologists hang them.
 
     Args:
         functional: (X, Y, Z) in [0, 1].

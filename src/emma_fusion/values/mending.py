@@ -18,21 +18,21 @@ _SIGMAS = 6
 _STRIPE_WIDTH, _STRIPE_ROUNDS = 9, 3
 
 
-def mend(picture: npt.NDArray[Any], what: Mend) -> tuple[npt.NDArray[Any], dict[str, Any]]:
-    """Mend a thermal picture: dead pixels first, then stripes.
+def mend(image: npt.NDArray[Any], what: Mend) -> tuple[npt.NDArray[Any], dict[str, Any]]:
+    """Mend a thermal image: dead pixels first, then stripes.
 
     Args:
-        picture: (H, W), or (H, W, 3 or 4) whose colours are mended one by one and whose alpha is
+        image: (H, W), or (H, W, 3 or 4) whose colours are mended one by one and whose alpha is
             left alone; uint8 or uint16.
         what: "none", "dead-pixels", "stripes" or "both".
 
     Returns:
-        The picture, and the record: how many values were replaced, and the largest offset taken
+        The image, and the record: how many values were replaced, and the largest offset taken
         off a row or column.
     """
     if what == "none":
-        return picture, {}
-    planes = picture[..., None] if picture.ndim == 2 else picture
+        return image, {}
+    planes = image[..., None] if image.ndim == 2 else image
     mended, dead, largest = planes.copy(), 0, 0.0
     for channel in range(min(planes.shape[2], 3)):
         plane = planes[..., channel].astype(np.float32)
@@ -42,10 +42,10 @@ def mend(picture: npt.NDArray[Any], what: Mend) -> tuple[npt.NDArray[Any], dict[
         if what in ("stripes", "both"):
             plane, offset = remove_stripes(plane)
             largest = max(largest, offset)
-        top = np.iinfo(picture.dtype).max
+        top = np.iinfo(image.dtype).max
         mended[..., channel] = np.rint(np.clip(plane, 0, top))
     record = {"mended": what, "dead_pixels": dead, "largest_stripe": round(largest, 2)}
-    return mended.reshape(picture.shape), record
+    return mended.reshape(image.shape), record
 
 
 def replace_dead_pixels(plane: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:

@@ -40,7 +40,7 @@ def apply_palette(plane: npt.NDArray[Any], palette: str) -> npt.NDArray[np.float
 
 
 def colour_by_infrared(pair: Pair, palette: str) -> Pair:
-    """The pair with its infrared values in a palette as the colour that the fused picture takes.
+    """The pair with its infrared values in a palette as the colour that the fused image takes.
 
     Raises:
         UserError: there is no such palette.

@@ -1,4 +1,4 @@
-"""One range of values over many pictures."""
+"""One range of values over many images."""
 
 from __future__ import annotations
 
@@ -29,35 +29,35 @@ def parse_shares(rule: str) -> tuple[float, float] | None:
 
 
 def common_range(
-    pictures: Iterable[npt.NDArray[Any]], shares: tuple[float, float]
+    images: Iterable[npt.NDArray[Any]], shares: tuple[float, float]
 ) -> tuple[float, float]:
-    """Percentiles of the values of many pictures together, exactly, one picture in memory.
+    """Percentiles of the values of many images together, exactly, one image in memory.
 
     Args:
-        pictures: (H, W), or (H, W, 3 or 4) of which the luminance counts; all uint8 or all uint16.
+        images: (H, W), or (H, W, 3 or 4) of which the luminance counts; all uint8 or all uint16.
         shares: two percentiles, 0 to 100.
 
     Raises:
-        UserError: there is no picture, depths differ, or the two percentiles are the same value.
+        UserError: there is no image, depths differ, or the two percentiles are the same value.
 
     >>> common_range([np.array([[0, 10]], np.uint8), np.array([[20]], np.uint8)], (0, 75))
     (0.0, 15.0)
     """
     counts, dtype = np.zeros(2**16, np.int64), None
-    for picture in pictures:
-        if dtype not in (None, picture.dtype):
-            raise UserError("Pictures of 8 and of 16 bit have no common range of values.")
-        dtype = picture.dtype
-        if picture.ndim == 3:
-            picture = np.rint(luminance(picture[..., :3].astype(np.float32))).astype(dtype)
-        counts += np.bincount(picture.ravel(), minlength=2**16)
+    for image in images:
+        if dtype not in (None, image.dtype):
+            raise UserError("Images of 8 and of 16 bit have no common range of values.")
+        dtype = image.dtype
+        if image.ndim == 3:
+            image = np.rint(luminance(image[..., :3].astype(np.float32))).astype(dtype)
+        counts += np.bincount(image.ravel(), minlength=2**16)
     if dtype is None:
-        raise UserError("There is no readable infrared picture to take a range from.")
+        raise UserError("There is no readable infrared image to take a range from.")
     ends = np.cumsum(counts)
     low, high = (_percentile(ends, share) for share in shares)
     if low == high:
         raise UserError(
-            f"The infrared pictures have no range: their percentiles {shares[0]:g} and "
+            f"The infrared images have no range: their percentiles {shares[0]:g} and "
             f"{shares[1]:g} are both {low:g}. Give the values: --infrared-range LOW:HIGH."
         )
     return low, high

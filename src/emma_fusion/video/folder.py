@@ -1,4 +1,4 @@
-"""A folder of numbered frames, read as a film."""
+"""A folder of numbered frames, read as a video."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from fractions import Fraction
 from pathlib import Path
 
 from emma_fusion.errors import UserError
-from emma_fusion.images.folders import list_pictures
-from emma_fusion.images.raster import read_picture
+from emma_fusion.images.folders import list_images
+from emma_fusion.images.raster import read_image
 from emma_fusion.video.frames import Frame
 
 
 class FrameFolder:
-    """The pictures of a folder as frames, in the order of the last number in their names.
+    """The images of a folder as frames, in the order of the last number in their names.
 
     That number divided by the rate is a frame's time: where one is missing, so is its time.
-    Without a number in every name, pictures are counted in the order of their names.
+    Without a number in every name, images are counted in the order of their names.
 
     Attributes:
         name: Of the folder.
@@ -33,7 +33,7 @@ class FrameFolder:
         rate: Frames a second.
 
     Raises:
-        UserError: There is no folder or no picture, or two have one number.
+        UserError: There is no folder or no image, or two have one number.
     """
 
     time_base: Fraction | None = None
@@ -46,7 +46,7 @@ class FrameFolder:
         self.start = next(iter(self.files)) / rate
 
     def __iter__(self) -> Iterator[Frame]:
-        """Read all frames; one that is damaged has the picture of the one before (or after) it.
+        """Read all frames; one that is damaged has the image of the one before (or after) it.
 
         Raises:
             UserError: None can be read.
@@ -55,34 +55,34 @@ class FrameFolder:
         for number, path in self.files.items():
             time = number / self.rate
             try:
-                picture = read_picture(path)
+                image = read_image(path)
             except UserError:
                 if last is None:
                     lost.append((time, path.name))
                 else:
                     yield Frame(time, last, True, path.name)
                 continue
-            yield from (Frame(before, picture, True, name) for before, name in lost)
-            lost, last = [], picture
-            yield Frame(time, picture, False, path.name)
+            yield from (Frame(before, image, True, name) for before, name in lost)
+            lost, last = [], image
+            yield Frame(time, image, False, path.name)
         if last is None:
             raise UserError(f"The folder {self.path} has no frame that can be read.")
 
 
 def number_files(folder: Path) -> dict[int, Path]:
-    """The pictures of a folder by their numbers, in their order.
+    """The images of a folder by their numbers, in their order.
 
     Raises:
-        UserError: There is no folder or no picture, or two have one number.
+        UserError: There is no folder or no image, or two have one number.
     """
-    pictures = list_pictures(folder)
-    if not pictures:
-        raise UserError(f"The folder {folder} holds no pictures.")
-    numbers = [re.findall(r"\d+", stem) for stem in pictures]
+    images = list_images(folder)
+    if not images:
+        raise UserError(f"The folder {folder} holds no images.")
+    numbers = [re.findall(r"\d+", stem) for stem in images]
     if not all(numbers):
-        return dict(enumerate(pictures.values()))
+        return dict(enumerate(images.values()))
     files: dict[int, Path] = {}
-    for found, path in zip(numbers, pictures.values(), strict=True):
+    for found, path in zip(numbers, images.values(), strict=True):
         number = int(found[-1])
         if number in files:
             raise UserError(

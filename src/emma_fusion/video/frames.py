@@ -1,4 +1,4 @@
-"""A frame of a film, and what files are films."""
+"""A frame of a video, and what files are videos."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from emma_fusion.errors import UserError
 
-# What is read as a film; `writing.ENCODERS` are those that can be written.
+# What is read as a video; `writing.ENCODERS` are those that can be written.
 SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg"),
     *(".wmv", ".flv", ".ogv", ".3gp", ".y4m"),
@@ -21,17 +21,17 @@ SUFFIXES = (
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture of a film.
+    """One image of a video.
 
     Attributes:
-        time: When it is shown, in seconds, by the film's own clock.
-        picture: (H, W), or (H, W, 3 or 4) RGB(A); uint8 or uint16. Upright.
-        bridged: Whether the frame was damaged, so that the picture is that of its neighbour.
+        time: When it is shown, in seconds, by the video's own clock.
+        image: (H, W), or (H, W, 3 or 4) RGB(A); uint8 or uint16. Upright.
+        bridged: Whether the frame was damaged, so that the image is that of its neighbour.
         name: Of its file, "" in a video file.
     """
 
     time: Fraction
-    picture: npt.NDArray[Any]
+    image: npt.NDArray[Any]
     bridged: bool = False
     name: str = ""
 

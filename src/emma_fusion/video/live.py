@@ -1,4 +1,4 @@
-"""Two cameras at once: of each the newest picture."""
+"""Two cameras at once: of each the newest image."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def open_capture(name: str) -> Capture:
 
 
 class Camera:
-    """Reads a camera in a thread of its own, so that its newest picture is at hand.
+    """Reads a camera in a thread of its own, so that its newest image is at hand.
 
     Args:
         name: Number or URL.
@@ -59,7 +59,7 @@ class Camera:
         self._thread.start()
 
     def newest(self, after: Fraction | None, patience: float) -> Frame | None:
-        """The newest picture, once there is one later than `after`; None if it does not come.
+        """The newest image, once there is one later than `after`; None if it does not come.
 
         Args:
             after: Time of a frame that is known already, or None.
@@ -71,7 +71,7 @@ class Camera:
 
     @property
     def ended(self) -> bool:
-        """Whether the camera gives no more pictures."""
+        """Whether the camera gives no more images."""
         return self._ended
 
     def close(self) -> None:
@@ -85,11 +85,11 @@ class Camera:
 
     def _read(self) -> None:
         while not self._ended:
-            got, picture = self._capture.read()
+            got, image = self._capture.read()
             now = Fraction(time.monotonic_ns(), 1_000_000_000)
             with self._changed:
                 if got:
-                    self._newest = Frame(now, _rgb(picture), name=self.name)
+                    self._newest = Frame(now, _rgb(image), name=self.name)
                 else:
                     self._ended = True
                 self._changed.notify_all()
@@ -98,9 +98,9 @@ class Camera:
 def watch(
     infrared: Camera, visible: Camera, stopped: threading.Event
 ) -> Iterator[tuple[Frame, Frame]]:
-    """Give each new visible picture with the infrared one that is the newest then.
+    """Give each new visible image with the infrared one that is the newest then.
 
-    Pictures that come while the last pair is in use are left out, so that nothing lags behind.
+    Images that come while the last pair is in use are left out, so that nothing lags behind.
 
     Args:
         infrared: Camera.
@@ -122,11 +122,11 @@ def watch(
             continue
         last = frame.time
         begin = last if begin is None else begin
-        yield Frame(partner.time - begin, partner.picture), Frame(last - begin, frame.picture)
-        if infrared.ended:  # its last picture must not go on for ever
+        yield Frame(partner.time - begin, partner.image), Frame(last - begin, frame.image)
+        if infrared.ended:  # its last image must not go on for ever
             return
 
 
-def _rgb(picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _rgb(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """OpenCV's BGR to RGB; grey stays."""
-    return picture if picture.ndim == 2 else np.ascontiguousarray(picture[..., 2::-1])
+    return image if image.ndim == 2 else np.ascontiguousarray(image[..., 2::-1])

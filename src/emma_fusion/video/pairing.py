@@ -1,4 +1,4 @@
-"""Two films frame by frame, by their times."""
+"""Two videos frame by frame, by their times."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def pair_frames(
         shift: Seconds to add to infrared times, so that both clocks are one.
         reach: Seconds.
 
-    >>> def film(*times):
+    >>> def video(*times):
     ...     return [Frame(Fraction(t), None) for t in times]
-    >>> pairs = pair_frames(film(0, 2, 4), film(0, 1, 2, 3, 4, 5, 6, 7), Fraction(0), Fraction(2))
+    >>> pairs = pair_frames(video(0, 2, 4), video(0, 1, 2, 3, 4, 5, 6, 7), Fraction(0), Fraction(2))
     >>> [(i and int(i.time), int(v.time)) for i, v in pairs]
     [(0, 0), (0, 1), (2, 2), (2, 3), (4, 4), (4, 5), (4, 6), (None, 7)]
     """

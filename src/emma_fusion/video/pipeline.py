@@ -1,4 +1,4 @@
-"""The steps of a film at the same time: while one frame is fused the next is read."""
+"""The steps of a video at the same time: while one frame is fused the next is read."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class VideoFile:
         rate: Frames a second, on average.
         count: How many frames there are, about; None where the file does not say.
         start: The time of the first frame in seconds.
-        first: The picture of the first frame.
+        first: The image of the first frame.
         time_base: The unit of its time stamps, in seconds.
         aspect: Width of a pixel by its height, after the rotation.
 
@@ -55,19 +55,19 @@ class VideoFile:
             aspect = stream.sample_aspect_ratio or Fraction(1)
             first = next(self._read(container), None)
         if first is None:
-            raise UserError(f"The film {path} has no frame that can be read.")
-        self.start, self.first = first.time, first.picture
+            raise UserError(f"The video {path} has no frame that can be read.")
+        self.start, self.first = first.time, first.image
         self.aspect = 1 / aspect if self._turned else aspect
 
     def __iter__(self) -> Iterator[Frame]:
         """Read all frames, in the order of their times.
 
-        A damaged frame is there with the picture of the one before it (at the beginning, of the
+        A damaged frame is there with the image of the one before it (at the beginning, of the
         one after it). The frames that follow can show traces of the damage up to the next key
         frame.
 
         Raises:
-            UserError: The size changes within the film.
+            UserError: The size changes within the video.
         """
         with self._open() as container:
             yield from self._read(container)
@@ -76,16 +76,17 @@ class VideoFile:
         import av
 
         if not self.path.is_file():
-            raise UserError(f"The film {self.path} does not exist.")
+            raise UserError(f"The video {self.path} does not exist.")
         try:
             container = av.open(str(self.path))
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise UserError(
-                f"The film {self.path} cannot be opened: it is damaged, cut short or no video."
+                f"The video {self.path} cannot be opened: it is damaged, cut short or no "
+                "video file."
             ) from error
         if not container.streams.video:
             container.close()
-            raise UserError(f"The film {self.path} holds no video.")
+            raise UserError(f"The file {self.path} holds no video stream.")
         return container
 
     def _guess_count(self, container: InputContainer) -> int | None:
@@ -93,7 +94,7 @@ class VideoFile:
         return None if duration is None else max(1, round(duration * self.rate / 1_000_000))
 
     def _read(self, container: InputContainer) -> Iterator[Frame]:
-        """Decode, and put the neighbour's picture where a frame is lost."""
+        """Decode, and put the neighbour's image where a frame is lost."""
         last: npt.NDArray[Any] | None = None
         lost: list[Fraction] = []  # a heap of times: packets come in another order than frames
         for found in self._decode(container):
@@ -101,16 +102,16 @@ class VideoFile:
                 heapq.heappush(lost, found)
                 continue
             time = Fraction(found.pts or 0) * self.time_base
-            picture = self._picture(found)
-            if last is not None and picture.shape != last.shape:
+            image = self._image(found)
+            if last is not None and image.shape != last.shape:
                 raise UserError(
-                    f"The film {self.path} changes its size at {float(time):.2f} s, which is not "
+                    f"The video {self.path} changes its size at {float(time):.2f} s, which is not "
                     "read."
                 )
             good = not found.is_corrupt or last is None
             while lost and lost[0] < time:
-                yield Frame(heapq.heappop(lost), picture if last is None else last, True)
-            last = picture if good or last is None else last
+                yield Frame(heapq.heappop(lost), image if last is None else last, True)
+            last = image if good or last is None else last
             yield Frame(time, last, found.is_corrupt)
         while lost and last is not None:
             yield Frame(heapq.heappop(lost), last, True)
@@ -160,11 +161,11 @@ class VideoFile:
                 return
             yield packet
 
-    def _picture(self, frame: VideoFrame) -> npt.NDArray[Any]:
+    def _image(self, frame: VideoFrame) -> npt.NDArray[Any]:
         """The pixels of a frame, upright."""
         if frame.width * frame.height > MAX_PIXELS:
             raise UserError(
-                f"The film {self.path} has {frame.width}x{frame.height} pixels; more than "
+                f"The video {self.path} has {frame.width}x{frame.height} pixels; more than "
                 f"{MAX_PIXELS} are not read."
             )
         grey = len(frame.format.components) == 1
@@ -172,10 +173,10 @@ class VideoFile:
             kind = "gray16le" if grey else "rgb48le"
         else:
             kind = "gray" if grey and frame.format.name != "pal8" else "rgb24"
-        picture: npt.NDArray[Any] = frame.to_ndarray(format=kind)
+        image: npt.NDArray[Any] = frame.to_ndarray(format=kind)
         matrix = _display_matrix(frame)
         self._turned = matrix is not None and matrix[0, 0] == 0
-        return picture if matrix is None else upright(picture, matrix)
+        return image if matrix is None else upright(image, matrix)
 
 
 def _display_matrix(frame: VideoFrame) -> npt.NDArray[np.int32] | None:
@@ -184,17 +185,17 @@ def _display_matrix(frame: VideoFrame) -> npt.NDArray[np.int32] | None:
     return None if found is None else np.frombuffer(bytes(found), np.int32).reshape(3, 3)
 
 
-def upright(picture: npt.NDArray[Any], matrix: npt.NDArray[np.int32]) -> npt.NDArray[Any]:
+def upright(image: npt.NDArray[Any], matrix: npt.NDArray[np.int32]) -> npt.NDArray[Any]:
     """Apply a display matrix (ISO 14496-12, 6.2.2): quarter turns and mirrorings.
 
     A point (x, y) is shown at (a x + c y, b x + d y) with the matrix [[a, b, u], [c, d, v], ...].
 
     Args:
-        picture: (H, W) or (H, W, C).
-        matrix: (3, 3); one that turns by other angles leaves the picture as it is.
+        image: (H, W) or (H, W, C).
+        matrix: (3, 3); one that turns by other angles leaves the image as it is.
 
     Returns:
-        The picture as it is to be seen.
+        The image as it is to be seen.
 
     >>> quarter = np.array([[0, 65536, 0], [-65536, 0, 0], [0, 0, 1 << 30]], np.int32)
     >>> upright(np.array([[1, 2], [3, 4]]), quarter)
@@ -203,11 +204,11 @@ def upright(picture: npt.NDArray[Any], matrix: npt.NDArray[np.int32]) -> npt.NDA
     """
     (a, b), (c, d) = matrix[0, :2], matrix[1, :2]
     if a == d == 0 and b and c:
-        picture = np.swapaxes(picture, 0, 1)
+        image = np.swapaxes(image, 0, 1)
         across, down = c, b
     elif b == c == 0 and a and d:
         across, down = a, d
     else:
-        return picture
-    picture = picture[:, ::-1] if across < 0 else picture
-    return np.ascontiguousarray(picture[::-1] if down < 0 else picture)
+        return image
+    image = image[:, ::-1] if across < 0 else image
+    return np.ascontiguousarray(image[::-1] if down < 0 else image)

@@ -73,18 +73,18 @@ class SteadyRange:
     def __init__(self, rule: str) -> None:
         self._rule, self._held = rule, Held()
 
-    def __call__(self, picture: npt.NDArray[Any], time: Fraction) -> str:
+    def __call__(self, image: npt.NDArray[Any], time: Fraction) -> str:
         """The rule for this frame: "full", or the values "LOW:HIGH"."""
         kind, shares = parse_range(self._rule)
         if kind == "auto":
             shares, kind = (0.1, 99.9), "full"
-            if picture.dtype == np.uint16:
-                low, high = _percentiles(picture, shares)
+            if image.dtype == np.uint16:
+                low, high = _percentiles(image, shares)
                 kind = "percentile" if 0 < high - low < 65535 / 2 else "full"
             self._rule = "full" if kind == "full" else "percentile:0.1:99.9"
         if kind != "percentile":
             return self._rule
-        low, high = _percentiles(picture, shares)
+        low, high = _percentiles(image, shares)
         low, high = self._held((low, high), time, max(_RANGE * (high - low), 1e-9))
         return f"{float(low)!r}:{float(high)!r}" if high > low else "full"
 
@@ -92,14 +92,14 @@ class SteadyRange:
 class SteadyFuse:
     """A function that fuses pairs, with its flicker taken out.
 
-    A network answers noise with small changes of the whole picture's brightness and contrast. Each
+    A network answers noise with small changes of the whole image's brightness and contrast. Each
     fused luminance f gets the mean m and the standard deviation s that `Held` holds as long as the
     two sources' means and standard deviations do not change: (f - mean f) s / std f + m.
 
     Args:
         fuse: From a pair to its fused luminance; any method.
         stretch: Spread the luminance between held extremes, as contrast "stretch" does between
-            each picture's own.
+            each image's own.
     """
 
     def __init__(self, fuse: Callable[[Pair], FloatArray], stretch: bool = False) -> None:
@@ -131,7 +131,7 @@ def _mean_and_spread(plane: FloatArray) -> tuple[float, float]:
     return float(plane.mean(dtype=np.float64)), float(plane.std(dtype=np.float64))
 
 
-def _percentiles(picture: npt.NDArray[Any], shares: tuple[float, float]) -> tuple[float, float]:
-    plane = luminance(picture[..., :3].astype(np.float32)) if picture.ndim == 3 else picture
+def _percentiles(image: npt.NDArray[Any], shares: tuple[float, float]) -> tuple[float, float]:
+    plane = luminance(image[..., :3].astype(np.float32)) if image.ndim == 3 else image
     low, high = np.percentile(plane, shares)
     return float(low), float(high)

@@ -136,11 +136,11 @@ class VideoWriter:
         else:
             self.drop()
 
-    def write(self, picture: npt.NDArray[np.uint8], time: Fraction) -> None:
+    def write(self, image: npt.NDArray[np.uint8], time: Fraction) -> None:
         """Write a frame.
 
         Args:
-            picture: (H, W), or (H, W, 3) RGB.
+            image: (H, W), or (H, W, 3) RGB.
             time: When it is shown, in seconds; not before the last one.
 
         Raises:
@@ -148,12 +148,12 @@ class VideoWriter:
         """
         import av
 
-        if picture.ndim == 2:
-            picture = np.repeat(picture[..., None], 3, axis=2)
+        if image.ndim == 2:
+            image = np.repeat(image[..., None], 3, axis=2)
         bottom, right = self._height % 2, self._width % 2
         if bottom or right:
-            picture = np.pad(picture, ((0, bottom), (0, right), (0, 0)), "edge")
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            image = np.pad(image, ((0, bottom), (0, right), (0, 0)), "edge")
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
         frame = frame.reformat(
             format="yuv420p", dst_colorspace=self._matrix, dst_color_range="MPEG"
         )
@@ -218,7 +218,7 @@ class _Sentence:
 
 
 class _Audio:
-    """The audio packets of a file, handed out as the pictures go on.
+    """The audio packets of a file, handed out as the images go on.
 
     Attributes:
         unfit: The codec, where the container cannot hold it; else "".
@@ -242,7 +242,7 @@ class _Audio:
                 self.unfit = name
 
     def until(self, time: Fraction, first: bool) -> Iterator[Packet[Any]]:
-        """The packets up to a time; those before the first picture are dropped."""
+        """The packets up to a time; those before the first image are dropped."""
         import av
 
         while True:
@@ -284,7 +284,7 @@ def find_encoder(path: Path) -> tuple[str, dict[str, str]]:
     suffix = path.suffix.lower()
     if suffix not in ENCODERS:
         raise UserError(
-            f"{path.name} has no suffix of a film that can be written: "
+            f"{path.name} has no suffix of a video that can be written: "
             f"{', '.join(known[1:] for known in ENCODERS)}."
         )
     for name, options in ENCODERS[suffix]:
@@ -297,8 +297,8 @@ def find_encoder(path: Path) -> tuple[str, dict[str, str]]:
     )
 
 
-def read_film_record(path: Path | str) -> dict[str, Any] | None:
-    """Read the record of a fused film from its comment, or None where it has none."""
+def read_video_record(path: Path | str) -> dict[str, Any] | None:
+    """Read the record of a fused video from its comment, or None where it has none."""
     need_av()
     import av
 

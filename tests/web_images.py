@@ -1,8 +1,8 @@
-"""Small pictures of noise, and the bytes of their files."""
+"""Small images of noise, and the bytes of their files."""
 
 import numpy as np
 
-from emma_fusion.images.raster import encode_picture
+from emma_fusion.images.raster import encode_image
 
 
 def draw(shape, seed, dtype=np.uint8):
@@ -11,5 +11,5 @@ def draw(shape, seed, dtype=np.uint8):
 
 
 def png(shape=(40, 48), seed=0, dtype=np.uint8, suffix=".png"):
-    """The bytes of a picture's file."""
-    return encode_picture(f"a{suffix}", draw(shape, seed, dtype))
+    """The bytes of an image's file."""
+    return encode_image(f"a{suffix}", draw(shape, seed, dtype))

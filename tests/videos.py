@@ -1,4 +1,4 @@
-"""Small films, drawn."""
+"""Small videos, drawn."""
 
 from fractions import Fraction
 
@@ -6,7 +6,7 @@ import av
 import numpy as np
 
 
-def picture(number, shape=(64, 96), seed=0):
+def image(number, shape=(64, 96), seed=0):
     """A frame (H, W, 3) whose mean tells its number, with a block that moves to the right."""
     height, width = shape
     y, x = np.mgrid[:height, :width]
@@ -16,9 +16,9 @@ def picture(number, shape=(64, 96), seed=0):
     return np.clip(flat + noise, 0, 255).astype(np.uint8)
 
 
-def write_film(
+def write_video(
     path,
-    pictures,
+    images,
     rate=25,
     times=None,
     codec="libx264",
@@ -27,19 +27,19 @@ def write_film(
     turn=None,
     sound=False,
 ):
-    """Write a film with PyAV alone; `times` are seconds, `turn` degrees of its display matrix."""
-    pictures = list(pictures)
+    """Write a video with PyAV alone; `times` are seconds, `turn` degrees of its display matrix."""
+    images = list(images)
     with av.open(str(path), "w") as container:
         options = {"crf": "10", "g": "4"} if options is None else options
         stream = container.add_stream(codec, rate=rate, options=options)
-        stream.height, stream.width = pictures[0].shape[:2]
+        stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt = pix_fmt
         stream.codec_context.time_base = Fraction(1, 12000)
         if turn is not None:
             stream.set_display_rotation(turn)
         if sound:
             voice = container.add_stream("aac", rate=16000, layout="mono")
-        for number, pixels in enumerate(pictures):
+        for number, pixels in enumerate(images):
             kinds = {2: "gray" if pixels.dtype == np.uint8 else "gray16le", 3: "rgb24"}
             frame = av.VideoFrame.from_ndarray(pixels, format=kinds[pixels.ndim])
             seconds = Fraction(number) / rate if times is None else Fraction(times[number])
@@ -47,7 +47,7 @@ def write_film(
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
         if sound:
-            count = round(16000 * len(pictures) / rate)
+            count = round(16000 * len(images) / rate)
             wave = np.sin(np.arange(count) * 0.2).astype(np.float32)
             for begin in range(0, count, 1024):
                 block = wave[None, begin : begin + 1024]

@@ -1,8 +1,8 @@
-"""How many frames a second `emma fuse` makes of a film, and what each step costs.
+"""How many frames a second `emma fuse` makes of a video, and what each step costs.
 
-    python benchmarks/film.py --model base --frames 100
+    python benchmarks/video.py --model base --frames 100
 
-Draws a street at night for both cameras, 480x640, panned and with noise, and fuses the two films.
+Draws a street at night for both cameras, 480x640, panned and with noise, and fuses the two videos.
 The first number is what the command itself says at its end, after the model is open. The steps are
 processor time of one frame, each alone and in one thread; in the command they run at the same time.
 """
@@ -34,8 +34,8 @@ from emma_fusion.video.writing import VideoWriter
 RATE = Fraction(25)
 
 
-def write_films(folder: Path, count: int) -> tuple[Path, Path]:
-    """Two films of one street, as a camera sees it that pans."""
+def write_videos(folder: Path, count: int) -> tuple[Path, Path]:
+    """Two videos of one street, as a camera sees it that pans."""
     rng = np.random.default_rng(0)
     paths = folder / "thermal.mp4", folder / "visible.mp4"
     for path, scene in zip(paths, render_scene(seed=0), strict=True):
@@ -65,8 +65,8 @@ def main() -> None:
     options = [word if index % 2 else f"--{word}" for index, word in enumerate(asked.options)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        films = write_films(folder, asked.frames)
-        command = [sys.executable, "-m", "emma_fusion", "fuse", *map(str, films), "--model"]
+        videos = write_videos(folder, asked.frames)
+        command = [sys.executable, "-m", "emma_fusion", "fuse", *map(str, videos), "--model"]
         command += [asked.model, "-o", str(folder / "fused.mp4"), *options]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         print(f"{asked.model} on {hardware('auto')}, PyTorch {torch.__version__}")
@@ -77,22 +77,22 @@ def main() -> None:
         fuser = Fuser.from_pretrained(asked.model, threads=1)
         steady = SteadyFuse(lambda pair: pair.visible)
         count = min(asked.steps, asked.frames)
-        films_read = [VideoFile(path) for path in films]
+        videos_read = [VideoFile(path) for path in videos]
         begin = time.process_time()
-        frames = [f for f, _ in zip(zip(*films_read, strict=True), range(count), strict=False)]
+        frames = [f for f, _ in zip(zip(*videos_read, strict=True), range(count), strict=False)]
         print(f"read both      {(time.process_time() - begin) / count * 1000:6.1f} ms a frame")
-        took, pairs = cost(lambda f: Pair.from_arrays(f[0].picture, f[1].picture), frames)
+        took, pairs = cost(lambda f: Pair.from_arrays(f[0].image, f[1].image), frames)
         print(f"make a pair    {took:6.1f} ms")
         took, fused = cost(fuser.fuse_luminance, pairs)
         print(f"fuse           {took:6.1f} ms")
         took, _ = cost(lambda pair: steady(pair, Fraction(0)), pairs)
         print(f"hold steady    {took:6.1f} ms")
-        took, pictures = cost(lambda one: one[0].compose(one[1]), zip(pairs, fused, strict=True))
+        took, images = cost(lambda one: one[0].compose(one[1]), zip(pairs, fused, strict=True))
         print(f"put colour in  {took:6.1f} ms")
         begin = time.process_time()
         with VideoWriter(folder / "again.mp4", (480, 640), RATE) as writer:
-            for number, picture in enumerate(pictures):
-                writer.write(picture, number / RATE)
+            for number, image in enumerate(images):
+                writer.write(image, number / RATE)
         took = (time.process_time() - begin) / count * 1000
         print(f"write          {took:6.1f} ms")
 

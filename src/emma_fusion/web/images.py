@@ -1,4 +1,4 @@
-"""Pictures as a visitor gives and gets them: bytes in, a pair, bytes out."""
+"""Images as a visitor gives and gets them: bytes in, a pair, bytes out."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from emma_fusion import __version__
-from emma_fusion.bench.scoring import Rules, score_pictures, without_alpha
+from emma_fusion.bench.scoring import Rules, score_images, without_alpha
 from emma_fusion.errors import UserError
 from emma_fusion.images.header import read_header
-from emma_fusion.images.raster import ALPHA_SUFFIXES, decode_picture, encode_picture
+from emma_fusion.images.raster import ALPHA_SUFFIXES, decode_image, encode_image
 from emma_fusion.metrics import METRICS
 from emma_fusion.metrics.conventions import NINE
 from emma_fusion.pair import Colour, Contrast, FloatArray, Pair, from_unit
@@ -61,48 +61,47 @@ class Choices:
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """A picture that a visitor gave.
+    """An image that a visitor gave.
 
     Attributes:
-        picture: (H, W), (H, W, 3) or (H, W, 4); uint8 or uint16.
+        image: (H, W), (H, W, 3) or (H, W, 4); uint8 or uint16.
         name: To be shown.
         format: "png", "jpg", "bmp", "tif" or "webp".
     """
 
-    picture: npt.NDArray[Any]
+    image: npt.NDArray[Any]
     name: str
     format: str
 
     @classmethod
     def read(cls, data: bytes, name: str, limits: Limits) -> Given:
-        """Read the bytes of a picture's file.
+        """Read the bytes of an image's file.
 
         Raises:
-            UserError: It is no picture, damaged, or beyond the limits.
+            UserError: It is no image, damaged, or beyond the limits.
         """
         name = shown_name(name)
-        if len(data) > limits.picture_bytes:
+        if len(data) > limits.image_bytes:
             raise UserError(
-                f"{name} has {len(data) / MEGA:.0f} MB; a picture may have "
-                f"{limits.picture_megabytes}."
+                f"{name} has {len(data) / MEGA:.0f} MB; an image may have {limits.image_megabytes}."
             )
-        picture = decode_picture(data, name, limits.pixels)
-        return cls(picture, name, read_header(data).format)
+        image = decode_image(data, name, limits.pixels)
+        return cls(image, name, read_header(data).format)
 
     def describe(self) -> dict[str, Any]:
         """What the page says of it."""
-        height, width = self.picture.shape[:2]
+        height, width = self.image.shape[:2]
         return {
             "name": self.name,
             "width": width,
             "height": height,
-            "bits": 8 * self.picture.dtype.itemsize,
+            "bits": 8 * self.image.dtype.itemsize,
             "format": self.format,
         }
 
 
 def make_pair(infrared: Given, visible: Given, choices: Choices) -> Pair:
-    """The pair of two pictures, in the form in which it goes out in the visible's format.
+    """The pair of two images, in the form in which it goes out in the visible's format.
 
     Raises:
         UserError: The two do not fit; see `Pair.from_arrays`.
@@ -110,7 +109,7 @@ def make_pair(infrared: Given, visible: Given, choices: Choices) -> Pair:
     labels = infrared.name, visible.name
     if labels[0] == labels[1]:
         labels = f"infrared {labels[0]}", f"visible {labels[1]}"
-    pair = Pair.from_arrays(infrared.picture, visible.picture, colour=choices.colour, labels=labels)
+    pair = Pair.from_arrays(infrared.image, visible.image, colour=choices.colour, labels=labels)
     if choices.palette:
         pair = colour_by_infrared(pair, choices.palette)
     if pair.alpha is not None and f".{visible.format}" not in ALPHA_SUFFIXES:
@@ -121,7 +120,7 @@ def make_pair(infrared: Given, visible: Given, choices: Choices) -> Pair:
 def write_fused(
     pair: Pair, fused: FloatArray, suffix: str, choices: Choices
 ) -> tuple[npt.NDArray[Any], bytes]:
-    """The fused picture in the pair's depth, and its file with the record of how it was made.
+    """The fused image in the pair's depth, and its file with the record of how it was made.
 
     Args:
         pair: See `make_pair`.
@@ -129,12 +128,12 @@ def write_fused(
         suffix: Of the format, such as ".png".
         choices: For the record.
     """
-    picture = pair.compose(fused, choices.contrast)
-    return picture, encode_picture(f"fused{suffix}", picture, record(pair, choices))
+    image = pair.compose(fused, choices.contrast)
+    return image, encode_image(f"fused{suffix}", image, record(pair, choices))
 
 
 def record(pair: Pair, choices: Choices) -> dict[str, Any]:
-    """How a fused picture was made."""
+    """How a fused image was made."""
     return {
         "software": f"emma-fusion {__version__}",
         "model": choices.model,
@@ -146,13 +145,13 @@ def record(pair: Pair, choices: Choices) -> dict[str, Any]:
 def score(fused: npt.NDArray[Any], infrared: Given, visible: Given) -> list[dict[str, Any]]:
     """The values that `emma evaluate` gives, with what a reader needs to know of each.
 
-    Of pictures too small for a metric the value is None.
+    Of images too small for a metric the value is None.
     """
-    f, i, v = (without_alpha(x) for x in (fused, infrared.picture, visible.picture))
+    f, i, v = (without_alpha(x) for x in (fused, infrared.image, visible.image))
     listed = []
     for name in NINE:
         try:
-            value = score_pictures(f, i, v, Rules(metrics=(name,)))[name]
+            value = score_images(f, i, v, Rules(metrics=(name,)))[name]
         except UserError:
             value = math.nan
         metric = METRICS[name]
@@ -167,27 +166,27 @@ def score(fused: npt.NDArray[Any], infrared: Given, visible: Given) -> list[dict
     return listed
 
 
-def view(picture: npt.NDArray[Any]) -> bytes:
+def view(image: npt.NDArray[Any]) -> bytes:
     """A PNG of 8 bit for the browser, without alpha, of at most 2048 pixels a side.
 
     Args:
-        picture: (H, W), (H, W, 3) or (H, W, 4); uint8, uint16 or floats in [0, 1].
+        image: (H, W), (H, W, 3) or (H, W, 4); uint8, uint16 or floats in [0, 1].
     """
-    picture = without_alpha(picture)
-    longest = max(picture.shape[:2])
+    image = without_alpha(image)
+    longest = max(image.shape[:2])
     if longest > _VIEW_SIDE:
-        height, width = (max(1, round(side * _VIEW_SIDE / longest)) for side in picture.shape[:2])
-        picture = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA))
-    if picture.dtype == np.uint16:
-        picture = np.rint(picture / 257).astype(np.uint8)
-    elif picture.dtype != np.uint8:
-        picture = from_unit(picture.astype(np.float32), np.uint8)
-    return encode_picture("view.png", picture)
+        height, width = (max(1, round(side * _VIEW_SIDE / longest)) for side in image.shape[:2])
+        image = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
+    if image.dtype == np.uint16:
+        image = np.rint(image / 257).astype(np.uint8)
+    elif image.dtype != np.uint8:
+        image = from_unit(image.astype(np.float32), np.uint8)
+    return encode_image("view.png", image)
 
 
 def view_infrared(given: Given) -> bytes:
-    """A view of an infrared picture in the range that it is fused with."""
-    picture = without_alpha(given.picture)
-    if picture.dtype == np.uint16 and picture.ndim == 2:
-        picture = Pair.from_arrays(picture, picture).infrared
-    return view(picture)
+    """A view of an infrared image in the range that it is fused with."""
+    image = without_alpha(given.image)
+    if image.dtype == np.uint16 and image.ndim == 2:
+        image = Pair.from_arrays(image, image).infrared
+    return view(image)

@@ -1,4 +1,4 @@
-"""Two films of a visitor's into one."""
+"""Two videos of a visitor's into one."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from emma_fusion.video.pairing import pair_frames
 from emma_fusion.video.reading import VideoFile
 from emma_fusion.video.steady import SteadyFuse, SteadyRange
 from emma_fusion.video.writing import VideoWriter
+from emma_fusion.web.images import Choices, record
 from emma_fusion.web.limits import Limits
-from emma_fusion.web.pictures import Choices, record
 
 
 @dataclass(frozen=True)
-class FilmGiven:
-    """A film of a visitor's: where it is, and what they call it."""
+class VideoGiven:
+    """A video of a visitor's: where it is, and what they call it."""
 
     path: Path
     name: str
 
 
-def fuse_films(
-    infrared: FilmGiven,
-    visible: FilmGiven,
+def fuse_videos(
+    infrared: VideoGiven,
+    visible: VideoGiven,
     target: Path,
     fuse: Callable[[Pair], FloatArray],
     choices: Choices,
@@ -41,7 +41,7 @@ def fuse_films(
     ended: Callable[[], str],
     limits: Limits,
 ) -> Iterator[dict[str, Any]]:
-    """Fuse two films into an MP4 file, by the steps of `emma fuse` for films.
+    """Fuse two videos into an MP4 file, by the steps of `emma fuse` for videos.
 
     Args:
         infrared: Of these the frame nearest in time is taken.
@@ -50,18 +50,18 @@ def fuse_films(
         fuse: From a pair to its fused luminance.
         choices: See `Choices`.
         layout: See `lay_out`.
-        ended: Asked before each frame: why the film ends here, or "".
+        ended: Asked before each frame: why the video ends here, or "".
         limits: Of a frame's pixels.
 
     Yields:
         {"state": "running", ...} after each frame; last "frames", "ended" and "notes".
 
     Raises:
-        UserError: A film cannot be read, or the two do not fit.
+        UserError: A video cannot be read, or the two do not fit.
     """
     need_av()
-    for film in (infrared, visible):
-        check_film(film)
+    for video in (infrared, visible):
+        check_video(video)
     why, bridged = "", 0
     try:
         i, v = VideoFile(infrared.path, deep=True), VideoFile(visible.path)
@@ -83,19 +83,19 @@ def fuse_films(
                         f"{visible.name} has frames of {pair.visible.shape[1]}x"
                         f"{pair.visible.shape[0]} pixels; more than {limits.pixels} are not read."
                     )
-                picture = lay_out(pair.compose(steady_fuse(pair, frame.time)), pair, layout)
-                picture = picture[..., :3] if picture.ndim == 3 else picture
+                image = lay_out(pair.compose(steady_fuse(pair, frame.time)), pair, layout)
+                image = image[..., :3] if image.ndim == 3 else image
                 if writer is None:
                     writer = VideoWriter(
                         target,
-                        (picture.shape[0], picture.shape[1]),
+                        (image.shape[0], image.shape[1]),
                         v.rate,
                         time_base=v.time_base,
                         aspect=v.aspect,
                         record={**record(pair, choices), "layout": layout},
                         audio=v.path,
                     )
-                writer.write(picture.astype(np.uint8), frame.time)
+                writer.write(image.astype(np.uint8), frame.time)
                 yield _state(writer.count, v.count, time.monotonic() - begin)
             if writer is None:
                 raise UserError(
@@ -108,24 +108,24 @@ def fuse_films(
             raise
     except UserError as error:
         text = str(error)
-        for film in (infrared, visible):
-            text = text.replace(str(film.path), film.name).replace(film.path.name, film.name)
+        for video in (infrared, visible):
+            text = text.replace(str(video.path), video.name).replace(video.path.name, video.name)
         raise UserError(text.replace(target.name, "fused.mp4")) from None
-    notes = [note.replace(target.name, "The film") for note in writer.notes]
+    notes = [note.replace(target.name, "The video") for note in writer.notes]
     if bridged:
         notes.append(f"{bridged} damaged frames, bridged by their neighbours.")
     yield {"frames": writer.count, "ended": why, "notes": notes}
 
 
-def check_film(film: FilmGiven) -> None:
-    """Check that a file is a film by its first bytes, before a demuxer sees it.
+def check_video(video: VideoGiven) -> None:
+    """Check that a file is a video by its first bytes, before a demuxer sees it.
 
     Playlists and the like, which a demuxer would follow to other files, are none.
 
     Raises:
         UserError: It is not MP4 or MOV, Matroska or WebM, AVI, or an MPEG transport stream.
     """
-    with film.path.open("rb") as file:
+    with video.path.open("rb") as file:
         head = file.read(377)
     known = (
         head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
@@ -134,7 +134,9 @@ def check_film(film: FilmGiven) -> None:
         or (len(head) == 377 and head[0] == head[188] == head[376] == 0x47)
     )
     if not known:
-        raise UserError(f"{film.name} is no film that is read here: give mp4, mov, mkv, webm, avi.")
+        raise UserError(
+            f"{video.name} is no video that is read here: give mp4, mov, mkv, webm or avi."
+        )
 
 
 def _pair(
@@ -146,10 +148,10 @@ def _pair(
     choices: Choices,
 ) -> Pair:
     pair = Pair.from_arrays(
-        infrared.picture,
-        visible.picture,
+        infrared.image,
+        visible.image,
         colour=choices.colour,
-        infrared_range=steady_range(infrared.picture, visible.time),
+        infrared_range=steady_range(infrared.image, visible.time),
         labels=(infrared_name, visible_name),
     )
     return colour_by_infrared(pair, choices.palette) if choices.palette else pair

@@ -1,4 +1,4 @@
-"""Where fused films go: a video file, a folder of frames, a window."""
+"""Where fused videos go: a video file, a folder of frames, a window."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emma_fusion.errors import UserError
-from emma_fusion.images.folders import SUFFIXES, list_pictures
-from emma_fusion.images.raster import check_format, write_picture
+from emma_fusion.images.folders import SUFFIXES, list_images
+from emma_fusion.images.raster import check_format, write_image
 from emma_fusion.video.frames import Frame, is_video
 from emma_fusion.video.writing import VideoWriter, find_encoder
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Output(Protocol):
-    """What takes fused frames. As a context manager, left by an exception, it drops a film.
+    """What takes fused frames. As a context manager, left by an exception, it drops a video.
 
     Attributes:
         count: Frames written so far.
@@ -30,8 +30,8 @@ class Output(Protocol):
     count: int
     notes: list[str]
 
-    def write(self, picture: npt.NDArray[Any], frame: Frame, record: dict[str, Any]) -> None:
-        """Write the fused picture of a visible frame."""
+    def write(self, image: npt.NDArray[Any], frame: Frame, record: dict[str, Any]) -> None:
+        """Write the fused image of a visible frame."""
 
     def finish(self) -> None:
         """Bring it to an end."""
@@ -41,7 +41,7 @@ class Output(Protocol):
 
 
 def plan_output(output: str, inputs: tuple[Path, ...], request: Request) -> Path:
-    """Where the fused film goes: a video file by its suffix, else a folder of frames.
+    """Where the fused video goes: a video file by its suffix, else a folder of frames.
 
     Raises:
         UserError: It exists and nobody said to replace it, or cannot hold what is asked for.
@@ -53,24 +53,24 @@ def plan_output(output: str, inputs: tuple[Path, ...], request: Request) -> Path
         find_encoder(target)
         if request.depth == "16" or request.format:
             raise UserError(
-                f"{target.name} is a film of 8 bit: --depth 16 and --format are for a folder of "
+                f"{target.name} is a video of 8 bit: --depth 16 and --format are for a folder of "
                 "frames, -o FOLDER."
             )
         if target.exists() and not request.overwrite:
             raise UserError(f"{target} exists: write to another file, or replace it: --overwrite.")
         return target
     if target.suffix.lower() in SUFFIXES:
-        raise UserError(f"{target} is a picture: films go to a video file or to a folder.")
+        raise UserError(f"{target} is an image: videos go to a video file or to a folder.")
     if target.exists() and not target.is_dir():
-        raise UserError(f"{target} is a file: frames need a folder, and films a suffix like .mp4.")
-    if target.is_dir() and list_pictures(target) and not request.overwrite:
+        raise UserError(f"{target} is a file: frames need a folder, and videos a suffix like .mp4.")
+    if target.is_dir() and list_images(target) and not request.overwrite:
         raise UserError(
-            f"{target} holds pictures: write to another folder, or replace them: --overwrite."
+            f"{target} holds images: write to another folder, or replace them: --overwrite."
         )
     return target
 
 
-class FilmOutput:
+class VideoOutput:
     """A video file; see `VideoWriter`, which is opened when the size is known."""
 
     def __init__(
@@ -87,16 +87,16 @@ class FilmOutput:
         self._rate, self._time_base, self._aspect = rate, time_base, aspect
         self._writer: VideoWriter | None = None
 
-    def write(self, picture: npt.NDArray[Any], frame: Frame, record: dict[str, Any]) -> None:
-        """Write the fused picture of a visible frame; the first one's record is the film's."""
-        if picture.dtype == np.uint16:
-            picture = np.rint(picture / 257).astype(np.uint8)
-        if picture.ndim == 3:
-            picture = picture[..., :3]  # films have no alpha
+    def write(self, image: npt.NDArray[Any], frame: Frame, record: dict[str, Any]) -> None:
+        """Write the fused image of a visible frame; the first one's record is the video's."""
+        if image.dtype == np.uint16:
+            image = np.rint(image / 257).astype(np.uint8)
+        if image.ndim == 3:
+            image = image[..., :3]  # videos have no alpha
         if self._writer is None:
             self._writer = VideoWriter(
                 self._target,
-                (picture.shape[0], picture.shape[1]),
+                (image.shape[0], image.shape[1]),
                 self._rate,
                 time_base=self._time_base,
                 aspect=self._aspect,
@@ -104,16 +104,16 @@ class FilmOutput:
                 audio=self._audio,
             )
             self.notes = self._writer.notes
-        self._writer.write(picture, frame.time)
+        self._writer.write(image, frame.time)
         self.count += 1
 
     def finish(self) -> None:
-        """Give the film its name."""
+        """Give the video its name."""
         if self._writer is not None:
             self._writer.finish()
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        """Drop the film where there is an exception."""
+        """Drop the video where there is an exception."""
         if self._writer is not None and kind is not None:
             self._writer.drop()
 
@@ -125,30 +125,30 @@ class FolderOutput:
         self.notes: list[str] = []
         self.count = 0
         self._folder, self._request = folder, request
-        self._before = set(list_pictures(folder).values()) if folder.is_dir() else set()
+        self._before = set(list_images(folder).values()) if folder.is_dir() else set()
 
-    def write(self, picture: npt.NDArray[Any], frame: Frame, record: dict[str, Any]) -> None:
-        """Write the fused picture of a visible frame, with its record."""
+    def write(self, image: npt.NDArray[Any], frame: Frame, record: dict[str, Any]) -> None:
+        """Write the fused image of a visible frame, with its record."""
         self.count += 1
         is_file = Path(frame.name).suffix.lower() in SUFFIXES
         name = Path(frame.name if is_file else f"{self.count:06}.png")
         path = self._folder / (name.stem + self._request.suffix(name))
-        has_alpha = picture.ndim == 3 and picture.shape[2] == 4
-        check_format(path, picture.dtype, has_alpha)
-        write_picture(path, picture, record)
+        has_alpha = image.ndim == 3 and image.shape[2] == 4
+        check_format(path, image.dtype, has_alpha)
+        write_image(path, image, record)
         self._before.discard(path)
 
     def finish(self) -> None:
         """Say what is there of another run."""
         if self._before:
-            self.notes.append(f"{len(self._before)} other pictures are in {self._folder}.")
+            self.notes.append(f"{len(self._before)} other images are in {self._folder}.")
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         """Frames that are written stay."""
 
 
 class Window:
-    """Shows the film while it is made.
+    """Shows the video while it is made.
 
     Raises:
         UserError: There is no screen, or an OpenCV without windows.
@@ -167,10 +167,10 @@ class Window:
                 "opencv-python has them), or there is no screen. Leave out --show."
             ) from None
 
-    def show(self, picture: npt.NDArray[Any]) -> bool:
-        """Show a picture; whether to go on."""
+    def show(self, image: npt.NDArray[Any]) -> bool:
+        """Show an image; whether to go on."""
         import cv2
 
-        bgr = picture[..., 2::-1] if picture.ndim == 3 else picture
+        bgr = image[..., 2::-1] if image.ndim == 3 else image
         cv2.imshow(self.TITLE, np.ascontiguousarray(bgr))
         return (cv2.waitKey(1) & 0xFF) != ord("q")
