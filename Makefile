@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format results bench docs docs-pictures clean
+.PHONY: help venv demo test lint format results bench docs docs-images clean
 
 help:  ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,10 +20,10 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-demo: $(STAMP)  ## Draw a street at night, fuse it, and say where the pictures are
+demo: $(STAMP)  ## Draw a street at night, fuse it, and say where the images are
 	$(BIN)/emma demo --output demo --overwrite
 
-test: $(STAMP)  ## Run the tests; those with real pictures need ../shared/data or EMMA_DATA
+test: $(STAMP)  ## Run the tests; those with real images need ../shared/data or EMMA_DATA
 	$(BIN)/python -m pytest
 
 lint: $(STAMP)  ## Check style and types
@@ -47,7 +47,7 @@ docs: $(STAMP)  ## Build the handbook into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict  # the variable: no advertisement
 	@echo 'Open site/index.html, or look at it with search: $(BIN)/mkdocs serve'
 
-docs-pictures: $(STAMP)  ## Make the handbook's pictures, and what its tour prints, anew
+docs-images: $(STAMP)  ## Make the handbook's images, and what its tour prints, anew
 	$(BIN)/python benchmarks/handbook.py
 
 clean:  ## Remove what was made here

@@ -4,8 +4,8 @@
 
 The references: values that the paper's authors' evaluator printed (convention `paper`), values
 that VIFB published (`vifb`), independent libraries and direct formulas (`ours`; references.py), the
-last two on ten of the paper's pictures and on a made one. Deviations are relative, the largest over
-all pictures.
+last two on ten of the paper's images and on a made one. Deviations are relative, the largest over
+all images.
 """
 
 import argparse
@@ -37,9 +37,9 @@ def main() -> None:
     options = parser.parse_args()
     golden = options.golden or options.data.parent / "golden"
     paper, vifb = paper_values(golden, options.data), vifb_values(golden)
-    pictures = [[metrics.luminance(x) for x in row.read()] for row in paper if row.method == "auif"]
-    pictures.append(list(scene(180, 188)))
-    columns = (of_golden(paper, "paper"), of_golden(vifb, "vifb"), of_references(pictures))
+    images = [[metrics.luminance(x) for x in row.read()] for row in paper if row.method == "auif"]
+    images.append(list(scene(180, 188)))
+    columns = (of_golden(paper, "paper"), of_golden(vifb, "vifb"), of_references(images))
     lines = ["| metric | `paper` | `vifb` | independent, of `ours` |", "|---|---|---|---|"]
     for name in metrics.METRICS:
         lines.append(
@@ -49,9 +49,9 @@ def main() -> None:
     versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     lines += [
         "",
-        f"`paper`: {len(paper)} pictures, six decimals printed. `vifb`: {methods} methods of "
-        f"{len(vifb) // methods} pictures, five digits printed, so half a unit of the last is up "
-        f"to 5e-5. Independent: {len(pictures)} pictures, by {versions}; a direct formula is a "
+        f"`paper`: {len(paper)} images, six decimals printed. `vifb`: {methods} methods of "
+        f"{len(vifb) // methods} images, five digits printed, so half a unit of the last is up "
+        f"to 5e-5. Independent: {len(images)} images, by {versions}; a direct formula is a "
         "second version of our own in NumPy and SciPy. Made by `python benchmarks/agreement.py`.",
     ]
     block = "\n".join(lines)
@@ -69,12 +69,12 @@ def of_golden(rows: Iterable[Golden], convention: str) -> dict[str, str]:
     return {name: f"{deviation:.0e}" for name, deviation in worst.items()}
 
 
-def of_references(pictures: list[list[np.ndarray]]) -> dict[str, str]:
+def of_references(images: list[list[np.ndarray]]) -> dict[str, str]:
     """Metric -> who computes it, and the largest deviation."""
     found: dict[str, list[str]] = defaultdict(list)
     for reference in REFERENCES:
         metric, worst = metrics.METRICS[reference.metric], 0.0
-        for triple in pictures:
+        for triple in images:
             part = [np.ascontiguousarray(x[: reference.side, : reference.side]) for x in triple]
             value = metric.function(*part[: metric.sources + 1], **reference.settings)
             expected = reference.value(*(x.astype(np.float64) for x in part))

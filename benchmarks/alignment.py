@@ -1,4 +1,4 @@
-"""Measure alignment on real pairs whose infrared picture is displaced by known warps.
+"""Measure alignment on real pairs whose infrared image is displaced by known warps.
 
     python benchmarks/alignment.py [--root ../shared/data] [--limit N] [--every N] [--sets NAME...]
 
@@ -24,8 +24,8 @@ import cv2
 import numpy as np
 
 from emma_fusion import __version__
-from emma_fusion.media.alignment import register
-from emma_fusion.media.alignment.geometry import (
+from emma_fusion.align import register
+from emma_fusion.align.geometry import (
     apply,
     corner_distance,
     identity_of,
@@ -33,9 +33,9 @@ from emma_fusion.media.alignment.geometry import (
     shift,
     turned,
 )
-from emma_fusion.media.alignment.registration import plane_of, size_of
-from emma_fusion.media.folders import match_pairs
-from emma_fusion.media.rasters import read_picture
+from emma_fusion.align.registration import plane_of, size_of
+from emma_fusion.images.folders import match_pairs
+from emma_fusion.images.raster import read_image
 from marked import put
 
 HERE = Path(__file__).resolve().parents[1]
@@ -72,7 +72,7 @@ SHIFT, TURN, SHEAR, TILT, BEND = 20.0, 3.0, 0.02, 0.02, 3.0
 
 
 def displacement(kind: str, size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """A random homography of a kind: from the displaced picture's pixels to the original's."""
+    """A random homography of a kind: from the displaced image's pixels to the original's."""
     moved = shift(*rng.uniform(-SHIFT, SHIFT, 2))
     turn = 0.0 if kind == "translation" else rng.uniform(-TURN, TURN)
     about = np.eye(3)
@@ -84,14 +84,14 @@ def displacement(kind: str, size: tuple[int, int], rng: np.random.Generator) -> 
     return moved @ turned(turn, 1.0, (x, y)) @ shift(x, y) @ about @ shift(-x, -y)
 
 
-def displace(picture: np.ndarray, matrix: np.ndarray, bend: np.ndarray | None) -> np.ndarray:
-    """The picture displaced, black where it does not reach."""
-    height, width = picture.shape[:2]
+def displace(image: np.ndarray, matrix: np.ndarray, bend: np.ndarray | None) -> np.ndarray:
+    """The image displaced, black where it does not reach."""
+    height, width = image.shape[:2]
     y, x = np.mgrid[:height, :width].astype(np.float64)
     if bend is not None:
         x, y = x + bend[..., 0], y + bend[..., 1]
     places = apply(matrix, np.stack([x.ravel(), y.ravel()], -1)).reshape(height, width, 2)
-    return cv2.remap(picture, places.astype(np.float32), None, cv2.INTER_LINEAR)
+    return cv2.remap(image, places.astype(np.float32), None, cv2.INTER_LINEAR)
 
 
 def bending(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
@@ -101,7 +101,7 @@ def bending(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 
 def elsewhere(pairs: list, index: int, letters: int | None) -> Path:
-    """The infrared picture of another place, of which the first letters of its name tell."""
+    """The infrared image of another place, of which the first letters of its name tell."""
     count, place = len(pairs), pairs[index][0][:letters]
     for step in range(count // 2, count // 2 + count):
         other, infrared, _ = pairs[(index + step) % count]
@@ -116,7 +116,7 @@ def make_case(kind: str, pairs: list, index: int, letters: int | None) -> tuple:
     _, infrared_file, visible_file = pairs[index]
     if kind == "unrelated":
         infrared_file = elsewhere(pairs, index, letters)
-    infrared, visible = read_picture(infrared_file), read_picture(visible_file)
+    infrared, visible = read_image(infrared_file), read_image(visible_file)
     size = size_of(infrared)
     if kind in ("aligned", "unrelated"):
         return plane_of(infrared), plane_of(visible), np.eye(3), None
@@ -133,12 +133,12 @@ def make_case(kind: str, pairs: list, index: int, letters: int | None) -> tuple:
 
 
 def error(found: np.ndarray, truth: np.ndarray, bend: np.ndarray | None, size: tuple) -> float:
-    """Mean error over the corners in pixels of the visible picture; of a bent one, over a grid."""
-    back = np.linalg.inv(truth) @ found  # where a visible pixel ends up in the visible picture
+    """Mean error over the corners in pixels of the visible image; of a bent one, over a grid."""
+    back = np.linalg.inv(truth) @ found  # where a visible pixel ends up in the visible image
     if bend is None:
         return corner_distance(back, np.eye(3), size)
     y, x = np.mgrid[20 : size[0] - 20 : 12j, 20 : size[1] - 20 : 12j].reshape(2, -1)
-    # the displaced picture shows at p what was at M(p + bend(p))
+    # the displaced image shows at p what was at M(p + bend(p))
     places = apply(found, np.stack([x, y], -1))
     rows, columns = (np.clip(places[:, k].round().astype(int), 0, size[1 - k] - 1) for k in (1, 0))
     seen = apply(np.linalg.inv(truth), places + bend[rows, columns])
@@ -209,16 +209,14 @@ RIVALS = {"ECC": by_ecc, "mutual information": by_information}
 @functools.cache
 def undisplaced(infrared: Path, visible: Path, model: str) -> np.ndarray:
     """Where a model puts the pair as it is."""
-    planes = (plane_of(read_picture(path)) for path in (infrared, visible))
+    planes = (plane_of(read_image(path)) for path in (infrared, visible))
     return register(*planes, model).matrix
 
 
 @functools.cache
 def by_gradients(infrared: Path, visible: Path) -> np.ndarray | None:
     """Where the mutual information of gradients puts the pair as it is; None where it fails."""
-    return by_information(
-        *(steepness(plane_of(read_picture(path))) for path in (infrared, visible))
-    )
+    return by_information(*(steepness(plane_of(read_image(path))) for path in (infrared, visible)))
 
 
 def measure(kind: str, method: str, pairs: list, index: int, letters: int | None) -> dict:
@@ -289,7 +287,7 @@ def table(records: dict[str, dict], sets: list[str], methods: list[str]) -> str:
                 f" A pair of {SETS[name].title} takes {np.median(seconds):.1f} s of a CPU core."
             )
     lines = [
-        "Errors in pixels of the visible picture: the mean over its four corners, and of those the "
+        "Errors in pixels of the visible image: the mean over its four corners, and of those the "
         "median and the ninth decile over the accepted pairs, measured to the pairs as they come. "
         "Second measure: the median distance from where the mutual information of gradients "
         "(SimpleITK, affine) puts the undisplaced pair; in the rows `not displaced`, which stay as "

@@ -20,8 +20,8 @@ import torch
 
 from emma_fusion import __version__, models
 from emma_fusion.fuser import Fuser
-from emma_fusion.media.folders import match_pairs
-from emma_fusion.media.rasters import read_pair
+from emma_fusion.images.folders import match_pairs
+from emma_fusion.images.raster import read_pair
 from emma_fusion.metrics import prepare, score
 from emma_fusion.metrics.hidden_pattern import hidden_pattern_ratio
 from emma_fusion.networks.weights import read_facts
@@ -31,7 +31,7 @@ DATA = Path(os.environ.get("EMMA_DATA") or Path(__file__).parents[2] / "shared" 
 SIX = ("EN", "SD", "SF", "AG", "SCD", "VIF")
 MORE = ("MI", "Qabf")
 PUBLISHED = (7.52, 54.81, 15.21, 5.83, 1.69, 0.66)
-"""EMMA on RoadScene, Table 1 of the paper (CVPR 2024); its choice of 50 pictures is not listed."""
+"""EMMA on RoadScene, Table 1 of the paper (CVPR 2024); its choice of 50 images is not listed."""
 OTHERS = {
     "roadscene/test": ("ir", "vi"),
     "llvip": ("ir", "vi"),
@@ -108,7 +108,7 @@ def scores(fuser: Fuser, data: Path, teacher: str | None = None) -> str:
             row = " | ".join(f"{own[protocol][name] / values[name] - 1:+.1%}" for name in names)
             lines.append(f"| difference, `{protocol}` | {row} |")
     published = " | ".join(f"{value:.2f}" for value in PUBLISHED)
-    lines.append(f"| EMMA as published (other choice of pictures) | {published} | | | |")
+    lines.append(f"| EMMA as published (other choice of images) | {published} | | | |")
     return "\n".join(lines)
 
 
@@ -134,7 +134,7 @@ def medical(fuser: Fuser, data: Path) -> str:
 
 
 def patterns(fuser: Fuser, data: Path) -> str:
-    """The table of hidden-pattern ratios on pictures of several kinds."""
+    """The table of hidden-pattern ratios on images of several kinds."""
     lines = ["| pairs | count | mean ratio | largest |", "|---|---|---|---|"]
     for name, kinds in OTHERS.items():
         step = 1 if name == "roadscene/test" else 4
@@ -180,8 +180,8 @@ def one_distillation(facts: dict) -> str:
         f"- pairs: {', '.join(map(str, facts['pairs']))} of the sets below; fingerprint of the "
         f"data and the teacher {facts['data']}",
         f"- teacher: `{configuration['teacher']}`, its own data {facts['teacher'].get('data')}",
-        f"- steps: {learning['steps']} of {learning['batch']} whole pictures",
-        f"{time_and_machine(facts)}; the teacher's pictures not counted",
+        f"- steps: {learning['steps']} of {learning['batch']} whole images",
+        f"{time_and_machine(facts)}; the teacher's images not counted",
     ]
     if found := facts.get("validation"):
         lines.append(

@@ -1,7 +1,7 @@
 """Metrics written directly from their formulas, with NumPy and SciPy's convolve2d or in loops.
 
 Slow and plain on purpose: benchmarks/metrics.py takes its time from them, and agreement.py and the
-tests compare the package's metrics with them. Pictures are (H, W) float64 planes on 0..255; `scene`
+tests compare the package's metrics with them. Images are (H, W) float64 planes on 0..255; `scene`
 makes some to try them on.
 """
 
@@ -17,7 +17,7 @@ Plane = np.ndarray
 
 
 def scene(height: int, width: int, seed: int = 0) -> tuple[Plane, Plane, Plane]:
-    """A fused picture and two sources with fine and coarse structure, (H, W) uint8."""
+    """A fused image and two sources with fine and coarse structure, (H, W) uint8."""
     random = np.random.default_rng(seed)
     sources = []
     for _ in range(2):

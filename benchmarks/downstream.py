@@ -4,8 +4,8 @@
     python benchmarks/downstream.py --speed configs/msrs.yaml configs/m3fd.yaml [--steps 6]
 
 A comparison that was stopped goes on where it was. For the speed, folders of noise in the layout of
-the dataset, at its size, stand for its pictures: what is measured is a step of training and a
-picture of testing on this machine, and what is said is how long all cells of the protocol take.
+the dataset, at its size, stand for its images: what is measured is a step of training and an
+image of testing on this machine, and what is said is how long all cells of the protocol take.
 """
 
 import argparse
@@ -61,7 +61,7 @@ def compare(arguments: argparse.Namespace) -> None:
 
 
 def measure(config: Path, arguments: argparse.Namespace) -> dict[str, str]:
-    """Median seconds of a step and of a test picture, and what the whole protocol takes by them."""
+    """Median seconds of a step and of a test image, and what the whole protocol takes by them."""
     import torch
     from lightning_fabric import Fabric
 
@@ -86,23 +86,23 @@ def measure(config: Path, arguments: argparse.Namespace) -> dict[str, str]:
             precision="bf16-mixed" if precision == "bf16" else "32-true",
         )
         dataset = open_dataset(layout, Path(folder))
-        task, pictures = make_task(experiment, dataset), experiment.pictures
+        task, images = make_task(experiment, dataset), experiment.images
         kind = source_kind("visible", experiment.data.colour)
-        train = Scenes(dataset.train, "train", kind, pictures.size, task.label, 2**30)
+        train = Scenes(dataset.train, "train", kind, images.size, task.label, 2**30)
         task.prepare(train)
         standard = Standard.of(train)
-        samples = Samples(train, standard, pictures, batch, seed=0)
+        samples = Samples(train, standard, images, batch, seed=0)
         network = build_network(
             network_name,
             kind.channels,
             len(task.classes),
-            pictures.size,
+            images.size,
             experiment.network.settings,
             experiment.network.weights,
         ).to(fabric.device, memory_format=torch.channels_last)
         optimizer = torch.optim.AdamW(network.parameters(), lr=1e-5)
         drawn = [samples[n] for n in range(batch)]
-        stack = torch.stack([picture for picture, _ in drawn]).to(fabric.device)
+        stack = torch.stack([image for image, _ in drawn]).to(fabric.device)
         targets = [target for _, target in drawn]
 
         def step() -> None:
@@ -125,7 +125,7 @@ def measure(config: Path, arguments: argparse.Namespace) -> dict[str, str]:
     steps = experiment.training.total(scenes[0])
     number = len(experiment.kinds) * len(experiment.seeds)
     cell = steps * seconds[0] + scenes[1] * seconds[1]
-    window = pictures.crop or pictures.size
+    window = images.crop or images.size
     return {
         "Protocol": config.name,
         "Network": f"{network_name}, {sum(p.numel() for p in network.parameters()) / 1e6:.1f} M",
@@ -153,10 +153,10 @@ def median_seconds(work, repeats: int, device) -> float:
 
 
 def make_noise(layout: str, folder: Path, count: int) -> None:
-    """Pictures of noise and labels in a layout, as many in each split."""
+    """Images of noise and labels in a layout, as many in each split."""
     import numpy as np
 
-    from emma_fusion.media.rasters import write_picture
+    from emma_fusion.images.raster import write_image
 
     rng, size = np.random.default_rng(0), SIZES[layout]
     places = {
@@ -169,10 +169,10 @@ def make_noise(layout: str, folder: Path, count: int) -> None:
         names = [f"{split}{number:04d}" for number in range(count)]
         for name in names:
             infrared, visible, label = (folder / place.format(split=split) for place in places)
-            write_picture(infrared / f"{name}.png", rng.integers(0, 255, size, np.uint8))
-            write_picture(visible / f"{name}.png", rng.integers(0, 255, (*size, 3), np.uint8))
+            write_image(infrared / f"{name}.png", rng.integers(0, 255, size, np.uint8))
+            write_image(visible / f"{name}.png", rng.integers(0, 255, (*size, 3), np.uint8))
             if layout in ("msrs", "fmb"):
-                write_picture(label / f"{name}.png", rng.integers(1, 9, size, np.uint8))
+                write_image(label / f"{name}.png", rng.integers(1, 9, size, np.uint8))
             else:
                 write_boxes(layout, label, name, size)
         if layout == "m3fd":
@@ -182,7 +182,7 @@ def make_noise(layout: str, folder: Path, count: int) -> None:
 
 
 def write_boxes(layout: str, folder: Path, name: str, size: tuple[int, int]) -> None:
-    """Eight objects, about as many as M3FD has in a picture."""
+    """Eight objects, about as many as M3FD has in an image."""
     folder.mkdir(exist_ok=True)
     if layout == "m3fd":
         lines = [f"{k % 6} {0.1 + 0.1 * k} 0.5 0.08 0.2" for k in range(8)]

@@ -2,7 +2,7 @@
 
     python benchmarks/equivariance.py [METHOD...] [--root ../shared/data] [--limit 10]
 
-Runs `emma equivariance` on RoadScene's test pictures; then, for the first method, which must be a
+Runs `emma equivariance` on RoadScene's test images; then, for the first method, which must be a
 model, repeats some transforms with the attention held: the attention matrices of F(i, v) are used
 again in F(T i, T v), so that what remains is owed to convolutions. A run that was stopped goes on.
 """
@@ -19,8 +19,8 @@ import numpy as np
 import torch
 
 from emma_fusion.bench import open_datasets
-from emma_fusion.bench.equivariance import Case, Settings, measure
-from emma_fusion.media.rasters import read_pair
+from emma_fusion.experiments.equivariance import Case, Settings, measure
+from emma_fusion.images.raster import read_pair
 from emma_fusion.networks import block, pad_to_multiple
 from emma_fusion.networks.weights import load_fuser
 from marked import put
@@ -39,7 +39,7 @@ CASES = (
 
 
 class HeldAttention:
-    """Records the attention of one pass, and gives it again in later ones of other pictures."""
+    """Records the attention of one pass, and gives it again in later ones of other images."""
 
     def __init__(self) -> None:
         self._compute = block.channel_attention
@@ -129,9 +129,7 @@ def main() -> None:
     facts, _, tables = (arguments.output / "tables.md").read_text("utf-8").partition("\n\n")
     put(page, "equivariance", f"{tables.replace('## ', '### ', 1)}\nMade with:\n\n{facts}")
     put(page, "causes", causes(arguments.methods[0], root, arguments.limit))
-    shutil.copyfile(
-        arguments.output / "roadscene.png", page.parent / "pictures" / "equivariance.png"
-    )
+    shutil.copyfile(arguments.output / "roadscene.png", page.parent / "images" / "equivariance.png")
 
 
 if __name__ == "__main__":

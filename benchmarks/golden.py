@@ -1,4 +1,4 @@
-"""Values that other programs gave to pictures, where the folder with both is at hand."""
+"""Values that other programs gave to images, where the folder with both is at hand."""
 
 import csv
 from dataclasses import dataclass
@@ -23,37 +23,37 @@ VIFB = {
     "SSIM": "Ssim",
     "SD": "Variance",
 }
-#: Their stored pictures are not those that were scored; MST_SR has none (it is LP_SR).
+#: Their stored images are not those that were scored; MST_SR has none (it is LP_SR).
 NOT_SCORED = {"YDTR", "SwinFusion", "MST_SR"}
 
 
 @dataclass(frozen=True)
 class Golden:
-    """A fused picture with its values.
+    """A fused image with its values.
 
     Attributes:
         method: Who fused it.
-        picture: Its stem.
+        image: Its stem.
         paths: Fused, infrared and visible file.
         values: Metric -> value.
         colour: Whether all three are to be read as colour.
     """
 
     method: str
-    picture: str
+    image: str
     paths: tuple[Path, Path, Path]
     values: dict[str, float]
     colour: bool = False
 
     def read(self) -> list[np.ndarray]:
-        """Fused, infrared and visible picture, (H, W) or (H, W, 3) RGB uint8."""
+        """Fused, infrared and visible image, (H, W) or (H, W, 3) RGB uint8."""
         flag = cv2.IMREAD_COLOR if self.colour else cv2.IMREAD_UNCHANGED
-        pictures = [cv2.imread(str(path), flag) for path in self.paths]
-        return [p if p.ndim == 2 else np.ascontiguousarray(p[..., ::-1]) for p in pictures]
+        images = [cv2.imread(str(path), flag) for path in self.paths]
+        return [p if p.ndim == 2 else np.ascontiguousarray(p[..., ::-1]) for p in images]
 
 
 def paper_values(golden: Path, data: Path) -> list[Golden]:
-    """What the evaluator of the EMMA paper's authors printed of 20 pictures."""
+    """What the evaluator of the EMMA paper's authors printed of 20 images."""
     test = data / "roadscene" / "test"
     return [
         Golden(
@@ -71,7 +71,7 @@ def paper_values(golden: Path, data: Path) -> list[Golden]:
 
 
 def vifb_values(golden: Path) -> list[Golden]:
-    """What the VIFB benchmark published of 5 pictures of the methods whose pictures it scored."""
+    """What the VIFB benchmark published of 5 images of the methods whose images it scored."""
     folder = golden / "vifb"
     return [
         Golden(

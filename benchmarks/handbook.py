@@ -1,9 +1,9 @@
-"""Make the pictures of the handbook, and what its tour prints.
+"""Make the images of the handbook, and what its tour prints.
 
     python benchmarks/handbook.py [--model base]
 
-The tour's pictures are what the commands on docs/tour.md write, run as they stand there; the text
-between its markers `<!-- emma VERB prints -->` is what they print. The pictures of
+The tour's images are what the commands on docs/tour.md write, run as they stand there; the text
+between its markers `<!-- emma VERB prints -->` is what they print. The images of
 docs/how-it-works.md are drawn by the same weights from the same street.
 """
 
@@ -19,24 +19,24 @@ import numpy as np
 import torch
 
 from emma_fusion import Fuser, Pair, Sensor
+from emma_fusion.demo import render_scene
 from emma_fusion.equivariance import Rotation
-from emma_fusion.media.rasters import read_picture
-from emma_fusion.media.scene import render_scene
-from emma_fusion.media.sheet import make_sheet
+from emma_fusion.images.raster import read_image
+from emma_fusion.images.sheet import make_sheet
 from emma_fusion.metrics import luminance
 from emma_fusion.pair import from_unit
 from marked import put
 from snippets import HERE, blocks
 
 DOCS = HERE / "docs"
-WIDTH = 1280  # of the widest picture that a page shows
+WIDTH = 1280  # of the widest image that a page shows
 DEGREES = 20.0
 
 
 def tour(model: str) -> None:
-    """Run the commands of docs/tour.md; keep the pictures that the page shows."""
+    """Run the commands of docs/tour.md; keep the images that the page shows."""
     page = DOCS / "tour.md"
-    shown = re.findall(r"\]\((pictures/tour/[^)]+)\.jpg\)", page.read_text(encoding="utf-8"))
+    shown = re.findall(r"\]\((images/tour/[^)]+)\.jpg\)", page.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder:
         for words in (words for block in blocks(page) for words in block.commands):
             if words[0] == "emma":
@@ -46,8 +46,8 @@ def tour(model: str) -> None:
                 if f"<!-- {part} -->" in page.read_text(encoding="utf-8"):
                     put(page, part, f"```text\n{printed.rstrip()}\n```")
         for name in shown:
-            made = Path(folder) / f"{Path(name).relative_to('pictures/tour')}.png"
-            keep(DOCS / f"{name}.jpg", read_picture(made))
+            made = Path(folder) / f"{Path(name).relative_to('images/tour')}.png"
+            keep(DOCS / f"{name}.jpg", read_image(made))
 
 
 def emma(words: list[str], model: str, folder: Path) -> str:
@@ -58,10 +58,10 @@ def emma(words: list[str], model: str, folder: Path) -> str:
     return "\n".join(line.rstrip() for line in done.stdout.splitlines())
 
 
-def keep(path: Path, picture: np.ndarray) -> None:
-    """Write a picture small enough for a page."""
-    scale = min(1.0, WIDTH / picture.shape[1])
-    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+def keep(path: Path, image: np.ndarray) -> None:
+    """Write an image small enough for a page."""
+    scale = min(1.0, WIDTH / image.shape[1])
+    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     path.parent.mkdir(parents=True, exist_ok=True)
     written = cv2.imencode(".jpg", small[..., ::-1] if small.ndim == 3 else small, [1, 80])[1]
     path.write_bytes(written.tobytes())
@@ -71,7 +71,7 @@ def keep(path: Path, picture: np.ndarray) -> None:
 def method(model: str) -> None:
     """The three steps of the method on the drawn street, in luminance."""
     fuser, sensor = Fuser.from_pretrained(model), Sensor.from_pretrained(model)
-    infrared, visible = (luminance(picture) for picture in render_scene(300, 400))
+    infrared, visible = (luminance(image) for image in render_scene(300, 400))
     pair = Pair.from_arrays(infrared, visible)
     fused = fuser.fuse_luminance(pair)
     sources = {"i, infrared": pair.infrared, "v, visible": pair.visible}
@@ -91,9 +91,9 @@ def method(model: str) -> None:
 
 def sheet(name: str, *rows: dict[str, np.ndarray]) -> None:
     """Lay planes in [0, 1] side by side, row under row."""
-    pictures = [{text: from_unit(plane, np.uint8) for text, plane in row.items()} for row in rows]
-    whole = np.concatenate([make_sheet(row) for row in pictures])
-    keep(DOCS / "pictures" / "method" / f"{name}.jpg", whole)
+    images = [{text: from_unit(plane, np.uint8) for text, plane in row.items()} for row in rows]
+    whole = np.concatenate([make_sheet(row) for row in images])
+    keep(DOCS / "images" / "method" / f"{name}.jpg", whole)
 
 
 def main() -> None:

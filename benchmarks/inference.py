@@ -7,7 +7,7 @@ float32, the U-Fuser as published, and for sizes that are no multiple of 32 four
 overlapping corner crops that are pasted together. Each version is in a process of its own, as
 runtimes share threads and memory with whatever else is in theirs. All run in turns, so that a busy
 machine slows all alike; medians and ranges are of the repeats after a warm-up. The output is
-compared with one pass of the network as published over the whole picture in float32. Only the part
+compared with one pass of the network as published over the whole image in float32. Only the part
 of docs/performance.md between its markers is replaced; see marked.py.
 """
 
@@ -98,8 +98,8 @@ def opened(name: str, model: str, threads: int) -> Version:
 
 def pair(size: tuple[int, int], folder: Path | None) -> tuple[Tensor, Tensor]:
     """A pair of this size: cut from a real one, or drawn."""
-    from emma_fusion.media.rasters import read_pair
-    from emma_fusion.media.scene import render_scene
+    from emma_fusion.demo import render_scene
+    from emma_fusion.images.raster import read_pair
 
     if folder is not None:
         for infrared in sorted((folder / "ir").iterdir()):
@@ -178,7 +178,7 @@ def main() -> None:
     lines = [
         f"### `{arguments.model}`, one pair on a CPU",
         "",
-        "| picture | version | median ms | range | speed-up | difference /255 | PSNR |",
+        "| image | version | median ms | range | speed-up | difference /255 | PSNR |",
         "|---|---|---|---|---|---|---|",
     ]
     spawn = multiprocessing.get_context("spawn")
@@ -201,7 +201,7 @@ def main() -> None:
         f"Model `{arguments.model}`; {hardware('cpu')}, {arguments.threads} threads; "
         f"{', '.join(numbers)}; {arguments.repeats} repeats of each in turns, each in a process "
         "of its own. Differences are to one pass of the published network over the "
-        "whole picture in float32; the plain version's own at sizes that are no multiple of 32 is "
+        "whole image in float32; the plain version's own at sizes that are no multiple of 32 is "
         "that of its four crops. Made by "
         f"`python benchmarks/inference.py --model {arguments.model}`.",
     ]

@@ -2,7 +2,7 @@
 
 python benchmarks/metrics.py [--height 480 --width 640 --repeat 5]
 
-Both compute EN, SD, SF, AG, SCD, VIF (the paper's six), MI, Qabf and SSIM of one fused picture in
+Both compute EN, SD, SF, AG, SCD, VIF (the paper's six), MI, Qabf and SSIM of one fused image in
 one thread, in turns in one run, and must agree to 1e-6; the direct ones are in direct.py. The time
 is that of the processor, the best of the repeats, so that other work on the machine disturbs it
 little.
@@ -37,15 +37,15 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=5)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    pictures = scene(options.height, options.width)
-    planes = [picture.astype(np.float64) for picture in pictures]
+    images = scene(options.height, options.width)
+    planes = [image.astype(np.float64) for image in images]
     ours = CONVENTIONS["ours"].metrics
 
     print(f"{options.width}x{options.height}, torch {torch.__version__}, {platform.processor()}")
     print(f"{'':6}{'ours ms':>10}{'direct ms':>11}{'ratio':>8}{'deviation':>11}")
     sums, worst = [0.0, 0.0], 0.0
     for name in NINE:
-        fast, direct = partial(ours[name], *pictures), partial(DIRECT[name], *planes)
+        fast, direct = partial(ours[name], *images), partial(DIRECT[name], *planes)
         value, expected = fast(), direct()
         deviation = abs(value / expected - 1)
         worst = max(worst, deviation)
@@ -55,10 +55,9 @@ def main() -> None:
             times[1] = min(times[1], processor_time(direct))
         sums = [total + best for total, best in zip(sums, times, strict=True)]
         print(row(name, times) + f"{deviation:>11.1e}")
-    # As a table is made: the pictures are converted once.
+    # As a table is made: the images are converted once.
     whole = min(
-        processor_time(lambda: metrics.score(*pictures, metrics=NINE))
-        for _ in range(options.repeat)
+        processor_time(lambda: metrics.score(*images, metrics=NINE)) for _ in range(options.repeat)
     )
     print(row("score", [whole, sums[1]]) + f"{worst:>11.1e}")
     if worst > 1e-6:

@@ -1,4 +1,4 @@
-"""How close the baselines are to their authors' pictures; puts the table into docs/baselines.md.
+"""How close the baselines are to their authors' images; puts the table into docs/baselines.md.
 
     python benchmarks/originals.py [--golden ../shared/golden]
 
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def compare(name: str, vifb: Path, pair: str, margin: int = 0) -> tuple[float, float]:
-    """Correlation and SSIM of our fused picture with the authors'."""
+    """Correlation and SSIM of our fused image with the authors'."""
     inside = np.s_[margin : -margin or None, margin : -margin or None]
     fused = fuse(name, *(read(vifb / side / f"{pair}.jpg") for side in ("ir", "vi")))[inside]
     theirs = read(vifb / "fused" / ORIGINALS[name] / f"{pair}.jpg")[inside]

@@ -1,6 +1,6 @@
-"""Take the picture of the page that docs/web.md shows: the drawn street, fused, in chromium.
+"""Take the image of the page that docs/web.md shows: the drawn street, fused, in chromium.
 
-python benchmarks/page.py [docs/pictures/web.png]    (extra web, Playwright and chromium)
+python benchmarks/page.py [docs/images/web.png]    (extra web, Playwright and chromium)
 """
 
 from __future__ import annotations
@@ -35,4 +35,4 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "docs/pictures/web.png")
+    main(sys.argv[1] if len(sys.argv) > 1 else "docs/images/web.png")

@@ -20,7 +20,7 @@ import numpy as np
 from emma_fusion import Fuser, metrics
 from emma_fusion.bench.datasets import Dataset, open_dataset
 from emma_fusion.bench.facts import hardware
-from emma_fusion.media.rasters import read_pair, read_picture
+from emma_fusion.images.raster import read_image, read_pair
 from emma_fusion.pair import from_unit
 from emma_fusion.runtimes.choice import candidates
 from marked import put
@@ -48,7 +48,7 @@ def measure(fusers: dict[str, Fuser], dataset: Dataset) -> dict[str, np.ndarray]
     found: dict[str, list[list[float]]] = {name: [] for name in fusers}
     for number, (infrared, visible) in enumerate(dataset.pairs.values(), 1):
         pair = read_pair(infrared, visible)
-        sources = [read_picture(file) for file in (infrared, visible)]
+        sources = [read_image(file) for file in (infrared, visible)]
         reference = fusers[REFERENCE].fuse_luminance(pair)
         for name, fuser in fusers.items():
             fused = reference if name == REFERENCE else fuser.fuse_luminance(pair)

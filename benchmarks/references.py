@@ -39,7 +39,7 @@ class Reference:
 
 
 def summed(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Value:
-    """A library's function of a source and the fused picture, summed over the sources."""
+    """A library's function of a source and the fused image, summed over the sources."""
     return lambda f, a, b: sum(float(function(source, f, *args, **kwargs)) for source in (a, b))
 
 
@@ -63,7 +63,7 @@ def correlation_of_differences(f: Plane, a: Plane, b: Plane) -> float:
 
 def cross_entropy(source: Plane, f: Plane) -> float:
     p_s, p_f = (np.bincount(x.ravel().astype(int), minlength=256) / x.size for x in (source, f))
-    # SciPy's is infinite where a level is missing from the fused picture, so those go first.
+    # SciPy's is infinite where a level is missing from the fused image, so those go first.
     return scipy.special.rel_entr(p_s, p_f)[p_f > 0].sum() / np.log(2)
 
 

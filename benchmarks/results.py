@@ -1,9 +1,9 @@
-"""Put the scores into docs/results.md: `emma bench` on RoadScene's test pictures.
+"""Put the scores into docs/results.md: `emma bench` on RoadScene's test images.
 
     python benchmarks/results.py [--root ../shared/data] [--output runs/results]
 
 A run that was stopped goes on where it was. With $EMMA_TEACHERS, or ../golden/fused beside the
-root, the fused pictures of the paper's two teachers are compared too, on the pictures they have.
+root, the fused images of the paper's two teachers are compared too, on the images they have.
 Only the part of the page between its markers is replaced; see marked.py.
 """
 
@@ -22,14 +22,14 @@ TEACHERS = ("auif", "didfuse")
 
 INTRODUCTION = """## Scores
 
-Made by `make results`; do not edit. Means on the usual 50 test pictures of RoadScene (H. Xu et
+Made by `make results`; do not edit. Means on the usual 50 test images of RoadScene (H. Xu et
 al., AAAI 2020), which no method here was trained or chosen on: the model that ships and classical
-methods. The same command makes them again on your machine, with a report of box plots and pictures
+methods. The same command makes them again on your machine, with a report of box plots and images
 in `runs/results`.
 
-How to read them: no one metric decides. EN, SD, SF and AG look at the fused picture alone, so noise
+How to read them: no one metric decides. EN, SD, SF and AG look at the fused image alone, so noise
 and contrast raise them; MI and VIF reward copying one source, which the maximum does; SCD, Qabf and
-SSIM ask for both. The published rows are in part from other pictures than these fifty, and orient.
+SSIM ask for both. The published rows are in part from other images than these fifty, and orient.
 What each name stands for is on [the page of the metrics](metrics.md).
 """
 
@@ -52,13 +52,13 @@ def main() -> None:
     text = [INTRODUCTION]
     text += section(
         "In the paper's protocol",
-        "Every fused picture is stretched to its own minimum and maximum, as the paper's authors "
+        "Every fused image is stretched to its own minimum and maximum, as the paper's authors "
         "do. This is the table to read beside published ones.",
         bench(methods, root, output / "paper", *paper),
     )
     text += section(
-        "As the pictures are",
-        "The same methods and pictures without a stretch: what a user of the pictures gets.",
+        "As the images are",
+        "The same methods and images without a stretch: what a user of the images gets.",
         bench(methods, root, output / "direct", *limit),
     )
     teachers = Path(os.environ.get("EMMA_TEACHERS") or root.parent / "golden" / "fused")
@@ -67,7 +67,7 @@ def main() -> None:
         text += section(
             "Beside the paper's teachers",
             "AUIF and DIDFuse, whose outputs the sensing functions are learnt from, by their "
-            "authors' weights; only on the pictures that are there from both. Paper protocol.",
+            "authors' weights; only on the images that are there from both. Paper protocol.",
             bench(
                 [*methods, *folders], root, output / "teachers", *paper, "--common",
                 "--no-published",
@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def bench(methods: list[str], root: Path, output: Path, *options: str) -> str:
-    """Run the benchmark on RoadScene's test pictures and return its tables."""
+    """Run the benchmark on RoadScene's test images and return its tables."""
     command = [sys.executable, "-m", "emma_fusion", "bench", *methods, "--dataset", "roadscene"]
     command += ["--root", str(root), "--output", str(output), *options]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

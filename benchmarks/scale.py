@@ -1,4 +1,4 @@
-"""Large pictures, long folders and several workers: memory, throughput, and that nothing is lost.
+"""Large images, long folders and several workers: memory, throughput, and that nothing is lost.
 
     python benchmarks/scale.py memory --sizes 1024 2048 4096 8192 --memory 4GiB
     python benchmarks/scale.py memory --sizes 2048 --memory 1.5GiB --compare
@@ -34,8 +34,8 @@ import numpy as np
 import torch
 
 from emma_fusion import __version__
-from emma_fusion.media.folders import match_pairs
-from emma_fusion.media.rasters import read_picture, write_picture
+from emma_fusion.images.folders import match_pairs
+from emma_fusion.images.raster import read_image, write_image
 
 DATA = Path(os.environ.get("EMMA_DATA") or Path(__file__).parents[2] / "shared" / "data")
 PAIRS = DATA / "roadscene" / "test"
@@ -49,12 +49,12 @@ def real_pairs() -> list[tuple[str, Path, Path]]:
     return match_pairs(PAIRS / "ir", PAIRS / "vi")[0]
 
 
-def mirrored(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The picture, and as many mirrored ones around it as the size takes."""
-    grown = [(0, height - picture.shape[0]), (0, width - picture.shape[1])]
+def mirrored(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The image, and as many mirrored ones around it as the size takes."""
+    grown = [(0, height - image.shape[0]), (0, width - image.shape[1])]
     if any(after < 0 for _, after in grown):
-        return picture[:height, :width]
-    return np.pad(picture, grown + [(0, 0)] * (picture.ndim - 2), mode="symmetric")
+        return image[:height, :width]
+    return np.pad(image, grown + [(0, 0)] * (image.ndim - 2), mode="symmetric")
 
 
 def write_pair(folder: Path, stem: str, height: int, width: int, number: int = 0) -> list[Path]:
@@ -63,7 +63,7 @@ def write_pair(folder: Path, stem: str, height: int, width: int, number: int = 0
     files = []
     for side, source in zip(("ir", "vi"), sources, strict=True):
         files.append(folder / side / f"{stem}.png")
-        write_picture(files[-1], mirrored(read_picture(source), height, width))
+        write_image(files[-1], mirrored(read_image(source), height, width))
     return files
 
 
@@ -106,7 +106,7 @@ def large(arguments: argparse.Namespace, folder: Path) -> list[dict[str, object]
         row["seconds_a_megapixel"] = round(float(str(row["seconds"])) / (size * size / 1e6), 2)
         if arguments.compare:
             row["whole"] = run([*command, whole, "--memory", "1TiB"])
-            a, b = (read_picture(path).astype(np.int32) for path in (strips, whole))
+            a, b = (read_image(path).astype(np.int32) for path in (strips, whole))
             row["largest_difference_of_255"] = round(int(np.abs(a - b).max()) / 257, 4)
         print(json.dumps(row), flush=True)
         rows.append(row)

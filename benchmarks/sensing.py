@@ -2,7 +2,7 @@
 
     python benchmarks/sensing.py [--model base] [--root ../shared/data]
 
-Runs `emma fuse` and `emma sense` on RoadScene's 50 test pairs. The page's picture is of the drawn
+Runs `emma fuse` and `emma sense` on RoadScene's 50 test pairs. The page's image is of the drawn
 street of `emma demo`, since no photograph goes into the repository.
 """
 
@@ -18,13 +18,13 @@ import numpy as np
 
 from emma_fusion import Fuser, Sensor, __version__
 from emma_fusion.bench.datasets import open_dataset
-from emma_fusion.bench.equivariance_report import fingerprint
-from emma_fusion.bench.sensing import METRICS, SENSED, SOURCES, score_sensing
 from emma_fusion.bench.statistics import bootstrap
 from emma_fusion.bench.tables import markdown_grid
-from emma_fusion.media.rasters import write_picture
-from emma_fusion.media.scene import render_scene
-from emma_fusion.media.sheet import make_sheet
+from emma_fusion.demo import render_scene
+from emma_fusion.experiments.equivariance_report import fingerprint
+from emma_fusion.experiments.sensing import METRICS, SENSED, SOURCES, score_sensing
+from emma_fusion.images.raster import write_image
+from emma_fusion.images.sheet import make_sheet
 from emma_fusion.metrics import luminance
 from marked import put
 
@@ -34,7 +34,7 @@ HEADER = ["", *(f"{metric} to {SOURCES[source]}" for source, metric in COLUMNS)]
 
 
 def measured(model: str, root: Path) -> str:
-    """The table of RoadScene's test pairs: means with their intervals over pictures."""
+    """The table of RoadScene's test pairs: means with their intervals over images."""
     dataset = open_dataset("roadscene", root)
     sources = [str(path.parent) for path in next(iter(dataset.pairs.values()))]
     with tempfile.TemporaryDirectory() as folder:
@@ -43,12 +43,10 @@ def measured(model: str, root: Path) -> str:
         found = emma(
             "sense", fused, "-o", sensed, "--model", model, "--sources", *sources, "--json"
         )
-    pictures = list(json.loads(found)["pictures"].values())
+    images = list(json.loads(found)["images"].values())
     rows = []
     for name, title in SENSED.items():
-        values = np.array(
-            [[scores[name][s][metric] for s, metric in COLUMNS] for scores in pictures]
-        )
+        values = np.array([[scores[name][s][metric] for s, metric in COLUMNS] for scores in images])
         ends = zip(values.mean(axis=0), *bootstrap(values, seed=0), COLUMNS, strict=True)
         cells = [
             f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
@@ -57,15 +55,15 @@ def measured(model: str, root: Path) -> str:
         ]
         rows.append([title, *cells])
     about = (
-        f"`{model}`, RoadScene's {len(pictures)} test pairs (fingerprint of the files "
-        f"{fingerprint(dataset.pairs)}), 8 bit, mean [95% interval over pictures], "
+        f"`{model}`, RoadScene's {len(images)} test pairs (fingerprint of the files "
+        f"{fingerprint(dataset.pairs)}), 8 bit, mean [95% interval over images], "
         f"emma-fusion {__version__}:"
     )
-    return f"{about}\n\n{markdown_grid(HEADER, rows)}\n{counts(pictures)}"
+    return f"{about}\n\n{markdown_grid(HEADER, rows)}\n{counts(images)}"
 
 
-def counts(pictures: list[dict]) -> str:
-    """In how many pictures each network does what it is for."""
+def counts(images: list[dict]) -> str:
+    """In how many images each network does what it is for."""
     lines = []
     for name, own, other in (
         ("sensed_infrared", "infrared", "visible"),
@@ -73,7 +71,7 @@ def counts(pictures: list[dict]) -> str:
     ):
         than_fused, than_other = (
             " and ".join(
-                f"{sum(x[name][own][metric] > x[rival][source][metric] for x in pictures)} "
+                f"{sum(x[name][own][metric] > x[rival][source][metric] for x in images)} "
                 f"by {metric}"
                 for metric in METRICS
             )
@@ -81,7 +79,7 @@ def counts(pictures: list[dict]) -> str:
         )
         lines.append(
             f"- {SENSED[name]} is nearer to {SOURCES[own]} than f is in {than_fused} of "
-            f"{len(pictures)} pictures, and nearer to {SOURCES[own]} than to {SOURCES[other]} in "
+            f"{len(images)} images, and nearer to {SOURCES[own]} than to {SOURCES[other]} in "
             f"{than_other}."
         )
     return "\n".join(lines)
@@ -96,7 +94,7 @@ def drawn(model: str) -> str:
     sheet = make_sheet(
         {"f": fused, "A_i(f)": sensed[0], "i": infrared, "A_v(f)": sensed[1], "v": visible}
     )
-    write_picture(DOCS / "pictures" / "sensing.png", luminance(sheet))
+    write_image(DOCS / "images" / "sensing.png", luminance(sheet))
     scores = score_sensing(sensed, fused, (infrared, visible))
     rows = [
         [title, *(f"{scores[name][s][m]:.{3 if m == 'SSIM' else 2}f}" for s, m in COLUMNS)]

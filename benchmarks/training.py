@@ -198,7 +198,7 @@ def main() -> None:
         curves(paper, patches, args)
         return
     cpu = load_config("cpu", overrides={k: overrides[k] for k in ("patches.size", "pairs")})
-    cpu.fusion.anchor = 0.0  # the teachers' pictures are read from memory, and cost nothing here
+    cpu.fusion.anchor = 0.0  # the teachers' images are read from memory, and cost nothing here
     steps = {
         "plain": plain_step(deepcopy(paper), patches, args.device),
         "ours, preset paper": our_step(paper, patches, args.device, args.precision),

@@ -1,4 +1,4 @@
-"""Where the tests find real pictures, and why they skip without them."""
+"""Where the tests find real images, and why they skip without them."""
 
 import os
 from pathlib import Path
@@ -13,13 +13,13 @@ def data() -> Path:
     """The folder of real pairs: $EMMA_DATA, else ../shared/data beside the project."""
     folder = Path(os.environ.get("EMMA_DATA") or BESIDE)
     if not (folder / "roadscene").is_dir():
-        pytest.skip(f"no real pictures: {folder} has no roadscene folder (set EMMA_DATA)")
+        pytest.skip(f"no real images: {folder} has no roadscene folder (set EMMA_DATA)")
     return folder
 
 
 @pytest.fixture(scope="session")
 def golden(data: Path) -> Path:
-    """Reference values and pictures made by other programs, beside the data folder."""
+    """Reference values and images made by other programs, beside the data folder."""
     folder = data.parent / "golden"
     if not folder.is_dir():
         pytest.skip(f"no reference values: {folder} does not exist")

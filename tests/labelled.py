@@ -5,19 +5,19 @@ import numpy as np
 import yaml
 
 SIZE = (48, 64)
-#: Left, top, right, bottom in pixels of the objects that every made picture of boxes has.
+#: Left, top, right, bottom in pixels of the objects that every made image of boxes has.
 OBJECTS = [("person", (8, 8, 24, 40)), ("car", (32, 16, 56, 32))]
 
 
 def mask(number, values=(0, 1, 2)):
-    """Vertical stripes of the values, moved by the picture's number."""
+    """Vertical stripes of the values, moved by the image's number."""
     columns = (np.arange(SIZE[1]) // 8 + number) % len(values)
     return np.tile(np.array(values, np.uint8)[columns], (SIZE[0], 1))
 
 
-def write(path, picture):
+def write(path, image):
     path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), picture)
+    assert cv2.imwrite(str(path), image)
 
 
 def pair(number, labels):

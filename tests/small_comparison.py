@@ -46,7 +46,7 @@ def settings(layout, root, network, **parts):
         "references": ["visible", "infrared"],
         "seeds": [0, 1],
         "network": {"name": network, "settings": NETWORKS[network]},
-        "pictures": {"size": [48, 64], "jitter": 0.1},
+        "images": {"size": [48, 64], "jitter": 0.1},
         "training": {"batch": 2, "steps": 2, "lr": 0.01},
         "run": {"device": "cpu", "threads": 1},
         "shown": 1,

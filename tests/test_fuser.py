@@ -7,7 +7,7 @@ import torch
 import emma_fusion
 from emma_fusion import Fuser, Pair, models
 from emma_fusion.errors import UserError
-from emma_fusion.media.rasters import write_picture
+from emma_fusion.images.raster import write_image
 from emma_fusion.networks.ufuser import UFuser
 from emma_fusion.networks.weights import save_weights
 from emma_fusion.runtimes.pytorch import TorchRuntime
@@ -269,8 +269,8 @@ def test_from_pretrained_names_what_is_missing(tmp_path):
 
 def test_fuse_takes_paths_and_arrays(tmp_path, weights, small):
     infrared, visible = pictures(9, 10)
-    write_picture(tmp_path / "i.png", infrared)
-    write_picture(tmp_path / "v.png", visible)
+    write_image(tmp_path / "i.png", infrared)
+    write_image(tmp_path / "v.png", visible)
     expected = small(infrared, visible)
     for i in (infrared, tmp_path / "i.png", str(tmp_path / "i.png")):
         for v in (visible, tmp_path / "v.png"):
@@ -278,8 +278,8 @@ def test_fuse_takes_paths_and_arrays(tmp_path, weights, small):
 
 
 def test_fuse_names_the_files(tmp_path, weights):
-    write_picture(tmp_path / "i.png", pictures(9, 10)[0])
-    write_picture(tmp_path / "v.png", pictures(9, 11)[1])
+    write_image(tmp_path / "i.png", pictures(9, 10)[0])
+    write_image(tmp_path / "v.png", pictures(9, 11)[1])
     with pytest.raises(UserError, match=r"i\.png is 10x9 pixels and v\.png is 11x9"):
         emma_fusion.fuse(tmp_path / "i.png", tmp_path / "v.png", weights)
 

@@ -17,14 +17,14 @@ import typer
 
 from emma_fusion import models
 from emma_fusion.cli import app, main
+from emma_fusion.demo import render_scene
 from emma_fusion.errors import UserError
-from emma_fusion.media.rasters import read_picture, write_picture
-from emma_fusion.media.scene import render_scene
+from emma_fusion.images.raster import read_image, write_image
 from emma_fusion.networks import UFuser
 from emma_fusion.networks.authors import to_authors
-from films import picture, write_film
 from phantoms import draw, grid, write_nifti, write_series, write_spect
 from snippets import HERE, PAGES, README, blocks
+from videos import image, write_video
 
 SHAPE = (176, 192)  # the smallest that every metric takes
 SCAN = grid((3, 3, 9), (24, 24, 3))
@@ -57,11 +57,11 @@ def colour(seed=0):
 
 def kelvin(path):
     """A thermal camera's 16 bits, in hundredths of a kelvin."""
-    write_picture(path, (29315 + 8 * grey().astype(np.uint16)).astype(np.uint16))
+    write_image(path, (29315 + 8 * grey().astype(np.uint16)).astype(np.uint16))
 
 
 def folder(make):
-    return lambda path: [write_picture(path / f"{name}.png", make(i)) for i, name in NAMES]
+    return lambda path: [write_image(path / f"{name}.png", make(i)) for i, name in NAMES]
 
 
 NAMES = [(0, "001"), (1, "002")]
@@ -69,12 +69,12 @@ FILES = {
     **dict.fromkeys(("INFRARED", "MRI", "IR", "CT"), folder(grey)),
     **dict.fromkeys(("VISIBLE", "PET", "SPECT", "VI", "VIS"), folder(colour)),
     "FUSED": folder(colour),
-    **dict.fromkeys(("IR.tif", "VIS.tif"), lambda path: write_picture(path, grey())),
+    **dict.fromkeys(("IR.tif", "VIS.tif"), lambda path: write_image(path, grey())),
     "THERMAL": lambda path: [kelvin(path / f"{name}.png") for _, name in NAMES],
-    **dict.fromkeys(("ir.png", "fused.png"), lambda path: write_picture(path, grey())),
-    **dict.fromkeys(("vis.jpg", "vis.png"), lambda path: write_picture(path, colour())),
-    "OTHER": lambda path: write_picture(path / "frame-17.png", colour()),
-    "small.jpg": lambda path: write_picture(path, colour()[:24, :32]),
+    **dict.fromkeys(("ir.png", "fused.png"), lambda path: write_image(path, grey())),
+    **dict.fromkeys(("vis.jpg", "vis.png"), lambda path: write_image(path, colour())),
+    "OTHER": lambda path: write_image(path / "frame-17.png", colour()),
+    "small.jpg": lambda path: write_image(path, colour()[:24, :32]),
     "damaged.png": lambda path: path.write_bytes(b"\x89PNG\r\n"),
     "thermal.tif": kelvin,
     "SPECT.dcm": lambda path: write_spect(path, draw(SCAN, (24, 24, 3), body=1), SCAN),
@@ -82,7 +82,7 @@ FILES = {
     "EMMA.pth": lambda path: torch.save(to_authors(UFuser()), path),
     **dict.fromkeys(
         ("thermal.mp4", "visible.mp4", "drone_ir.mp4", "drone_rgb.mp4"),
-        lambda path: write_film(path, [picture(i, SHAPE) for i in range(4)]),
+        lambda path: write_video(path, [image(i, SHAPE) for i in range(4)]),
     ),
     **dict.fromkeys(
         ("PET.nii.gz", "CT.nii.gz", "MRI.nii.gz", "SPECT.nii.gz"),
@@ -241,9 +241,9 @@ def test_the_links_lead_somewhere(page):
         assert "://" in link or (page.parent / link).exists(), link
 
 
-def test_the_picture_comes_first_and_is_there():
+def test_the_image_comes_first_and_is_there():
     found = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README.read_text(encoding="utf-8"))
-    assert read_picture(HERE / found[0]).shape[1] > 1000
+    assert read_image(HERE / found[0]).shape[1] > 1000
     assert README.read_text(encoding="utf-8").splitlines()[2].startswith("![")
 
 

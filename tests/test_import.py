@@ -59,13 +59,13 @@ class Blocked:
 sys.meta_path.insert(0, Blocked())
 import numpy as np, torch
 from emma_fusion.cli import main
-from emma_fusion.media.rasters import write_picture
+from emma_fusion.images.raster import write_image
 from emma_fusion.networks.ufuser import UFuser
 from emma_fusion.networks.weights import save_weights
 from pathlib import Path
 folder = Path({str(tmp_path)!r})
 save_weights(UFuser((8, 8, 8, 8)), folder / "model.safetensors")
-write_picture(folder / "a.png", np.zeros((5, 6), np.uint8))
+write_image(folder / "a.png", np.zeros((5, 6), np.uint8))
 try:
     main(["fuse", *2 * [str(folder / "a.png")], "-o", str(folder / "b.png"),
           "--model", str(folder / "model.safetensors")])

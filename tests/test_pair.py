@@ -44,11 +44,11 @@ def test_luminance_is_bt601_and_keeps_grey():
     hnp.arrays(np.float32, (2, 2), elements=unit),
 )
 def test_replaced_luminance_is_exact_and_the_hue_stays(rgb, fused):
-    picture = replace_luminance(rgb, fused)
-    assert picture.min() >= 0
-    assert picture.max() <= 1
-    np.testing.assert_allclose(luminance(picture), fused, atol=2e-6)
-    before, after = ycbcr(rgb.astype(float))[..., 1:], ycbcr(picture.astype(float))[..., 1:]
+    image = replace_luminance(rgb, fused)
+    assert image.min() >= 0
+    assert image.max() <= 1
+    np.testing.assert_allclose(luminance(image), fused, atol=2e-6)
+    before, after = ycbcr(rgb.astype(float))[..., 1:], ycbcr(image.astype(float))[..., 1:]
     # the chroma has the old direction and is never longer
     cross = before[..., 0] * after[..., 1] - before[..., 1] * after[..., 0]
     np.testing.assert_allclose(cross, 0, atol=2e-6)
@@ -57,23 +57,23 @@ def test_replaced_luminance_is_exact_and_the_hue_stays(rgb, fused):
 
 def test_inside_the_gamut_cb_and_cr_stay():
     rgb = np.float32([[[0.6, 0.4, 0.3]]])
-    picture = replace_luminance(rgb, np.float32([[0.55]]))
-    np.testing.assert_allclose(ycbcr(picture)[..., 1:], ycbcr(rgb)[..., 1:], atol=1e-6)
-    np.testing.assert_allclose(luminance(picture), 0.55, atol=1e-6)
+    image = replace_luminance(rgb, np.float32([[0.55]]))
+    np.testing.assert_allclose(ycbcr(image)[..., 1:], ycbcr(rgb)[..., 1:], atol=1e-6)
+    np.testing.assert_allclose(luminance(image), 0.55, atol=1e-6)
 
 
 def test_a_bright_red_turns_pink_not_yellow():
     """Clipping a channel of rgb + (fused - Y) would turn the hue."""
-    picture = replace_luminance(np.float32([[[0.9, 0.3, 0.1]]]), np.float32([[0.85]]))[0, 0]
+    image = replace_luminance(np.float32([[[0.9, 0.3, 0.1]]]), np.float32([[0.85]]))[0, 0]
     np.testing.assert_allclose(
-        colorsys.rgb_to_hsv(*map(float, picture))[0],
+        colorsys.rgb_to_hsv(*map(float, image))[0],
         colorsys.rgb_to_hsv(0.9, 0.3, 0.1)[0],
         atol=1e-5,
     )
-    assert picture.max() == pytest.approx(1)
+    assert image.max() == pytest.approx(1)
 
 
-def test_the_same_luminance_gives_the_same_picture():
+def test_the_same_luminance_gives_the_same_image():
     for dtype in (np.uint8, np.uint16):
         top = np.iinfo(dtype).max
         visible = RNG.integers(0, top, (9, 8, 3), dtype, endpoint=True)
@@ -168,7 +168,7 @@ def scaled(infrared, rule="auto"):
     return pair.infrared, pair.record["infrared"]
 
 
-def test_a_narrow_16_bit_picture_is_scaled_by_percentiles():
+def test_a_narrow_16_bit_image_is_scaled_by_percentiles():
     plane, record = scaled(thermal())
     low, high = np.percentile(thermal(), [0.1, 99.9])
     assert record["rule"] == "percentile:0.1:99.9"
@@ -180,18 +180,18 @@ def test_a_narrow_16_bit_picture_is_scaled_by_percentiles():
 
 
 def test_one_hot_pixel_does_not_darken_the_rest():
-    picture = thermal()
-    picture[0, 0] = 65535
-    assert scaled(picture)[0].mean() == pytest.approx(0.5, abs=0.01)
+    image = thermal()
+    image[0, 0] = 65535
+    assert scaled(image)[0].mean() == pytest.approx(0.5, abs=0.01)
 
 
-def test_a_wide_16_bit_picture_keeps_its_range():
+def test_a_wide_16_bit_image_keeps_its_range():
     plane, record = scaled(thermal(1000, 60000))
     assert record["rule"] == "full"
     np.testing.assert_allclose(plane, thermal(1000, 60000) / 65535, atol=1e-6)
 
 
-def test_a_constant_16_bit_picture_keeps_its_range():
+def test_a_constant_16_bit_image_keeps_its_range():
     plane, record = scaled(np.full((4, 4), 8000, np.uint16))
     assert record["rule"] == "full"
     np.testing.assert_allclose(plane, 8000 / 65535, atol=1e-6)
@@ -285,9 +285,9 @@ def test_unknown_contrast():
 @pytest.mark.parametrize("dtype", [">u2", "<u2", ">f4", "<f8"])
 def test_the_byte_order_makes_no_difference(dtype):
     top = 60000 if "u" in dtype else 1
-    picture = (np.random.default_rng(0).random((5, 6, 3)) * top).astype(dtype)
-    native = picture.astype(picture.dtype.newbyteorder("="))
-    pair, expected = Pair.from_arrays(picture, picture), Pair.from_arrays(native, native)
+    image = (np.random.default_rng(0).random((5, 6, 3)) * top).astype(dtype)
+    native = image.astype(image.dtype.newbyteorder("="))
+    pair, expected = Pair.from_arrays(image, image), Pair.from_arrays(native, native)
     np.testing.assert_array_equal(pair.visible, expected.visible)
     assert pair.dtype == native.dtype
     assert pair.compose(pair.visible).dtype.isnative
@@ -307,7 +307,7 @@ def test_fixed_ranges_of_any_size(values, rule, expected):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-def test_large_pictures_go_by_strips_that_nobody_sees(monkeypatch, dtype):
+def test_large_images_go_by_strips_that_nobody_sees(monkeypatch, dtype):
     rng = np.random.default_rng(0)
     top = 1 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
     infrared, visible = ((rng.random(shape) * top).astype(dtype) for shape in ((8, 5), (8, 5, 4)))
@@ -319,7 +319,7 @@ def test_large_pictures_go_by_strips_that_nobody_sees(monkeypatch, dtype):
 
     whole = composed()
     monkeypatch.setattr(
-        "emma_fusion.pair._strips", lambda picture: (slice(n, n + 3) for n in range(0, 8, 3))
+        "emma_fusion.pair._strips", lambda image: (slice(n, n + 3) for n in range(0, 8, 3))
     )
     for before, after in zip(whole, composed(), strict=True):
         np.testing.assert_array_equal(before, after)

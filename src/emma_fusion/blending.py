@@ -1,4 +1,4 @@
-"""One picture going over into another, without a seam and without a box of other brightness."""
+"""One image going over into another, without a seam and without a box of other brightness."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _COARSE = 128
 
 
 def blend(outside: FloatArray, inside: FloatArray, cover: FloatArray) -> FloatArray:
-    """A picture inside of another, whose brightness goes over more slowly than its detail.
+    """An image inside of another, whose brightness goes over more slowly than its detail.
 
     Over a narrow edge a difference in brightness is seen as a box, over a wide one detail is seen
     twice; so each gets the width that suits it (Burt and Adelson, A multiresolution spline, ACM
@@ -59,7 +59,7 @@ def blend(outside: FloatArray, inside: FloatArray, cover: FloatArray) -> FloatAr
 def rise(covered: FloatArray, width: float) -> FloatArray:
     """From 0 at the edge of what is covered to 1 at a distance, with slope 0 at both ends.
 
-    It is t^2 (3 - 2 t) of t = distance / width. The frame of the picture is no edge.
+    It is t^2 (3 - 2 t) of t = distance / width. The frame of the image is no edge.
 
     Args:
         covered: (H, W), 1 inside and 0 elsewhere.

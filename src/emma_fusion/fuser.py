@@ -279,10 +279,10 @@ def _pair(
     infrared, visible = pictures
     cover = None
     if align != "off":
-        from emma_fusion.media.alignment import Aligner
+        from emma_fusion.align import Aligner
 
         aligned = Aligner(align)(infrared, visible, labels)
-        infrared, cover = aligned.picture, aligned.cover
+        infrared, cover = aligned.image, aligned.cover
     return Pair.from_arrays(
         infrared,
         visible,
@@ -318,9 +318,9 @@ def _read(picture: str | Path | npt.NDArray[Any]) -> tuple[npt.NDArray[Any], str
     """A picture and the name of its file, "" where it is no file."""
     if not isinstance(picture, str | Path):
         return picture, ""
-    from emma_fusion.media.rasters import read_picture
+    from emma_fusion.images.raster import read_image
 
-    return read_picture(picture), Path(picture).name
+    return read_image(picture), Path(picture).name
 
 
 def _to_array(picture: npt.NDArray[Any] | Tensor) -> npt.NDArray[Any]:

@@ -15,7 +15,7 @@ FloatArray: TypeAlias = npt.NDArray[np.float32]
 Colour = Literal["auto", "visible", "infrared", "none"]
 Contrast = Literal["none", "stretch"]
 
-# A channel spread up to this is the rounding of a grey picture stored as colour, not colour.
+# A channel spread up to this is the rounding of a grey image stored as colour, not colour.
 GREY_TOLERANCE = 4 / 255
 # How far a float may lie outside [0, 1]: rounding, not another scale.
 FLOAT_TOLERANCE = 1e-5
@@ -23,18 +23,18 @@ FLOAT_TOLERANCE = 1e-5
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """Two registered pictures of one scene, ready for the network.
+    """Two registered images of one scene, ready for the network.
 
     Attributes:
         infrared: (H, W) float32 in [0, 1]; for medical pairs the functional scan or the CT.
         visible: (H, W) float32 in [0, 1]; for medical pairs the MRI.
-        colour: (H, W, 3) float32 RGB in [0, 1] whose chroma the fused picture takes, or None
-            when the fused picture is grey.
+        colour: (H, W, 3) float32 RGB in [0, 1] whose chroma the fused image takes, or None
+            when the fused image is grey.
         alpha: (H, W) float32 in [0, 1] that goes through untouched, or None.
-        cover: (H, W) float32 in [0, 1], how much of the fused picture is taken at each pixel (see
+        cover: (H, W) float32 in [0, 1], how much of the fused image is taken at each pixel (see
             `blend`); the rest is the visible one, which stands alone where the infrared does not
             reach. None where it reaches everywhere.
-        dtype: of the fused picture: uint8, uint16 or a float.
+        dtype: of the fused image: uint8, uint16 or a float.
         name: what the pair is called, usually the stem of its files.
         record: how the inputs were scaled and where the colour is from, for the output's metadata.
     """
@@ -65,18 +65,18 @@ class Pair:
         Args:
             infrared: (H, W), or (H, W, 3) RGB, or (H, W, 4) RGBA whose alpha is left out.
                 uint8, uint16, or floats in [0, 1].
-            visible: the same; the fused picture takes its dtype and its alpha.
-            colour: whose colour the fused picture takes. "auto" is the visible picture's where
+            visible: the same; the fused image takes its dtype and its alpha.
+            colour: whose colour the fused image takes. "auto" is the visible image's where
                 that is coloured, else the infrared's where that is (PET, SPECT), else none.
             infrared_range: which infrared values become 0 and 1. "full" is the whole range of the
-                dtype, "LOW:HIGH" are fixed values in the picture's own units (the one rule that
-                takes floats outside [0, 1]), "percentile:LOW:HIGH" are percentiles of the picture.
-                "auto" is "full", except for a uint16 picture whose percentiles 0.1 to 99.9 span
+                dtype, "LOW:HIGH" are fixed values in the image's own units (the one rule that
+                takes floats outside [0, 1]), "percentile:LOW:HIGH" are percentiles of the image.
+                "auto" is "full", except for a uint16 image whose percentiles 0.1 to 99.9 span
                 less than half the 65535: thermal cameras fill a small part of their 16 bits, and
                 there it is "percentile:0.1:99.9".
             name: of the pair.
             labels: what to call the two in errors and in the record, usually their file names.
-            cover: (H, W), where the infrared picture reaches; see `Pair`.
+            cover: (H, W), where the infrared image reaches; see `Pair`.
 
         Raises:
             UserError: sizes differ, a shape or dtype is none of the above, a value is not finite
@@ -90,8 +90,8 @@ class Pair:
             raise UserError(
                 f"colour is {colour!r}; it must be one of {', '.join(get_args(Colour))}."
             )
-        i = _as_picture(infrared, labels[0])
-        v = _as_picture(visible, labels[1])
+        i = _as_image(infrared, labels[0])
+        v = _as_image(visible, labels[1])
         if i.shape[:2] != v.shape[:2]:
             raise UserError(
                 f"{labels[0]} is {i.shape[1]}x{i.shape[0]} pixels and {labels[1]} is "
@@ -129,7 +129,7 @@ class Pair:
         return pair
 
     def fade(self, colour: FloatArray) -> FloatArray:
-        """Colour that stems from the infrared picture, grey where that does not reach."""
+        """Colour that stems from the infrared image, grey where that does not reach."""
         if self.cover is None:
             return colour
         share = self.cover[..., None]
@@ -137,7 +137,7 @@ class Pair:
         return faded
 
     def compose(self, fused: FloatArray, contrast: Contrast = "none") -> npt.NDArray[Any]:
-        """Turn a fused luminance into the picture that goes out.
+        """Turn a fused luminance into the image that goes out.
 
         Args:
             fused: (H, W) float32 in [0, 1].
@@ -160,7 +160,7 @@ class Pair:
         if contrast == "stretch":
             fused = stretch(fused)
         channels = () if self.colour is None else (3,)
-        picture = np.empty(fused.shape + (channels if self.alpha is None else (4,)), self.dtype)
+        image = np.empty(fused.shape + (channels if self.alpha is None else (4,)), self.dtype)
         for rows in _strips(fused):
             strip = fused[rows]
             if self.colour is not None:
@@ -168,8 +168,8 @@ class Pair:
             if self.alpha is not None:
                 rgb = strip if strip.ndim == 3 else np.repeat(strip[..., None], 3, axis=2)
                 strip = np.dstack([rgb, self.alpha[rows]])
-            picture[rows] = from_unit(strip, self.dtype)
-        return picture
+            image[rows] = from_unit(strip, self.dtype)
+        return image
 
 
 def luminance(rgb: FloatArray) -> FloatArray:
@@ -192,7 +192,7 @@ def luminance(rgb: FloatArray) -> FloatArray:
 
 
 def replace_luminance(rgb: FloatArray, fused: FloatArray) -> FloatArray:
-    """Give a colour picture another luminance, with its hue and, where possible, its chroma.
+    """Give a colour image another luminance, with its hue and, where possible, its chroma.
 
     Replacing Y in full-range BT.601 YCbCr and keeping Cb and Cr is the same as adding the
     difference of the luminances to R, G and B: rgb + (fused - Y). Where that leaves [0, 1],
@@ -210,14 +210,14 @@ def replace_luminance(rgb: FloatArray, fused: FloatArray) -> FloatArray:
     array([[[0.6402, 0.4402, 0.4402]]], dtype=float32)
     """
     y = luminance(rgb)
-    picture = rgb + (fused - y)[..., None]
-    low, high = _over_channels(np.minimum, picture), _over_channels(np.maximum, picture)
+    image = rgb + (fused - y)[..., None]
+    low, high = _over_channels(np.minimum, image), _over_channels(np.maximum, image)
     outside = (low < 0) | (high > 1)
     chroma, target = rgb[outside] - y[outside, None], fused[outside, None]
     need, room = np.abs(chroma), np.where(chroma > 0, 1 - target, target)
     fits = np.divide(room, need, out=np.ones_like(need), where=need > room).min(axis=1)
-    picture[outside] = np.clip(target + fits[:, None] * chroma, 0, 1)  # to the last bit
-    return picture
+    image[outside] = np.clip(target + fits[:, None] * chroma, 0, 1)  # to the last bit
+    return image
 
 
 def stretch(plane: FloatArray) -> FloatArray:
@@ -230,7 +230,7 @@ def stretch(plane: FloatArray) -> FloatArray:
     return plane if high == low else (plane - low) / (high - low)
 
 
-def from_unit(picture: FloatArray, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+def from_unit(image: FloatArray, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """Turn floats in [0, 1] into a dtype; integers take their full range, rounded to nearest.
 
     >>> from_unit(np.float32([0, 0.5, 1]), np.uint8)
@@ -238,14 +238,14 @@ def from_unit(picture: FloatArray, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """
     dtype = np.dtype(dtype)
     if dtype.kind == "f":
-        return picture.astype(dtype)
+        return image.astype(dtype)
     top = np.iinfo(dtype).max
-    rounded: npt.NDArray[Any] = np.rint(np.clip(picture, 0, 1) * np.float32(top)).astype(dtype)
+    rounded: npt.NDArray[Any] = np.rint(np.clip(image, 0, 1) * np.float32(top)).astype(dtype)
     return rounded
 
 
 def is_coloured(rgb: FloatArray) -> bool:
-    """Whether any pixel of an (H, W, 3) picture in [0, 1] is more than rounding away from grey."""
+    """Whether any pixel of an (H, W, 3) image in [0, 1] is more than rounding away from grey."""
     for rows in _strips(rgb):
         strip = rgb[rows]
         spread = _over_channels(np.maximum, strip) - _over_channels(np.minimum, strip)
@@ -284,7 +284,7 @@ def parse_range(rule: str) -> tuple[str, tuple[float, float]]:
     return kind, (low, high)
 
 
-def _as_picture(array: npt.NDArray[Any], label: str) -> npt.NDArray[Any]:
+def _as_image(array: npt.NDArray[Any], label: str) -> npt.NDArray[Any]:
     """Check shape and dtype; (H, W, 1) becomes (H, W), and another byte order the machine's."""
     array = np.asarray(array)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
@@ -292,7 +292,7 @@ def _as_picture(array: npt.NDArray[Any], label: str) -> npt.NDArray[Any]:
         array = array[..., 0]
     if array.ndim != 2 and not (array.ndim == 3 and array.shape[2] in (3, 4)):
         raise UserError(
-            f"{label} has the shape {array.shape}; a picture is (H, W), (H, W, 3) RGB or "
+            f"{label} has the shape {array.shape}; an image is (H, W), (H, W, 3) RGB or "
             "(H, W, 4) RGBA, channels last."
         )
     if array.size == 0:
@@ -304,12 +304,12 @@ def _as_picture(array: npt.NDArray[Any], label: str) -> npt.NDArray[Any]:
     return array
 
 
-def _find_range(picture: npt.NDArray[Any], rule: str, label: str) -> tuple[str, float, float]:
-    """The rule that applies, and the values of the picture that become 0 and 1."""
-    top = 1.0 if picture.dtype.kind == "f" else float(np.iinfo(picture.dtype).max)
+def _find_range(image: npt.NDArray[Any], rule: str, label: str) -> tuple[str, float, float]:
+    """The rule that applies, and the values of the image that become 0 and 1."""
+    top = 1.0 if image.dtype.kind == "f" else float(np.iinfo(image.dtype).max)
     kind, fixed = parse_range(rule)
-    if picture.dtype.kind == "f":
-        low, high = float(picture.min()), float(picture.max())
+    if image.dtype.kind == "f":
+        low, high = float(image.min()), float(image.max())
         if not np.isfinite([low, high]).all():
             raise UserError(f"{label} holds values that are not finite (NaN or infinity).")
         if kind != "fixed" and (low < -FLOAT_TOLERANCE or high > 1 + FLOAT_TOLERANCE):
@@ -320,40 +320,40 @@ def _find_range(picture: npt.NDArray[Any], rule: str, label: str) -> tuple[str, 
     if kind == "fixed":
         return "fixed", *fixed
     percentiles = fixed if kind == "percentile" else (0.1, 99.9)
-    if kind == "percentile" or (kind == "auto" and picture.dtype == np.uint16):
-        rgb_or_plane = picture.astype(np.float32)
-        plane = luminance(rgb_or_plane) if picture.ndim == 3 else rgb_or_plane
+    if kind == "percentile" or (kind == "auto" and image.dtype == np.uint16):
+        rgb_or_plane = image.astype(np.float32)
+        plane = luminance(rgb_or_plane) if image.ndim == 3 else rgb_or_plane
         low, high = (float(p) for p in np.percentile(plane, percentiles))
         narrow = high - low < top / 2
-        # a constant picture has no range of its own
+        # a constant image has no range of its own
         if high > low and (kind == "percentile" or narrow):
             return f"percentile:{percentiles[0]:g}:{percentiles[1]:g}", low, high
     return "full", 0.0, top
 
 
-def _scale(picture: npt.NDArray[Any], low: float, high: float) -> FloatArray:
+def _scale(image: npt.NDArray[Any], low: float, high: float) -> FloatArray:
     """Map low to 0 and high to 1, clipped; of integers, every value once."""
-    whole = picture.dtype.kind == "u"
+    whole = image.dtype.kind == "u"
 
     def scale(values: npt.NDArray[Any]) -> FloatArray:
         # in float64: fixed values may lie close together, or beyond what float32 holds
         scaled = (values.astype(np.float64) - low) / (high - low)
         return np.clip(scaled, 0, 1).astype(np.float32)
 
-    table = scale(np.arange(np.iinfo(picture.dtype).max + 1)) if whole else np.empty(0, np.float32)
-    scaled = np.empty(picture.shape, np.float32)
-    for rows in _strips(picture):
-        scaled[rows] = table[picture[rows]] if whole else scale(picture[rows])
+    table = scale(np.arange(np.iinfo(image.dtype).max + 1)) if whole else np.empty(0, np.float32)
+    scaled = np.empty(image.shape, np.float32)
+    for rows in _strips(image):
+        scaled[rows] = table[image[rows]] if whole else scale(image[rows])
     return scaled
 
 
-def _strips(picture: npt.NDArray[Any]) -> Iterator[slice]:
-    """The rows of a picture, about a million pixels at a time.
+def _strips(image: npt.NDArray[Any]) -> Iterator[slice]:
+    """The rows of an image, about a million pixels at a time.
 
-    Steps of a calculation each leave an array behind; of a large picture they would not fit in
+    Steps of a calculation each leave an array behind; of a large image they would not fit in
     memory, of strips they stay in the processor's cache.
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     step = max(1, 2**20 // width)
     for start in range(0, height, step):
         yield slice(start, start + step)
@@ -368,7 +368,7 @@ def _over_channels(reduce: np.ufunc, rgb: FloatArray) -> FloatArray:
 def _colour_source(
     colour: Colour, infrared: FloatArray | None, visible: FloatArray | None
 ) -> Literal["visible", "infrared", "none"]:
-    """Whose colour is taken: what was asked, as far as that picture has three channels."""
+    """Whose colour is taken: what was asked, as far as that image has three channels."""
     if colour == "auto":
         if visible is not None and is_coloured(visible):
             return "visible"
@@ -381,7 +381,7 @@ def _colour_source(
 
 
 def _describe(
-    label: str, picture: npt.NDArray[Any], rule: str, low: float, high: float
+    label: str, image: npt.NDArray[Any], rule: str, low: float, high: float
 ) -> dict[str, Any]:
     """One input's part of the record."""
-    return {"name": label, "dtype": str(picture.dtype), "range": [low, high], "rule": rule}
+    return {"name": label, "dtype": str(image.dtype), "range": [low, high], "rule": rule}

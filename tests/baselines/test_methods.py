@@ -31,18 +31,18 @@ def test_cites_its_source(name):
 
 @every_method
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_picture_fused_with_itself_is_itself(name, dtype):
-    picture = smooth_noise(0, 61, 75).astype(dtype)
-    fused = baselines.fuse(name, picture, picture.copy())
+def test_an_image_fused_with_itself_is_itself(name, dtype):
+    image = smooth_noise(0, 61, 75).astype(dtype)
+    fused = baselines.fuse(name, image, image.copy())
     assert fused.dtype == dtype
-    np.testing.assert_allclose(fused, picture, atol=1e-6)
+    np.testing.assert_allclose(fused, image, atol=1e-6)
 
 
 @every_method
 @pytest.mark.parametrize("level", [0.0, 0.3, 1.0])
 def test_equal_constants_stay(name, level):
-    picture = np.full((20, 33), level, np.float32)
-    np.testing.assert_allclose(baselines.fuse(name, picture, picture), level, atol=1e-6)
+    image = np.full((20, 33), level, np.float32)
+    np.testing.assert_allclose(baselines.fuse(name, image, image), level, atol=1e-6)
 
 
 @every_method
@@ -152,7 +152,7 @@ def test_guided_filter_follows_the_edges_of_its_guide():
     np.testing.assert_allclose(flat, 0.3)
 
 
-# The original authors' pictures are JPEG files, whose own error is in these figures.
+# The original authors' images are JPEG files, whose own error is in these figures.
 @pytest.mark.parametrize(
     ("name", "folder", "correlation", "similarity"),
     [

@@ -5,8 +5,7 @@ import pytest
 
 from emma_fusion.bench import LAYOUTS, open_dataset
 from emma_fusion.errors import UserError
-
-from .conftest import write
+from small_datasets import write
 
 GREY = np.zeros((8, 8), np.uint8)
 
@@ -55,7 +54,7 @@ def test_a_number_of_pairs_that_is_not_the_usual_one_is_said(tmp_path):
     assert "361" in warning
 
 
-def test_pictures_without_a_partner_are_named(pairs, folders):
+def test_images_without_a_partner_are_named(pairs, folders):
     (folders / "vi" / "c.png").unlink()
     dataset = open_dataset(pairs)
     assert list(dataset.pairs) == list("abd")

@@ -111,6 +111,6 @@ def test_bad_methods_are_a_sentence(texts, word):
         open_methods(texts)
 
 
-def test_a_folder_of_pictures_is_told_from_a_run(folders):
+def test_a_folder_of_images_is_told_from_a_run(folders):
     with pytest.raises(UserError, match="write folder:"):
         open_methods([str(folders / "ir")])

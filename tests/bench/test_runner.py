@@ -11,13 +11,12 @@ from emma_fusion import metrics
 from emma_fusion.bench import Method, Rules, open_dataset, open_methods, run
 from emma_fusion.bench.store import Store
 from emma_fusion.errors import UserError
-
-from .conftest import METRICS, SHAPE, write
+from small_datasets import METRICS, SHAPE, write
 
 
 def read(path):
-    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    return picture if picture.ndim == 2 else picture[..., ::-1].copy()
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    return image if image.ndim == 2 else image[..., ::-1].copy()
 
 
 @pytest.fixture
@@ -27,7 +26,7 @@ def dataset(pairs):
 
 @pytest.fixture
 def theirs(folders):
-    """A folder of fused pictures that another program made of all four pairs."""
+    """A folder of fused images that another program made of all four pairs."""
     for stem in "abcd":
         fused = read(folders / "ir" / f"{stem}.png") // 2 + 30
         write(folders / "theirs" / f"{stem}.png", fused)
@@ -35,7 +34,7 @@ def theirs(folders):
 
 
 @pytest.mark.parametrize("protocol", ["direct", "paper"])
-def test_values_are_those_of_the_written_pictures(dataset, theirs, folders, protocol):
+def test_values_are_those_of_the_written_images(dataset, theirs, folders, protocol):
     rules = Rules("ours", protocol, METRICS)
     out = folders / "out"
     outcome = run([dataset], [*open_methods(["average"]), theirs], rules, out)
@@ -75,7 +74,7 @@ def test_a_second_run_does_nothing_anew(dataset, theirs, folders, rules):
 def test_only_what_changed_is_done_anew(dataset, theirs, folders, rules):
     methods = [*open_methods(["average"]), theirs]
     before = run([dataset], methods, rules, folders / "out").scores[0].values
-    write(folders / "theirs" / "b.png", np.full(SHAPE, 9, np.uint8))  # one fused picture
+    write(folders / "theirs" / "b.png", np.full(SHAPE, 9, np.uint8))  # one fused image
     write(folders / "ir" / "c.png", np.full(SHAPE, 90, np.uint8))  # one source of two methods
     outcome = run([dataset], methods, rules, folders / "out")
     after = outcome.scores[0].values
@@ -117,7 +116,7 @@ def test_a_stopped_run_goes_on(dataset, folders, rules):
     assert list(outcome.scores[0].values["slow"]) == list("abcd")
 
 
-def test_stale_and_missing_pictures_are_named(dataset, theirs, folders, rules):
+def test_stale_and_missing_images_are_named(dataset, theirs, folders, rules):
     (folders / "theirs" / "b.png").rename(folders / "theirs" / "old.png")
     outcome = run([dataset], [theirs], rules, folders / "out")
     (scores,) = outcome.scores
@@ -129,7 +128,7 @@ def test_stale_and_missing_pictures_are_named(dataset, theirs, folders, rules):
     assert "1 of 4" in missing
 
 
-def test_pictures_of_other_pairs_are_not_stale_where_only_some_are_asked_for(
+def test_images_of_other_pairs_are_not_stale_where_only_some_are_asked_for(
     dataset, theirs, folders, rules
 ):
     outcome = run([dataset.first(2)], [theirs], rules, folders / "out")
@@ -147,7 +146,7 @@ def test_a_folder_of_two_programs_is_told(dataset, folders, rules):
     assert "3 by" in outcome.warnings[0]
 
 
-def test_only_common_pictures(dataset, theirs, folders, rules):
+def test_only_common_images(dataset, theirs, folders, rules):
     (folders / "theirs" / "b.png").unlink()
     methods = [*open_methods(["average"]), theirs]
     outcome = run([dataset], methods, rules, folders / "out", common=True)
@@ -159,8 +158,8 @@ def test_only_common_pictures(dataset, theirs, folders, rules):
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_bad_pictures_are_a_sentence_each_and_no_score(dataset, theirs, folders, rules, processes):
-    (folders / "theirs" / "a.png").write_text("no picture")
+def test_bad_images_are_a_sentence_each_and_no_score(dataset, theirs, folders, rules, processes):
+    (folders / "theirs" / "a.png").write_text("no image")
     write(folders / "theirs" / "b.png", np.zeros((40, 50), np.uint8))
     (folders / "vi" / "c.png").write_bytes(b"")
     methods = [*open_methods(["average"]), theirs]
@@ -174,7 +173,7 @@ def test_bad_pictures_are_a_sentence_each_and_no_score(dataset, theirs, folders,
     assert list(outcome.scores[0].values["theirs"]) == ["d"]
 
 
-def test_a_method_that_fails_costs_only_its_picture(dataset, folders, rules):
+def test_a_method_that_fails_costs_only_its_image(dataset, folders, rules):
     def fuse(pair):
         if pair.name == "b":
             raise RuntimeError("no b today")
@@ -187,7 +186,7 @@ def test_a_method_that_fails_costs_only_its_picture(dataset, folders, rules):
 
 def test_nothing_scored_is_an_error(dataset, theirs, folders, rules):
     for stem in "abcd":
-        (folders / "theirs" / f"{stem}.png").write_text("no picture")
+        (folders / "theirs" / f"{stem}.png").write_text("no image")
     with pytest.raises(UserError, match="Nothing could be scored"):
         run([dataset], [theirs], rules, folders / "out")
 

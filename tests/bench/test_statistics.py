@@ -13,7 +13,7 @@ METRICS = ("SD", "MSE")  # one of each direction
 
 
 def make(values):
-    """Scores of methods: name -> (pictures, metrics)."""
+    """Scores of methods: name -> (images, metrics)."""
     count = max(len(rows) for rows in values.values())
     pairs = {f"{k:03}": (None, None) for k in range(count)}
     by_stem = {
@@ -100,10 +100,10 @@ def test_equal_values_are_no_difference():
     assert [cell.p for cell in lines[1].cells.values()] == [1.0, 1.0]
 
 
-def test_a_method_without_all_pictures_is_not_ranked(drawn):
+def test_a_method_without_all_images_is_not_ranked(drawn):
     drawn["three"] = drawn["three"][:7] + 100
     lines = summarise(make(drawn), METRICS, "one")
-    assert lines[2].pictures == 7
+    assert lines[2].images == 7
     assert math.isnan(lines[2].rank)
     assert {cell.place for cell in lines[2].cells.values()} == {0}
     assert [line.rank for line in lines[:2]] == [1.5, 1.5]
@@ -111,10 +111,10 @@ def test_a_method_without_all_pictures_is_not_ranked(drawn):
     assert lines[2].cells["SD"].difference == pytest.approx(gap)
 
 
-def test_a_method_without_any_picture(drawn):
+def test_a_method_without_any_image(drawn):
     drawn["three"] = drawn["three"][:0]
     line = summarise(make(drawn), METRICS, "one")[2]
-    assert line.pictures == 0
+    assert line.images == 0
     assert math.isnan(line.cells["SD"].mean)
 
 

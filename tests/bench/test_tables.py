@@ -14,12 +14,12 @@ from emma_fusion.bench.published import published
 
 @pytest.fixture
 def table():
-    def line(name, pictures, values, places, rank):
+    def line(name, images, values, places, rank):
         cells = {
             metric: Cell(value, value - 0.1, value + 0.1, place, 0.05, 0.01)
             for metric, value, place in zip(("EN", "VIF", "Qcv"), values, places, strict=True)
         }
-        return Line(name, pictures, cells, rank)
+        return Line(name, images, cells, rank)
 
     lines = [
         line("base", 50, (7.5, 0.66, 400.0), (1, 2, 2), 1.5),
@@ -42,14 +42,14 @@ def test_markdown_marks_best_and_second_and_what_is_published(table):
     assert "7.40–7.60" in text
 
 
-def test_too_few_pictures_for_any_test_are_told(table):
-    text = "which no difference can reach with so few pictures"
+def test_too_few_images_for_any_test_are_told(table):
+    text = "which no difference can reach with so few images"
     assert not table.too_few()
     assert text not in tables.markdown([table])
-    few = replace(table, pictures=7)  # 6 comparisons, 6 * 2**-6 > 0.05
+    few = replace(table, images=7)  # 6 comparisons, 6 * 2**-6 > 0.05
     assert few.too_few()
     assert text in tables.markdown([few])
-    assert not replace(table, pictures=8).too_few()  # 6 * 2**-7 = 0.047
+    assert not replace(table, images=8).too_few()  # 6 * 2**-7 = 0.047
     assert not replace(few, reference=None).too_few()
 
 
@@ -84,7 +84,7 @@ def test_published_figures(dataset):
         assert all(float(figure) > 0 for figure in row.values())
 
 
-def test_no_figures_are_published_of_other_pictures():
+def test_no_figures_are_published_of_other_images():
     assert published("street") == {}
 
 

@@ -9,7 +9,7 @@ import precision
 from emma_fusion.bench.datasets import open_dataset
 
 
-def test_two_pictures_by_the_command(data, tmp_path, monkeypatch, capsys):
+def test_two_images_by_the_command(data, tmp_path, monkeypatch, capsys):
     page = tmp_path / "page.md"
     monkeypatch.setattr(precision, "candidates", lambda name: ["torch"])
     command = ["precision.py", "--model", "fast", "--limit", "2", "--root", str(data)]
@@ -30,7 +30,7 @@ def test_a_limit_does_not_replace_the_page(monkeypatch):
         precision.main()
 
 
-def test_scores_are_those_of_the_pictures(data):
+def test_scores_are_those_of_the_images(data):
     dataset = open_dataset("roadscene", data).first(1)
 
     class Copies:

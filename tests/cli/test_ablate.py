@@ -24,9 +24,9 @@ def pairs(tmp_path_factory):
     for kind in ("ir", "vi"):
         (folder / kind).mkdir()
         for name in "ab":
-            picture = cv2.GaussianBlur(random.random((72, 80)), (0, 0), 2)
-            picture = np.rint(255 * (picture - picture.min()) / np.ptp(picture)).astype(np.uint8)
-            cv2.imwrite(str(folder / kind / f"{name}.png"), picture)
+            image = cv2.GaussianBlur(random.random((72, 80)), (0, 0), 2)
+            image = np.rint(255 * (image - image.min()) / np.ptp(image)).astype(np.uint8)
+            cv2.imwrite(str(folder / kind / f"{name}.png"), image)
     return folder
 
 

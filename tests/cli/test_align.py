@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
+from emma_fusion.align.geometry import shift
 from emma_fusion.cli import main
+from emma_fusion.demo import render_scene
 from emma_fusion.errors import UserError
 from emma_fusion.fuser import Fuser, fuse
-from emma_fusion.media.alignment.geometry import shift
-from emma_fusion.media.rasters import read_picture, write_picture
-from emma_fusion.media.records import read_record
-from emma_fusion.media.scene import render_scene
+from emma_fusion.images.raster import read_image, write_image
+from emma_fusion.images.record import read_record
 
 SIZE = (120, 160)
 MOVED = shift(9, -6)
@@ -31,10 +31,10 @@ def street():
 def folders(street, tmp_path):
     """A registered pair, a displaced one, one that has nothing in common, a broken one."""
     infrared, moved, visible = street
-    pictures = {"a": infrared, "b": moved, "c": np.full(SIZE, 7, np.uint8), "d": infrared}
-    for name, picture in pictures.items():
-        write_picture(tmp_path / "ir" / f"{name}.png", picture)
-        write_picture(tmp_path / "vi" / f"{name}.png", visible)
+    images = {"a": infrared, "b": moved, "c": np.full(SIZE, 7, np.uint8), "d": infrared}
+    for name, image in images.items():
+        write_image(tmp_path / "ir" / f"{name}.png", image)
+        write_image(tmp_path / "vi" / f"{name}.png", visible)
     (tmp_path / "ir" / "d.png").write_bytes(b"broken")
     return tmp_path / "ir", tmp_path / "vi"
 
@@ -60,8 +60,8 @@ def test_a_folder_is_aligned_and_goes_on(emma, folders, street, tmp_path):
     assert "Aligned 2 of 4" in said
     assert "Failed c: c.png could not be aligned with c.png: only" in said
     assert "Failed d: " in said
-    assert np.array_equal(read_picture(tmp_path / "out/a.png"), street[0])
-    aligned = read_picture(tmp_path / "out/b.png").astype(float)
+    assert np.array_equal(read_image(tmp_path / "out/a.png"), street[0])
+    aligned = read_image(tmp_path / "out/b.png").astype(float)
     inside = np.s_[15:-15, 15:-15]
     before = np.abs(street[1].astype(float) - street[0])[inside].mean()
     assert np.abs(aligned - street[0])[inside].mean() < 0.3 * before
@@ -97,7 +97,7 @@ def test_check_ranks_pairs(emma, folders):
 
 def test_a_rig_is_calibrated_once_and_used(emma, folders, street, tmp_path, model):
     for name in "ac":
-        write_picture(folders[0] / f"{name}.png", street[1])
+        write_image(folders[0] / f"{name}.png", street[1])
     (folders[0] / "d.png").unlink()
     rig = tmp_path / "rig.json"
     said = emma("calibrate", *folders, "-o", rig, "--model", "translation")
@@ -107,8 +107,8 @@ def test_a_rig_is_calibrated_once_and_used(emma, folders, street, tmp_path, mode
     facts = json.loads(rig.read_text())
     assert facts["pairs"] == 3
     assert facts["visible"] == {"height": 120, "width": 160}
-    # a picture of nothing is aligned by the rig too
-    write_picture(folders[0] / "c.png", np.full(SIZE, 7, np.uint8))
+    # an image of nothing is aligned by the rig too
+    write_image(folders[0] / "c.png", np.full(SIZE, 7, np.uint8))
     words = ["fuse", *folders, "-o", tmp_path / "out", "--model", model, "--align", rig]
     assert "Fused 3 of 3" in emma(*words)
     record = read_record(tmp_path / "out/c.png")["infrared"]["alignment"]
@@ -121,7 +121,7 @@ def test_fusing_aligns_and_leaves_the_visible_alone_outside(emma, folders, stree
     pair = folders[0] / "b.png", folders[1] / "b.png"
     words = ["fuse", *pair, "-o", tmp_path / "f.png", "--model", model]
     emma(*words, "--align", "auto", "--colour", "visible")
-    fused = read_picture(tmp_path / "f.png").astype(int)
+    fused = read_image(tmp_path / "f.png").astype(int)
     visible = street[2].astype(int)
     assert np.abs(fused - visible)[-4:].max() <= 1
     assert np.abs(fused - visible)[20:-20, 20:-20].mean() > 10
@@ -130,7 +130,7 @@ def test_fusing_aligns_and_leaves_the_visible_alone_outside(emma, folders, stree
     assert record["confidence"] > 0.3
     said = emma(*words, "--align", "best", "--overwrite", code=2)
     assert "There is no alignment 'best'" in said
-    write_picture(pair[0], street[1][:60])
+    write_image(pair[0], street[1][:60])
     assert "--align auto" in emma(*words, "--overwrite", code=2)
 
 

@@ -15,13 +15,13 @@ from emma_fusion.cli import main
 
 @pytest.fixture
 def folders(tmp_path):
-    """ir, vi and theirs with the pictures a, b and c."""
+    """ir, vi and theirs with the images a, b and c."""
     random = np.random.default_rng(0)
     for side, shape in (("ir", (48, 56)), ("vi", (48, 56, 3)), ("theirs", (48, 56))):
         (tmp_path / side).mkdir()
         for stem in "abc":
-            picture = random.integers(20, 200, shape, dtype=np.uint8)
-            assert cv2.imwrite(str(tmp_path / side / f"{stem}.png"), picture)
+            image = random.integers(20, 200, shape, dtype=np.uint8)
+            assert cv2.imwrite(str(tmp_path / side / f"{stem}.png"), image)
     return tmp_path
 
 
@@ -47,7 +47,7 @@ def test_everything_is_written(emma, folders):
     theirs = f"theirs=folder:{folders / 'theirs'}"
     code, out, err = emma("--metrics", "EN,MSE,VIF", methods=("average", "maximum", theirs))
     assert code == 0
-    assert "street, 3 pictures" in out
+    assert "street, 3 images" in out
     assert "theirs" in out
     assert "report.html" in err
     written = {path.name for path in (folders / "out").iterdir()}
@@ -79,7 +79,7 @@ def test_means_are_those_of_emma_evaluate(emma, folders, capsys):
     assert json.loads(capsys.readouterr().out)["mean"] == pytest.approx(means, rel=1e-12)
 
 
-def test_the_report_is_one_file_with_every_picture(emma, folders):
+def test_the_report_is_one_file_with_every_image(emma, folders):
     emma("--metrics", "EN,MSE", methods=("average", "maximum"))
     page = (folders / "out/report.html").read_text()
     assert not re.search(r'(src|href)="(?!#|data:)', page)
@@ -89,14 +89,14 @@ def test_the_report_is_one_file_with_every_picture(emma, folders):
     assert page.count("<svg") == 2
     (dataset,) = page_data(page)
     assert [pair["stem"] for pair in dataset["pairs"]] == list("abc")
-    pictures = dataset["pairs"][1]["pictures"]
-    assert [p["name"] for p in pictures] == ["infrared", "visible", "average", "maximum"]
-    for picture, path in zip(
-        pictures,
+    images = dataset["pairs"][1]["images"]
+    assert [p["name"] for p in images] == ["infrared", "visible", "average", "maximum"]
+    for image, path in zip(
+        images,
         ("ir", "vi", "out/fused/direct/street/average", "out/fused/direct/street/maximum"),
         strict=True,
     ):
-        data = base64.b64decode(picture["src"].partition(",")[2])
+        data = base64.b64decode(image["src"].partition(",")[2])
         shown = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         stored = cv2.imread(str(folders / path / "b.png"), cv2.IMREAD_UNCHANGED)
         assert np.array_equal(shown, stored)
@@ -113,19 +113,19 @@ def test_names_of_files_are_text_and_not_html(emma, folders):
     assert page_data(page)[0]["pairs"][0]["stem"] in ("<b>&x", "<∕script>")
 
 
-def test_sixteen_bit_pictures_are_shown_with_8(emma, folders):
+def test_sixteen_bit_images_are_shown_with_8(emma, folders):
     thermal = np.random.default_rng(1).integers(20000, 22000, (48, 56), dtype=np.uint16)
     cv2.imwrite(str(folders / "ir" / "a.png"), thermal)
     assert emma("--metrics", "EN")[0] == 0
     (dataset,) = page_data((folders / "out/report.html").read_text())
-    data = base64.b64decode(dataset["pairs"][0]["pictures"][0]["src"].partition(",")[2])
+    data = base64.b64decode(dataset["pairs"][0]["images"][0]["src"].partition(",")[2])
     shown = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     assert shown.dtype == np.uint8
     assert shown.max() > 250
 
 
-def test_fewer_pictures_where_asked_or_where_there_is_no_room(emma, folders, monkeypatch):
-    emma("--metrics", "EN", "--pictures", "2")
+def test_fewer_images_where_asked_or_where_there_is_no_room(emma, folders, monkeypatch):
+    emma("--metrics", "EN", "--images", "2")
     (dataset,) = page_data((folders / "out/report.html").read_text())
     assert len(dataset["pairs"]) == 2
     assert "2 of 3" in (folders / "out/report.html").read_text()
@@ -133,7 +133,7 @@ def test_fewer_pictures_where_asked_or_where_there_is_no_room(emma, folders, mon
     emma("--metrics", "EN")
     (dataset,) = page_data((folders / "out/report.html").read_text())
     assert len(dataset["pairs"]) == 1
-    emma("--metrics", "EN", "--pictures", "0")
+    emma("--metrics", "EN", "--images", "0")
     assert page_data((folders / "out/report.html").read_text()) == []
 
 
@@ -158,8 +158,8 @@ def test_stale_and_missing_files_are_warned_of(emma, folders):
     assert "old.png" in (folders / "out/tables.md").read_text()
 
 
-def test_a_bad_picture_is_named_and_the_exit_code_says_so(emma, folders):
-    (folders / "theirs" / "b.png").write_text("no picture")
+def test_a_bad_image_is_named_and_the_exit_code_says_so(emma, folders):
+    (folders / "theirs" / "b.png").write_text("no image")
     code, out, err = emma("--metrics", "EN", methods=(f"folder:{folders / 'theirs'}",))
     assert code == 1
     assert "Failed street, theirs, b:" in err
@@ -242,7 +242,7 @@ def test_an_output_that_is_a_file(emma, folders):
 def test_roadscene_as_the_golden_values_say(emma, data, golden, folders):
     code, _, err = emma(
         "--root", str(data), "--convention", "paper", "--metrics", "EN,SF", "--common",
-        "--pictures", "1", dataset="roadscene", methods=(f"folder:{golden / 'fused' / 'auif'}",),
+        "--images", "1", dataset="roadscene", methods=(f"folder:{golden / 'fused' / 'auif'}",),
     )  # fmt: skip
     assert code == 0
     assert "10 of 50" in err

@@ -16,9 +16,9 @@ from emma_fusion.cli import main  # noqa: E402
 from emma_fusion.cli.cluster import Worker, fuse_on_ray, plan  # noqa: E402
 from emma_fusion.cli.fuse import Request  # noqa: E402
 from emma_fusion.errors import UserError  # noqa: E402
-from emma_fusion.media.geotiff import Tag, read_georeference  # noqa: E402
-from emma_fusion.media.rasters import read_picture, write_picture  # noqa: E402
-from emma_fusion.media.records import beside, read_record  # noqa: E402
+from emma_fusion.images.geotiff import Tag, read_georeference  # noqa: E402
+from emma_fusion.images.raster import read_image, write_image  # noqa: E402
+from emma_fusion.images.record import beside, read_record  # noqa: E402
 
 RNG = np.random.default_rng(0)
 
@@ -29,15 +29,15 @@ def request(overwrite=False):
 
 def write_pair(folder, name, width=8, **options):
     for side, shape in (("ir", (9, width)), ("vi", (9, width, 3))):
-        write_picture(folder / side / name, RNG.integers(0, 255, shape, np.uint8), **options)
+        write_image(folder / side / name, RNG.integers(0, 255, shape, np.uint8), **options)
 
 
 @pytest.fixture
 def folders(tmp_path):
-    """Two folders of six pairs, the last the largest, and one picture that has no partner."""
+    """Two folders of six pairs, the last the largest, and one image that has no partner."""
     for number in range(6):
         write_pair(tmp_path, f"{number}.png", 8 + 4 * number)
-    write_picture(tmp_path / "vi" / "alone.png", np.zeros((4, 4), np.uint8))
+    write_image(tmp_path / "vi" / "alone.png", np.zeros((4, 4), np.uint8))
     return str(tmp_path / "ir"), str(tmp_path / "vi"), str(tmp_path / "out")
 
 
@@ -61,7 +61,7 @@ def work(jobs, model, overwrite=False):
 
 # --- the plan ------------------------------------------------------------------------------------
 def test_the_plan_has_the_largest_first_and_leaves_out_what_is_there(folders, capsys):
-    write_picture(Path(folders[2]) / "3.png", np.zeros((4, 4), np.uint8))
+    write_image(Path(folders[2]) / "3.png", np.zeros((4, 4), np.uint8))
     jobs = plan(*folders, request())
     assert [job.stem for job in jobs] == ["5", "4", "2", "1", "0"]
     assert jobs[0].target == f"file://{folders[2]}/5.png"
@@ -95,12 +95,12 @@ def test_folders_that_cannot_be_fused(folders, monkeypatch, names, complaint):
 # --- a worker ------------------------------------------------------------------------------------
 def test_a_worker_gives_what_the_library_gives(folders, model):
     infrared, visible, output = map(Path, folders)
-    (infrared / "2.png").write_bytes(b"not a picture")
+    (infrared / "2.png").write_bytes(b"not an image")
     said = work(plan(*folders, request()), model)
     fuser = Fuser.from_pretrained(model)
     for number in (0, 1, 3, 4, 5):
-        pair = (read_picture(folder / f"{number}.png") for folder in (infrared, visible))
-        np.testing.assert_array_equal(read_picture(output / f"{number}.png"), fuser(*pair))
+        pair = (read_image(folder / f"{number}.png") for folder in (infrared, visible))
+        np.testing.assert_array_equal(read_image(output / f"{number}.png"), fuser(*pair))
     failed = {target: failure for target, failure in said.items() if failure}
     assert list(failed) == [f"file://{output}/2.png"]
     assert "2.png is not a PNG" in next(iter(failed.values()))
@@ -115,7 +115,7 @@ def test_a_worker_skips_what_was_written_since(folders, model):
     assert set(work(jobs, model).values()) == {""}
     assert target.read_bytes() == b"written"
     work(jobs, model, overwrite=True)
-    assert read_picture(target).shape == (9, 24, 3)
+    assert read_image(target).shape == (9, 24, 3)
 
 
 def test_a_worker_reads_from_and_writes_to_elsewhere(remote, model, tmp_path):
@@ -126,9 +126,9 @@ def test_a_worker_reads_from_and_writes_to_elsewhere(remote, model, tmp_path):
     ]
     files.get("/out/1.png", str(tmp_path / "1.png"))
     expected = Fuser.from_pretrained(model)(
-        read_picture(tmp_path / "ir" / "1.png"), read_picture(tmp_path / "vi" / "1.png")
+        read_image(tmp_path / "ir" / "1.png"), read_image(tmp_path / "vi" / "1.png")
     )
-    np.testing.assert_array_equal(read_picture(tmp_path / "1.png"), expected)
+    np.testing.assert_array_equal(read_image(tmp_path / "1.png"), expected)
     assert read_record(tmp_path / "1.png")["visible"]["name"] == "1.png"
 
 
@@ -201,7 +201,7 @@ def test_two_workers_one_of_which_is_killed(folders, model, tmp_path, capfd):
     output = Path(folders[2])
     assert sorted(path.name for path in output.iterdir()) == [f"{n}.png" for n in range(6)]
     for number in range(6):
-        assert read_picture(output / f"{number}.png").shape == (9, 8 + 4 * number, 3)
+        assert read_image(output / f"{number}.png").shape == (9, 8 + 4 * number, 3)
 
 
 @pytest.mark.usefixtures("ray")

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from emma_fusion import demo as scene
 from emma_fusion.cli import main
-from emma_fusion.media import scene
-from emma_fusion.media.rasters import read_picture
+from emma_fusion.images.raster import read_image
 from emma_fusion.networks import UFuser
 from emma_fusion.networks.weights import save_weights
 
@@ -36,19 +36,19 @@ def run(*arguments: object) -> int | str | None:
     return exit_.value.code
 
 
-def test_four_pictures_are_written_and_named(model: Path, tmp_path: Path, capsys) -> None:
+def test_four_images_are_written_and_named(model: Path, tmp_path: Path, capsys) -> None:
     folder = tmp_path / "deep" / "demo"
     assert run("-o", folder, "--model", model) == 0
     assert {path.name for path in folder.iterdir()} == NAMES
     infrared, visible, fused = (
-        read_picture(folder / f"{name}.png") for name in ("infrared", "visible", "fused")
+        read_image(folder / f"{name}.png") for name in ("infrared", "visible", "fused")
     )
     drawn = scene.render_scene(seed=0)
     assert (infrared == drawn[0]).all()
     assert (visible == drawn[1]).all()
     assert fused.shape == visible.shape
     assert fused.dtype == visible.dtype
-    sheet = read_picture(folder / "sheet.png")
+    sheet = read_image(folder / "sheet.png")
     assert sheet.shape[1] > 3 * visible.shape[1]
     said = capsys.readouterr().out
     assert all(str(folder / name) in said for name in NAMES)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from emma_fusion.cli import main
-from emma_fusion.media.rasters import write_picture
-from emma_fusion.media.video.reading import VideoFile
-from films import picture, write_film
+from emma_fusion.images.raster import write_image
+from emma_fusion.video.reading import VideoFile
+from videos import image, write_video
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "video.md"
 
@@ -20,12 +20,12 @@ def blocks(language):
 
 def test_the_page_is_right(tmp_path, monkeypatch, capfd, model):
     monkeypatch.chdir(tmp_path)
-    frames = [picture(number, (32, 48)) for number in range(5)]
-    write_film("thermal.mp4", frames)
-    write_film("visible.mp4", frames, sound=True)
+    frames = [image(number, (32, 48)) for number in range(5)]
+    write_video("thermal.mp4", frames)
+    write_video("visible.mp4", frames, sound=True)
     for number, pixels in enumerate(frames):
-        write_picture(tmp_path / f"THERMAL/{number}.png", pixels)
-        write_picture(tmp_path / f"VISIBLE/{number}.png", pixels)
+        write_image(tmp_path / f"THERMAL/{number}.png", pixels)
+        write_image(tmp_path / f"VISIBLE/{number}.png", pixels)
     lines = [shlex.split(line, comments=True) for line in "".join(blocks("sh")).splitlines()]
     commands = [words[1:] for words in lines if words[:1] == ["emma"]]
     assert len(commands) == 10

@@ -8,7 +8,7 @@ import yaml
 import labelled as made
 import small_comparison as small
 from emma_fusion.cli import main
-from emma_fusion.media.rasters import read_picture
+from emma_fusion.images.raster import read_image
 
 
 def run(*words):
@@ -30,7 +30,7 @@ def whole(tmp_path_factory):
     return folder, config
 
 
-def test_segment_makes_a_report_with_pictures_and_goes_on(whole, capfd):
+def test_segment_makes_a_report_with_images_and_goes_on(whole, capfd):
     folder, config = whole
     out = folder / "out"
     assert run("segment", "-c", config, "-o", out, "-k", "visible", "-s", 0) == 0
@@ -41,12 +41,12 @@ def test_segment_makes_a_report_with_pictures_and_goes_on(whole, capfd):
     text = (out / "report.md").read_text()
     for part in ("| visible |", "| stacked |", "| average |", "IoU weed", "average − infrared"):
         assert part in text
-    assert "near-infrared picture alone" in text
+    assert "near-infrared image alone" in text
     everything = json.loads((out / "report.json").read_text())
     assert len(everything["cells"]) == 8
     assert everything["configuration"]["training"]["steps"] == 2
     assert len((out / "values.csv").read_text().splitlines()) == 1 + 8 * 4
-    assert read_picture(out / "sheet.png").shape[1] > 4 * 64
+    assert read_image(out / "sheet.png").shape[1] > 4 * 64
     assert len(list((out / "fused/average").rglob("*.png"))) == 6
 
 
@@ -84,8 +84,8 @@ def test_the_whole_cwfid_is_complete(data, capfd):
         ({"kinds": ["visible", "visible"]}, "a kind stands twice"),
         ({"data": {"layout": "m3fd", "root": "."}}, "not complete"),
         ({"trainings": {}}, "trainings"),
-        ({"pictures": {"size": [48, 64], "zoom": [2, 1]}}, "LOW, HIGH"),
-        ({"network": {"name": "rtdetr"}, "pictures": {"size": [48, 64]}}, "multiples of 32"),
+        ({"images": {"size": [48, 64], "zoom": [2, 1]}}, "LOW, HIGH"),
+        ({"network": {"name": "rtdetr"}, "images": {"size": [48, 64]}}, "multiples of 32"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(change, told, whole, tmp_path, capfd):

@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 
 from emma_fusion.cli import main
-from emma_fusion.media.rasters import write_picture
+from emma_fusion.images.raster import write_image
 
 RNG = np.random.default_rng(0)
 
 
 @pytest.fixture
 def folders(tmp_path):
-    """ir and vi with the pictures a, b and c."""
+    """ir and vi with the images a, b and c."""
     for side, shape in (("ir", (32, 40)), ("vi", (32, 40, 3))):
         for stem in "abc":
-            picture = RNG.integers(20, 200, shape, dtype=np.uint8)
-            write_picture(tmp_path / side / f"{stem}.png", picture)
+            image = RNG.integers(20, 200, shape, dtype=np.uint8)
+            write_image(tmp_path / side / f"{stem}.png", image)
     return tmp_path
 
 
@@ -49,7 +49,7 @@ def test_everything_is_written_and_kept(emma, folders):
     assert written == {"errors.csv", "tables.md", "summary.json", "street.png"}
     with (folders / "out" / "errors.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 2 * 3 * 7  # methods, pictures, transforms
+    assert len(rows) == 2 * 3 * 7  # methods, images, transforms
     assert all(float(row["error"]) < 1e-6 for row in rows if row["method"] == "average")
     # The maximum commutes with moving pixels, and not with mixing them.
     moved = [row for row in rows if row["method"] == "maximum" and row["amount"] != "45"]
@@ -67,7 +67,7 @@ def test_everything_is_written_and_kept(emma, folders):
     assert "Measured 0 transforms now" in err
 
 
-def test_a_bad_picture_is_named_and_the_exit_code_is_1(emma, folders):
+def test_a_bad_image_is_named_and_the_exit_code_is_1(emma, folders):
     (folders / "vi" / "b.png").write_bytes(b"")
     code, out, err = emma(*SMALL)
     assert code == 1
@@ -97,7 +97,7 @@ def test_bad_methods_and_folders(emma, folders):
     assert "no method 'nothing'" in emma(methods=["nothing"])[2]
     code, _, err = emma(methods=[f"folder:{folders / 'ir'}"])
     assert code == 2
-    assert "folder of fused pictures" in err
+    assert "folder of fused images" in err
     (folders / "out").write_text("")
     code, _, err = emma()
     assert code == 2

@@ -13,13 +13,13 @@ from emma_fusion.cli import main
 
 @pytest.fixture
 def folders(tmp_path):
-    """Three folders with the pictures a, b and c, 48x56, the visible ones in colour."""
+    """Three folders with the images a, b and c, 48x56, the visible ones in colour."""
     random = np.random.default_rng(0)
     for side, shape in (("fused", (48, 56)), ("ir", (48, 56)), ("vi", (48, 56, 3))):
         (tmp_path / side).mkdir()
         for stem in "abc":
-            picture = random.integers(20, 200, shape, dtype=np.uint8)
-            assert cv2.imwrite(str(tmp_path / side / f"{stem}.png"), picture)
+            image = random.integers(20, 200, shape, dtype=np.uint8)
+            assert cv2.imwrite(str(tmp_path / side / f"{stem}.png"), image)
     return tmp_path
 
 
@@ -36,8 +36,8 @@ def emma(folders, capsys):
 
 
 def read(path):
-    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    return picture if picture.ndim == 2 else picture[..., ::-1].copy()
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    return image if image.ndim == 2 else image[..., ::-1].copy()
 
 
 @pytest.mark.parametrize("convention", ["ours", "paper"])
@@ -51,27 +51,27 @@ def test_json_holds_every_value_and_where_it_is_from(emma, folders, convention):
     assert report["count"] == 3
     assert {"emma-fusion", "torch", "numpy", "opencv"} <= set(report["versions"])
     for stem in "abc":
-        pictures = (read(folders / side / f"{stem}.png") for side in ("fused", "ir", "vi"))
-        assert report["pictures"][stem] == metrics.score(*pictures, convention=convention)
+        images = (read(folders / side / f"{stem}.png") for side in ("fused", "ir", "vi"))
+        assert report["images"][stem] == metrics.score(*images, convention=convention)
     for name, mean in report["mean"].items():
-        values = [report["pictures"][stem][name] for stem in "abc"]
+        values = [report["images"][stem][name] for stem in "abc"]
         assert mean == pytest.approx(np.mean(values))
     assert set(report["mean"]) == set(metrics.CONVENTIONS[convention].default)
 
 
-def test_paper_protocol_stretches_the_fused_picture(emma, folders):
+def test_paper_protocol_stretches_the_fused_image(emma, folders):
     _, out, _ = emma("--json", "--protocol", "paper", "--metrics", "SD")
     fused = read(folders / "fused" / "a.png").astype(float)
     stretched = np.rint((fused - fused.min()) / np.ptp(fused) * 255)
     report = json.loads(out)
     assert report["protocol"] == "paper"
-    assert report["pictures"]["a"] == {"SD": pytest.approx(stretched.std())}
+    assert report["images"]["a"] == {"SD": pytest.approx(stretched.std())}
 
 
 def test_three_files(emma):
     code, out, _ = emma("--json", "--metrics", "EN", paths=("fused/a.png", "ir/a.png", "vi/b.png"))
     assert code == 0
-    assert list(json.loads(out)["pictures"]) == ["a"]
+    assert list(json.loads(out)["images"]) == ["a"]
 
 
 def test_a_table_for_people(emma):
@@ -79,7 +79,7 @@ def test_a_table_for_people(emma):
     assert code == 0
     assert "EN" in out
     assert "VIF" in out
-    assert "3 pictures" in out
+    assert "3 images" in out
 
 
 def test_all_metrics_of_a_convention(emma):
@@ -87,12 +87,12 @@ def test_all_metrics_of_a_convention(emma):
     assert set(json.loads(out)["mean"]) == set(metrics.CONVENTIONS["paper"].metrics)
 
 
-def test_stale_and_missing_pictures_are_named_and_left_out(emma, folders):
+def test_stale_and_missing_images_are_named_and_left_out(emma, folders):
     (folders / "fused" / "b.png").rename(folders / "fused" / "old.png")
     code, out, err = emma("--json", "--metrics", "EN")
     report = json.loads(out)
     assert code == 0
-    assert sorted(report["pictures"]) == ["a", "c"]
+    assert sorted(report["images"]) == ["a", "c"]
     assert report["count"] == 2
     assert report["missing"] == ["b"]
     assert "old.png" in report["stale"][0]
@@ -103,8 +103,8 @@ def test_stale_and_missing_pictures_are_named_and_left_out(emma, folders):
 def test_infinite_values_are_null(emma, folders):
     for side in ("ir", "vi"):
         for stem in "abc":
-            picture = (folders / "fused" / f"{stem}.png").read_bytes()
-            (folders / side / f"{stem}.png").write_bytes(picture)
+            image = (folders / "fused" / f"{stem}.png").read_bytes()
+            (folders / side / f"{stem}.png").write_bytes(image)
     _, out, _ = emma("--json", "--metrics", "PSNR,MSE")
     assert json.loads(out)["mean"] == {"PSNR": None, "MSE": 0}
 
@@ -117,7 +117,7 @@ def test_sixteen_bit_sources_are_scaled_as_for_fusing(emma, folders):
     _, out, _ = emma("--json", "--metrics", "MSE")
     fused, visible = (read(folders / side / "a.png") for side in ("fused", "vi"))
     expected = metrics.mean_squared_error(fused, scaled, metrics.luminance(visible))
-    assert json.loads(out)["pictures"]["a"]["MSE"] == pytest.approx(expected, rel=1e-4)
+    assert json.loads(out)["images"]["a"]["MSE"] == pytest.approx(expected, rel=1e-4)
 
 
 def test_sizes_that_differ_are_named(emma, folders):
@@ -130,8 +130,8 @@ def test_sizes_that_differ_are_named(emma, folders):
     assert "1 of 3" in err
 
 
-def test_an_unreadable_picture_is_named_and_nothing_averaged(emma, folders):
-    (folders / "fused" / "c.png").write_text("not a picture")
+def test_an_unreadable_image_is_named_and_nothing_averaged(emma, folders):
+    (folders / "fused" / "c.png").write_text("not an image")
     code, out, err = emma()
     assert code == 2
     assert out == ""
@@ -144,7 +144,7 @@ def test_an_empty_folder(emma, folders):
         path.unlink()
     code, out, err = emma("--json")
     assert (code, out) == (2, "")
-    assert "holds no pictures" in err
+    assert "holds no images" in err
 
 
 def test_names_that_do_not_match(emma, folders):
@@ -175,7 +175,7 @@ def test_a_missing_folder_and_a_mixture(emma):
     assert "a.png is a file" in err
 
 
-def test_golden_pictures_by_the_command_line(emma, golden, data, capsys):
+def test_golden_images_by_the_command_line(emma, golden, data, capsys):
     test = data / "roadscene" / "test"
     arguments = [str(golden / "fused" / "auif"), str(test / "ir"), str(test / "vi")]
     with pytest.raises(SystemExit) as stop:
@@ -197,11 +197,11 @@ def test_no_extra_is_needed(emma, monkeypatch):
     assert list(json.loads(out)["mean"]) == ["SSIM", "EN"]
 
 
-def test_pictures_of_two_programs_are_told(emma, folders):
-    from emma_fusion.media.rasters import write_picture
+def test_images_of_two_programs_are_told(emma, folders):
+    from emma_fusion.images.raster import write_image
 
     path = folders / "fused" / "a.png"
-    write_picture(path, read(path), {"software": "emma-fusion", "model": "base"})
+    write_image(path, read(path), {"software": "emma-fusion", "model": "base"})
     code, _, err = emma("--metrics", "EN")
     assert code == 0
     assert "not made together: 1 by emma-fusion base, 2 by no record" in err

@@ -11,8 +11,8 @@ from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 
 from emma_fusion.cli import main
 from emma_fusion.fuser import Fuser
-from emma_fusion.media.rasters import write_picture
-from emma_fusion.media.records import read_record
+from emma_fusion.images.raster import write_image
+from emma_fusion.images.record import read_record
 from phantoms import (
     BIRTH,
     IDENTITY,
@@ -202,7 +202,7 @@ def test_secondary_capture(emma, copying, scans, tmp_path, kind):
         assert file.BitsStored == (16 if kind == "deep" else 8)
     if kind == "coloured":
         return
-    image = read_by_itk(target)  # the pictures lie where the scan lies, for another reader too
+    image = read_by_itk(target)  # the images lie where the scan lies, for another reader too
     voxels = sitk.GetArrayFromImage(image).T.astype(float)
     affine = np.eye(4)
     direction = np.array(image.GetDirection()).reshape(3, 3)
@@ -304,10 +304,10 @@ def test_inputs_that_do_not_go_together(emma, scans, tmp_path):
         assert "no name for a fused scan" in emma(pet, mri, "-o", tmp_path / name, code=2)
     to = ["-o", tmp_path / "f.nii"]
     assert "does not exist" in emma(scans / "none.nii", mri, *to, code=2)
-    picture = tmp_path / "picture.png"
-    write_picture(picture, np.zeros((4, 4), np.uint8))
-    assert "is a picture" in emma(picture, mri, *to, code=2)
-    assert "are for scans" in emma(picture, picture, *to, "--window", "1:2", code=2)
+    image = tmp_path / "image.png"
+    write_image(image, np.zeros((4, 4), np.uint8))
+    assert "is an image" in emma(image, mri, *to, code=2)
+    assert "are for scans" in emma(image, image, *to, "--window", "1:2", code=2)
     shape, ones = (9, 9, 9), np.ones((9, 9, 9), np.float32)
     far = write_nifti(tmp_path / "far.nii", ones, grid((2, 2, 2), shape, None, (900, 0, 0)))
     assert "do not overlap" in emma(far, mri, *to, "--infrared-range", "0:1", code=2)

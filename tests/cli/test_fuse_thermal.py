@@ -5,8 +5,8 @@ import pytest
 
 from emma_fusion.cli import main
 from emma_fusion.fuser import Fuser
-from emma_fusion.media.rasters import encode_pages, read_pages, read_picture, write_picture
-from emma_fusion.media.records import read_record
+from emma_fusion.images.raster import encode_pages, read_image, read_pages, write_image
+from emma_fusion.images.record import read_record
 
 RNG = np.random.default_rng(0)
 
@@ -29,20 +29,20 @@ def emma(capfd, model, monkeypatch):
 
 @pytest.fixture
 def folders(tmp_path):
-    """Three counts of one camera, the scene warmer from picture to picture."""
+    """Three counts of one camera, the scene warmer from image to image."""
     for number in range(3):
         counts = RNG.integers(7000 + 500 * number, 8000 + 500 * number, (20, 24), np.uint16)
-        write_picture(tmp_path / f"ir/{number}.png", counts)
-        write_picture(tmp_path / f"vi/{number}.png", np.zeros((20, 24), np.uint8))
+        write_image(tmp_path / f"ir/{number}.png", counts)
+        write_image(tmp_path / f"vi/{number}.png", np.zeros((20, 24), np.uint8))
     return tmp_path / "ir", tmp_path / "vi"
 
 
-def test_one_range_over_a_folder_makes_pictures_comparable(emma, folders, tmp_path):
+def test_one_range_over_a_folder_makes_images_comparable(emma, folders, tmp_path):
     said = emma(
         *folders, "-o", tmp_path / "out", "--infrared-range", "folder:0:100", "--unit", "cK"
     )
     assert "range over the folder" in said
-    counts = np.stack([read_picture(folders[0] / f"{n}.png") for n in range(3)]).astype(float)
+    counts = np.stack([read_image(folders[0] / f"{n}.png") for n in range(3)]).astype(float)
     low, high = counts.min(), counts.max()
     for number in range(3):
         record = read_record(tmp_path / f"out/{number}.png")["infrared"]
@@ -50,14 +50,14 @@ def test_one_range_over_a_folder_makes_pictures_comparable(emma, folders, tmp_pa
         assert record["range"] == [low, high]
         assert record["unit"] == "cK"
         expected = np.rint((counts[number] - low) / (high - low) * 255)
-        assert np.abs(read_picture(tmp_path / f"out/{number}.png") - expected).max() <= 1
+        assert np.abs(read_image(tmp_path / f"out/{number}.png") - expected).max() <= 1
     # a run that goes on has the range of the whole folder, not of what is left
     (tmp_path / "out/2.png").unlink()
     emma(*folders, "-o", tmp_path / "out", "--infrared-range", "folder:0:100")
     assert read_record(tmp_path / "out/2.png")["infrared"]["range"] == [low, high]
 
 
-def test_a_broken_picture_does_not_stop_the_range(emma, folders, tmp_path):
+def test_a_broken_image_does_not_stop_the_range(emma, folders, tmp_path):
     (folders[0] / "1.png").write_bytes(b"broken")
     said = emma(*folders, "-o", tmp_path / "out", "--infrared-range", "folder", code=1)
     assert "Fused 2 of 3" in said
@@ -72,14 +72,14 @@ def test_a_broken_picture_does_not_stop_the_range(emma, folders, tmp_path):
 def test_dead_pixels_are_mended_when_asked(emma, tmp_path):
     counts = RNG.integers(8000, 8010, (20, 24), np.uint16)
     counts[4, 5] = 0
-    write_picture(tmp_path / "i.png", counts)
-    write_picture(tmp_path / "v.png", np.zeros((20, 24), np.uint8))
+    write_image(tmp_path / "i.png", counts)
+    write_image(tmp_path / "v.png", np.zeros((20, 24), np.uint8))
     pair = tmp_path / "i.png", tmp_path / "v.png"
     options = ["--infrared-range", "7900:8100"]
     emma(*pair, "-o", tmp_path / "a.png", *options)
     emma(*pair, "-o", tmp_path / "b.png", *options, "--mend", "dead-pixels")
-    assert read_picture(tmp_path / "a.png")[4, 5] == 0
-    assert 120 < read_picture(tmp_path / "b.png")[4, 5] < 145
+    assert read_image(tmp_path / "a.png")[4, 5] == 0
+    assert 120 < read_image(tmp_path / "b.png")[4, 5] < 145
     assert read_record(tmp_path / "b.png")["infrared"]["dead_pixels"] == 1
     assert "mended" not in read_record(tmp_path / "a.png")["infrared"]
 

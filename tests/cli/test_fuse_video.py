@@ -1,4 +1,4 @@
-"""Films through the command line."""
+"""Videos through the command line."""
 
 import os
 import signal
@@ -13,17 +13,17 @@ import numpy as np
 import pytest
 
 from emma_fusion.cli import main, video
+from emma_fusion.demo import render_scene
 from emma_fusion.fuser import Fuser
-from emma_fusion.media.rasters import read_picture, write_picture
-from emma_fusion.media.records import read_record
-from emma_fusion.media.scene import render_scene
-from emma_fusion.media.video import live
-from emma_fusion.media.video.reading import VideoFile
-from emma_fusion.media.video.writing import read_film_record
-from films import damage, picture, write_film
+from emma_fusion.images.raster import read_image, write_image
+from emma_fusion.images.record import read_record
+from emma_fusion.video import live
+from emma_fusion.video.reading import VideoFile
+from emma_fusion.video.writing import read_video_record
+from videos import damage, image, write_video
 
-VISIBLE = [picture(number) for number in range(12)]
-INFRARED = [picture(2 * number, seed=1)[..., 0] for number in range(6)]
+VISIBLE = [image(number) for number in range(12)]
+INFRARED = [image(2 * number, seed=1)[..., 0] for number in range(6)]
 
 
 @pytest.fixture
@@ -44,100 +44,100 @@ def emma(capfd, model, monkeypatch):
 
 
 @pytest.fixture
-def films(tmp_path):
-    """A thermal film of half the visible film's rate."""
-    write_film(tmp_path / "ir.mp4", [np.dstack([p] * 3) for p in INFRARED], rate=Fraction(25, 2))
-    write_film(tmp_path / "vis.mp4", VISIBLE, sound=True)
+def videos(tmp_path):
+    """A thermal video of half the visible video's rate."""
+    write_video(tmp_path / "ir.mp4", [np.dstack([p] * 3) for p in INFRARED], rate=Fraction(25, 2))
+    write_video(tmp_path / "vis.mp4", VISIBLE, sound=True)
     return tmp_path / "ir.mp4", tmp_path / "vis.mp4"
 
 
 @pytest.fixture
 def folders(tmp_path):
     for number in range(1, 7):
-        write_picture(tmp_path / f"ir/{number:03}.png", INFRARED[number - 1])
-        write_picture(tmp_path / f"vi/{number:03}.png", VISIBLE[number - 1])
+        write_image(tmp_path / f"ir/{number:03}.png", INFRARED[number - 1])
+        write_image(tmp_path / f"vi/{number:03}.png", VISIBLE[number - 1])
     return tmp_path / "ir", tmp_path / "vi"
 
 
 def grey(frame):
-    return frame.picture.astype(float) @ (0.299, 0.587, 0.114)
+    return frame.image.astype(float) @ (0.299, 0.587, 0.114)
 
 
-def test_two_films_into_one(emma, films, tmp_path):
+def test_two_videos_into_one(emma, videos, tmp_path):
     out = tmp_path / "made" / "fused.mp4"
-    said = emma(*films, "-o", out)
+    said = emma(*videos, "-o", out)
     assert "Fused 12 frames" in said
     assert "frames a second" in said
     fused = VideoFile(out)
-    assert (fused.rate, fused.time_base) == (25, VideoFile(films[1]).time_base)
+    assert (fused.rate, fused.time_base) == (25, VideoFile(videos[1]).time_base)
     frames = list(fused)
-    assert [frame.time for frame in frames] == [frame.time for frame in VideoFile(films[1])]
+    assert [frame.time for frame in frames] == [frame.time for frame in VideoFile(videos[1])]
     for number, frame in enumerate(frames):
         assert np.abs(grey(frame) - INFRARED[number // 2]).mean() < 6  # paired by time
     # the colour is the visible's: its green stands out of its blue as before
-    chroma = np.mean([f.picture[..., 1].astype(float) - f.picture[..., 2] for f in frames])
+    chroma = np.mean([f.image[..., 1].astype(float) - f.image[..., 2] for f in frames])
     assert chroma == pytest.approx(
         np.mean([p[..., 1].astype(float) - p[..., 2] for p in VISIBLE]), abs=4
     )
     with av.open(str(out)) as container:
         assert container.streams.audio[0].codec_context.name == "aac"
-    record = read_film_record(out)
+    record = read_video_record(out)
     assert record["model"] == "small.safetensors"
     assert record["software"].startswith("emma-fusion")
     assert (record["infrared"]["name"], record["visible"]["name"]) == ("ir.mp4", "vis.mp4")
     assert [path.name for path in out.parent.iterdir()] == ["fused.mp4"]
 
 
-def test_nothing_is_replaced_without_being_told(emma, films, tmp_path):
+def test_nothing_is_replaced_without_being_told(emma, videos, tmp_path):
     out = tmp_path / "fused.mp4"
     out.write_text("precious")
-    assert "--overwrite" in emma(*films, "-o", out, code=2)
+    assert "--overwrite" in emma(*videos, "-o", out, code=2)
     assert out.read_text() == "precious"
-    assert "one of the two inputs" in emma(*films, "-o", films[1], "--overwrite", code=2)
-    emma(*films, "-o", out, "--overwrite", "--frames", 2)
+    assert "one of the two inputs" in emma(*videos, "-o", videos[1], "--overwrite", code=2)
+    emma(*videos, "-o", out, "--overwrite", "--frames", 2)
     assert len(list(VideoFile(out))) == 2
 
 
 @pytest.mark.parametrize(
     ("layout", "width"), [("fused", 96), ("side-by-side", 288), ("picture-in-picture", 96)]
 )
-def test_layouts(emma, films, tmp_path, layout, width):
+def test_layouts(emma, videos, tmp_path, layout, width):
     out = tmp_path / "fused.mkv"
-    emma(*films, "-o", out, "--layout", layout, "--frames", 3)
+    emma(*videos, "-o", out, "--layout", layout, "--frames", 3)
     frames = list(VideoFile(out))
     assert len(frames) == 3
-    assert frames[0].picture.shape == (64, width, 3)
-    assert read_film_record(out)["layout"] == layout
+    assert frames[0].image.shape == (64, width, 3)
+    assert read_video_record(out)["layout"] == layout
 
 
-def test_turned_films_come_out_upright(emma, films, tmp_path):
-    for path in films:
-        write_film(path, VISIBLE, turn=90)
-    emma(*films, "-o", tmp_path / "out.mp4", "--frames", 2)
+def test_turned_videos_come_out_upright(emma, videos, tmp_path):
+    for path in videos:
+        write_video(path, VISIBLE, turn=90)
+    emma(*videos, "-o", tmp_path / "out.mp4", "--frames", 2)
     frame = next(iter(VideoFile(tmp_path / "out.mp4")))
-    assert frame.picture.shape == (96, 64, 3)
-    assert np.abs(frame.picture.astype(float) - np.rot90(VISIBLE[0])).mean() < 6
+    assert frame.image.shape == (96, 64, 3)
+    assert np.abs(frame.image.astype(float) - np.rot90(VISIBLE[0])).mean() < 6
 
 
-def test_a_palette(emma, films, tmp_path):
-    emma(*films, "-o", tmp_path / "out.mp4", "--palette", "inferno", "--frames", 2)
+def test_a_palette(emma, videos, tmp_path):
+    emma(*videos, "-o", tmp_path / "out.mp4", "--palette", "inferno", "--frames", 2)
     frame = next(iter(VideoFile(tmp_path / "out.mp4")))
     assert np.abs(grey(frame) - INFRARED[0]).mean() < 6
-    red, blue = frame.picture[8:24, 8:20, 0].astype(int), frame.picture[8:24, 8:20, 2]
+    red, blue = frame.image[8:24, 8:20, 0].astype(int), frame.image[8:24, 8:20, 2]
     assert (red - blue).mean() > 60  # warm where it is warm
 
 
-def test_a_film_becomes_a_folder_of_frames(emma, films, tmp_path):
-    emma(*films, "-o", tmp_path / "frames", "--contrast", "stretch")
+def test_a_video_becomes_a_folder_of_frames(emma, videos, tmp_path):
+    emma(*videos, "-o", tmp_path / "frames", "--contrast", "stretch")
     names = sorted(path.name for path in (tmp_path / "frames").iterdir())
     assert names == [f"{n:06}.png" for n in range(1, 13)]
     assert read_record(tmp_path / "frames/000003.png")["contrast"] == "stretch"
-    assert "holds pictures" in emma(*films, "-o", tmp_path / "frames", code=2)
-    said = emma(*films, "-o", tmp_path / "frames", "--overwrite", "--frames", 4)
-    assert "8 other pictures" in said
+    assert "holds images" in emma(*videos, "-o", tmp_path / "frames", code=2)
+    said = emma(*videos, "-o", tmp_path / "frames", "--overwrite", "--frames", 4)
+    assert "8 other images" in said
 
 
-def test_folders_are_films_where_told(emma, folders, tmp_path):
+def test_folders_are_videos_where_told(emma, folders, tmp_path):
     emma(*folders, "-o", tmp_path / "a.mp4", "--rate", "10")
     fused = VideoFile(tmp_path / "a.mp4")
     assert (fused.rate, len(list(fused))) == (10, 6)
@@ -145,9 +145,9 @@ def test_folders_are_films_where_told(emma, folders, tmp_path):
     assert sorted(p.name for p in (tmp_path / "b").iterdir()) == [
         f"{n:03}.png" for n in range(1, 7)
     ]
-    fused = read_picture(tmp_path / "b/002.png").astype(float) @ (0.299, 0.587, 0.114)
+    fused = read_image(tmp_path / "b/002.png").astype(float) @ (0.299, 0.587, 0.114)
     assert np.abs(fused - INFRARED[1]).mean() < 2
-    emma(*folders, "-o", tmp_path / "c")  # and without: pictures, one by one
+    emma(*folders, "-o", tmp_path / "c")  # and without: images, one by one
     assert "layout" in read_record(tmp_path / "b/002.png")
     assert "layout" not in read_record(tmp_path / "c/002.png")
 
@@ -155,38 +155,38 @@ def test_folders_are_films_where_told(emma, folders, tmp_path):
 def test_a_missing_frame_of_a_folder_does_not_shift_the_others(emma, folders, tmp_path):
     (folders[0] / "003.png").unlink()
     emma(*folders, "-o", tmp_path / "out", "--video")
-    fused = read_picture(tmp_path / "out/005.png").astype(float) @ (0.299, 0.587, 0.114)
+    fused = read_image(tmp_path / "out/005.png").astype(float) @ (0.299, 0.587, 0.114)
     assert np.abs(fused - INFRARED[4]).mean() < 2
 
 
-def test_a_film_and_a_folder(emma, films, folders, tmp_path):
-    said = emma(folders[0], films[1], "-o", tmp_path / "out.mp4")
+def test_a_video_and_a_folder(emma, videos, folders, tmp_path):
+    said = emma(folders[0], videos[1], "-o", tmp_path / "out.mp4")
     assert "Left out: 5 visible frames" in said  # six frames at 25 a second, and one for its time
     assert len(list(VideoFile(tmp_path / "out.mp4"))) == 7
 
 
-def test_an_offset(emma, films, tmp_path):
-    emma(*films, "-o", tmp_path / "out.mp4", "--offset", "0.16")
+def test_an_offset(emma, videos, tmp_path):
+    emma(*videos, "-o", tmp_path / "out.mp4", "--offset", "0.16")
     frames = list(VideoFile(tmp_path / "out.mp4"))
     assert float(frames[0].time) == pytest.approx(0.08)  # within one infrared frame's time
     assert np.abs(grey(frames[2]) - INFRARED[0]).mean() < 6
     assert np.abs(grey(frames[4]) - INFRARED[1]).mean() < 6
-    assert "no time in common" in emma(*films, "-o", tmp_path / "x.mp4", "--offset", "9", code=2)
+    assert "no time in common" in emma(*videos, "-o", tmp_path / "x.mp4", "--offset", "9", code=2)
     assert not (tmp_path / "x.mp4").exists()
 
 
-def test_damage_is_bridged_and_reported(emma, films, tmp_path):
-    write_film(films[1], VISIBLE, options={"g": "1", "bf": "0"})
-    damage(films[1], [4, 5])
-    said = emma(*films, "-o", tmp_path / "out.mp4")
+def test_damage_is_bridged_and_reported(emma, videos, tmp_path):
+    write_video(videos[1], VISIBLE, options={"g": "1", "bf": "0"})
+    damage(videos[1], [4, 5])
+    said = emma(*videos, "-o", tmp_path / "out.mp4")
     assert "Damaged: 2 visible frames" in said
     assert "0.16, 0.20 s" in said
     assert len(list(VideoFile(tmp_path / "out.mp4"))) == 12
 
 
-def test_thermal_counts_have_a_range_that_is_held(emma, films, tmp_path):
+def test_thermal_counts_have_a_range_that_is_held(emma, videos, tmp_path):
     counts = [np.rint(7000 + 5.0 * p).astype(np.uint16) for p in INFRARED]
-    write_film(
+    write_video(
         tmp_path / "ir.mkv",
         counts,
         rate=Fraction(25, 2),
@@ -194,8 +194,8 @@ def test_thermal_counts_have_a_range_that_is_held(emma, films, tmp_path):
         pix_fmt="gray16le",
         options={},
     )
-    emma(tmp_path / "ir.mkv", films[1], "-o", tmp_path / "out.mp4", "--mend", "dead-pixels")
-    record = read_film_record(tmp_path / "out.mp4")["infrared"]
+    emma(tmp_path / "ir.mkv", videos[1], "-o", tmp_path / "out.mp4", "--mend", "dead-pixels")
+    record = read_video_record(tmp_path / "out.mp4")["infrared"]
     assert record["rule"] == "auto, held"
     assert record["range"][0] > 7000
     assert record["mended"] == "dead-pixels"
@@ -206,34 +206,34 @@ def test_thermal_counts_have_a_range_that_is_held(emma, films, tmp_path):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--protocol", "paper"], "for pictures"),
+        (["--protocol", "paper"], "for images"),
         (["--infrared-range", "folder"], "for folders"),
         (["--depth", "16"], "8 bit"),
         (["--rate", "10"], "their own rate"),
         (["-o", "out.wmv"], "mp4, m4v"),
-        (["-o", "out.png"], "is a picture"),
+        (["-o", "out.png"], "is an image"),
     ],
 )
-def test_options_that_do_not_fit(emma, films, tmp_path, monkeypatch, options, sentence):
+def test_options_that_do_not_fit(emma, videos, tmp_path, monkeypatch, options, sentence):
     monkeypatch.chdir(tmp_path)
     output = [] if "-o" in options else ["-o", "out.mp4"]
-    assert sentence in emma(*films, *output, *options, code=2)
+    assert sentence in emma(*videos, *output, *options, code=2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ir.mp4", "vis.mp4"]
 
 
-def test_options_of_films_for_pictures_and_a_missing_extra(emma, films, tmp_path, monkeypatch):
-    write_picture(tmp_path / "a.png", VISIBLE[0])
+def test_options_of_videos_for_images_and_a_missing_extra(emma, videos, tmp_path, monkeypatch):
+    write_image(tmp_path / "a.png", VISIBLE[0])
     pair = [tmp_path / "a.png"] * 2
-    assert "are for films" in emma(
+    assert "are for videos" in emma(
         *pair, "-o", tmp_path / "b.png", "--layout", "side-by-side", code=2
     )
-    assert "no video file" in emma(pair[0], films[1], "-o", tmp_path / "b.mp4", code=2)
-    write_film(tmp_path / "small.mp4", [p[:32] for p in VISIBLE])
-    said = emma(films[0], tmp_path / "small.mp4", "-o", tmp_path / "b.mp4", code=2)
+    assert "no video file" in emma(pair[0], videos[1], "-o", tmp_path / "b.mp4", code=2)
+    write_video(tmp_path / "small.mp4", [p[:32] for p in VISIBLE])
+    said = emma(videos[0], tmp_path / "small.mp4", "-o", tmp_path / "b.mp4", code=2)
     assert "ir.mp4 is 96x64" in said
     assert not (tmp_path / "b.mp4").exists()
-    monkeypatch.setattr("emma_fusion.media.video.frames.find_spec", lambda name: None)
-    assert "emma-fusion[video]" in emma(*films, "-o", tmp_path / "b.mp4", code=2)
+    monkeypatch.setattr("emma_fusion.video.frames.find_spec", lambda name: None)
+    assert "emma-fusion[video]" in emma(*videos, "-o", tmp_path / "b.mp4", code=2)
 
 
 def test_the_mean_of_a_still_noisy_scene_is_steady(tmp_path, capfd):
@@ -243,16 +243,16 @@ def test_the_mean_of_a_still_noisy_scene_is_steady(tmp_path, capfd):
         small = cv2.resize(scene, (72, 48), interpolation=cv2.INTER_AREA).astype(float)
         for number in range(8):
             noisy = np.clip(small + rng.normal(0, 6, small.shape), 0, 255).astype(np.uint8)
-            write_picture(tmp_path / name / f"{number}.png", noisy)
+            write_image(tmp_path / name / f"{number}.png", noisy)
     frames = [tmp_path / "ir", tmp_path / "vi"]
     with pytest.raises(SystemExit) as end:
         main(["fuse", *map(str, frames), "-o", str(tmp_path / "out"), "--video", "--rate", "25"])
     assert not end.value.code
-    means = [read_picture(tmp_path / f"out/{n}.png").mean() for n in range(8)]
+    means = [read_image(tmp_path / f"out/{n}.png").mean() for n in range(8)]
     assert max(means) - min(means) < 0.5
     with pytest.raises(SystemExit):
         main(["fuse", *map(str, frames), "-o", str(tmp_path / "each")])
-    each = [read_picture(tmp_path / f"each/{n}.png").mean() for n in range(8)]
+    each = [read_image(tmp_path / f"each/{n}.png").mean() for n in range(8)]
     assert max(means) - min(means) < 0.4 * (max(each) - min(each))
 
 
@@ -260,20 +260,20 @@ def test_the_mean_of_a_still_noisy_scene_is_steady(tmp_path, capfd):
 
 
 class Files:
-    """A camera that gives pictures as fast as they are asked for, and then none."""
+    """A camera that gives images as fast as they are asked for, and then none."""
 
-    def __init__(self, pictures):
-        self.pictures = list(pictures)
+    def __init__(self, images):
+        self.images = list(images)
 
     def isOpened(self):
-        return bool(self.pictures)
+        return bool(self.images)
 
     def read(self):
         time.sleep(0.01)
-        return (True, self.pictures.pop(0)) if self.pictures else (False, None)
+        return (True, self.images.pop(0)) if self.images else (False, None)
 
     def release(self):
-        self.pictures = []
+        self.images = []
 
 
 def test_a_live_pair(emma, tmp_path, monkeypatch):
@@ -292,7 +292,7 @@ def test_a_live_pair(emma, tmp_path, monkeypatch):
     )
 
 
-def test_ctrl_c_is_the_end_of_a_live_film(emma, tmp_path, monkeypatch):
+def test_ctrl_c_is_the_end_of_a_live_video(emma, tmp_path, monkeypatch):
     cameras = {"0": Files(INFRARED * 100), "1": Files(VISIBLE * 100)}
     monkeypatch.setattr(video, "Camera", lambda name: live.Camera(name, cameras.__getitem__))
 
@@ -309,19 +309,19 @@ def test_ctrl_c_is_the_end_of_a_live_film(emma, tmp_path, monkeypatch):
     assert len(list(VideoFile(tmp_path / "a.mp4"))) == 3
 
 
-def test_a_window_where_there_is_one(emma, films, tmp_path, monkeypatch):
+def test_a_window_where_there_is_one(emma, videos, tmp_path, monkeypatch):
     shown = []
 
     def refuse(*arguments):
         raise cv2.error("no windows")
 
     monkeypatch.setattr(cv2, "namedWindow", refuse)
-    assert "Leave out --show" in emma(*films, "-o", tmp_path / "a.mp4", "--show", code=2)
+    assert "Leave out --show" in emma(*videos, "-o", tmp_path / "a.mp4", "--show", code=2)
     assert not (tmp_path / "a.mp4").exists()
     monkeypatch.setattr(cv2, "namedWindow", lambda title: None)
-    monkeypatch.setattr(cv2, "imshow", lambda title, picture: shown.append(picture))
+    monkeypatch.setattr(cv2, "imshow", lambda title, image: shown.append(image))
     monkeypatch.setattr(cv2, "waitKey", lambda delay: ord("q") if len(shown) == 5 else -1)
-    emma(*films, "-o", tmp_path / "a.mp4", "--show")
+    emma(*videos, "-o", tmp_path / "a.mp4", "--show")
     assert len(shown) == len(list(VideoFile(tmp_path / "a.mp4"))) == 5
     assert shown[0].shape == (64, 96, 3)
 
@@ -344,8 +344,8 @@ main(sys.argv[1:])
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_an_interrupted_film_plays(films, model, tmp_path):
-    write_film(tmp_path / "long.mp4", VISIBLE * 50)
+def test_an_interrupted_video_plays(videos, model, tmp_path):
+    write_video(tmp_path / "long.mp4", VISIBLE * 50)
     inputs = [tmp_path / "long.mp4"] * 2
     command = ["fuse", *inputs, "-o", tmp_path / "out.mp4", "--model", model]
     process = subprocess.Popen(
@@ -364,7 +364,7 @@ def test_an_interrupted_film_plays(films, model, tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_an_interrupted_folder_keeps_its_frames(emma, films, tmp_path, monkeypatch):
+def test_an_interrupted_folder_keeps_its_frames(emma, videos, tmp_path, monkeypatch):
     def fuse_then_stop(self, pair, progress=None):
         if stops.pop():
             os.kill(os.getpid(), signal.SIGINT)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from emma_fusion.cli import main
-from emma_fusion.media.rasters import read_picture, write_picture
+from emma_fusion.images.raster import read_image, write_image
 from emma_fusion.pair import luminance
-from films import picture, write_film
+from videos import image, write_video
 
 
 def emma(capsys, *arguments):
@@ -20,8 +20,8 @@ def emma(capsys, *arguments):
 @pytest.fixture
 def two(tmp_path):
     i, v = tmp_path / "i.png", tmp_path / "v.png"
-    write_picture(i, np.tile(np.linspace(0, 255, 24).astype(np.uint8), (16, 1)))
-    write_picture(v, np.full((16, 24), 90, np.uint8))
+    write_image(i, np.tile(np.linspace(0, 255, 24).astype(np.uint8), (16, 1)))
+    write_image(v, np.full((16, 24), 90, np.uint8))
     return i, v
 
 
@@ -36,21 +36,21 @@ def test_info_for_people_and_programs(two, capsys):
 
 
 def test_info_of_two_sizes(two, capsys, tmp_path):
-    write_picture(tmp_path / "other.png", np.zeros((9, 9), np.uint8))
+    write_image(tmp_path / "other.png", np.zeros((9, 9), np.uint8))
     code, out, err = emma(capsys, "info", two[0], tmp_path / "other.png")
     assert (code, out) == (2, "")
     assert "of one size" in err
 
 
-def test_info_of_films(capsys, tmp_path):
-    films = tmp_path / "ir.mkv", tmp_path / "vis.mp4"
+def test_info_of_videos(capsys, tmp_path):
+    videos = tmp_path / "ir.mkv", tmp_path / "vis.mp4"
     counts = [np.full((32, 48), 7000, np.uint16)] * 4
-    write_film(films[0], counts, rate=10, codec="ffv1", pix_fmt="gray16le", options={})
-    write_film(films[1], [picture(number, (32, 48)) for number in range(5)])
-    code, out, _ = emma(capsys, "info", *films)
+    write_video(videos[0], counts, rate=10, codec="ffv1", pix_fmt="gray16le", options={})
+    write_video(videos[1], [image(number, (32, 48)) for number in range(5)])
+    code, out, _ = emma(capsys, "info", *videos)
     assert code == 0
     assert "48x32 pixels, uint16, 10.0 frames a second" in out
-    facts = json.loads(emma(capsys, "info", *films, "--json")[1])
+    facts = json.loads(emma(capsys, "info", *videos, "--json")[1])
     assert facts["visible"] | {"name": ""} == {
         "name": "",
         "width": 48,
@@ -60,8 +60,8 @@ def test_info_of_films(capsys, tmp_path):
         "frames": 5,
         "seconds": 0.2,
     }
-    write_film(films[1], [picture(0)])
-    code, _, err = emma(capsys, "info", *films)
+    write_video(videos[1], [image(0)])
+    code, _, err = emma(capsys, "info", *videos)
     assert code == 2
     assert "of one size" in err
 
@@ -81,7 +81,7 @@ def test_palette_gives_colour_and_keeps_the_luminance(two, capsys, tmp_path):
     plain, coloured = tmp_path / "plain.png", tmp_path / "coloured.png"
     assert emma(capsys, "fuse", *two, "-o", plain)[0] == 0
     assert emma(capsys, "fuse", *two, "-o", coloured, "--palette", "inferno")[0] == 0
-    grey, rgb = read_picture(plain), read_picture(coloured)
+    grey, rgb = read_image(plain), read_image(coloured)
     assert rgb.shape == (16, 24, 3)
     assert np.ptp(rgb.astype(int), axis=2).max() > 40
     assert np.abs(luminance(rgb.astype(np.float32)) - grey).max() <= 2

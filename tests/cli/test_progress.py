@@ -1,4 +1,4 @@
-"""The bar of verbs of many pictures."""
+"""The bar of verbs of many images."""
 
 import io
 import os
@@ -27,7 +27,7 @@ def test_a_bar_is_for_terminals_only(monkeypatch, stream, shown):
 
 
 def test_a_bar_is_drawn_while_stderr_is_collected(monkeypatch):
-    """As `media.rasters` collects it while another thread decodes a picture."""
+    """As `images.raster` collects it while another thread decodes an image."""
     main, side = os.openpty()
     monkeypatch.setenv("TERM", "xterm")
     with open(side, "w") as terminal:

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from emma_fusion import Sensor, models
-from emma_fusion.bench.sensing import score_sensing
 from emma_fusion.cli import main
-from emma_fusion.media.rasters import read_picture, write_picture
-from emma_fusion.media.records import read_record
+from emma_fusion.experiments.sensing import score_sensing
+from emma_fusion.images.raster import read_image, write_image
+from emma_fusion.images.record import read_record
 from emma_fusion.networks.sensing import SensingUNet
 from emma_fusion.networks.weights import save_weights
 
@@ -56,21 +56,21 @@ def refused(emma):
     return run
 
 
-def picture(path, shape=(20, 30), dtype=np.uint8):
-    write_picture(path, RNG.integers(0, np.iinfo(dtype).max, shape, dtype))
+def image(path, shape=(20, 30), dtype=np.uint8):
+    write_image(path, RNG.integers(0, np.iinfo(dtype).max, shape, dtype))
     return path
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """Fused pictures of three kinds, and pairs that two of them were made of."""
-    picture(tmp_path / "fused" / "a.png")
-    picture(tmp_path / "fused" / "b.jpg", (21, 30, 3))
-    picture(tmp_path / "fused" / "c.tif", dtype=np.uint16)
+    """Fused images of three kinds, and pairs that two of them were made of."""
+    image(tmp_path / "fused" / "a.png")
+    image(tmp_path / "fused" / "b.jpg", (21, 30, 3))
+    image(tmp_path / "fused" / "c.tif", dtype=np.uint16)
     for side, channels in (("ir", ()), ("vi", (3,))):
-        picture(tmp_path / side / "a.png", (20, 30, *channels))
-        picture(tmp_path / side / "b.png", (21, 30, *channels))
-        picture(tmp_path / side / "d.png")
+        image(tmp_path / side / "a.png", (20, 30, *channels))
+        image(tmp_path / side / "b.png", (21, 30, *channels))
+        image(tmp_path / side / "d.png")
     return tmp_path
 
 
@@ -78,10 +78,10 @@ def test_a_file(emma, folder, model):
     code, out, err = emma(folder / "fused" / "b.jpg", "-o", folder / "out")
     assert (code, out) == (0, "")
     assert "Sensed 1 of 1" in err
-    expected = Sensor.from_pretrained(model)(read_picture(folder / "fused" / "b.jpg"))
+    expected = Sensor.from_pretrained(model)(read_image(folder / "fused" / "b.jpg"))
     for side, wanted in zip(("infrared", "visible"), expected, strict=True):
         path = folder / "out" / side / "b.png"
-        np.testing.assert_array_equal(read_picture(path), wanted)
+        np.testing.assert_array_equal(read_image(path), wanted)
         record = read_record(path)
         assert (record["sensed"], record["of"], record["model"]) == (side, "b.jpg", "small")
     assert not np.array_equal(*expected)
@@ -97,16 +97,16 @@ def test_a_folder_goes_on_past_a_bad_file_and_skips_what_is_there(emma, folder):
     assert code == 2
     assert "Failed b: " in err
     assert sorted(p.name for p in (folder / "out" / "visible").iterdir()) == ["a.png", "c.png"]
-    assert read_picture(folder / "out" / "infrared" / "c.png").dtype == np.uint16
-    picture(folder / "fused" / "b.jpg")
+    assert read_image(folder / "out" / "infrared" / "c.png").dtype == np.uint16
+    image(folder / "fused" / "b.jpg")
     marked = folder / "out" / "infrared" / "a.png"
-    write_picture(marked, np.zeros((5, 5), np.uint8))
+    write_image(marked, np.zeros((5, 5), np.uint8))
     code, _, err = emma(folder / "fused", "-o", folder / "out")
     assert code == 0
     assert "Skipped 2 that exist" in err
-    assert read_picture(marked).shape == (5, 5)
+    assert read_image(marked).shape == (5, 5)
     assert emma(folder / "fused", "-o", folder / "out", "--overwrite")[0] == 0
-    assert read_picture(marked).shape == (20, 30)
+    assert read_image(marked).shape == (20, 30)
 
 
 def test_one_of_the_two_is_not_enough_to_skip(emma, folder):
@@ -123,12 +123,12 @@ def test_scores_of_what_was_written(emma, folder):
     assert "c.tif" in err
     report = json.loads(out)
     assert report["count"] == 2
-    sensed = [read_picture(folder / "out" / side / "a.png") for side in ("infrared", "visible")]
-    fused, infrared = (read_picture(folder / name / "a.png") for name in ("fused", "ir"))
+    sensed = [read_image(folder / "out" / side / "a.png") for side in ("infrared", "visible")]
+    fused, infrared = (read_image(folder / name / "a.png") for name in ("fused", "ir"))
     found = score_sensing(sensed, fused, (infrared, infrared))
-    for name, values in report["pictures"]["a"].items():
+    for name, values in report["images"]["a"].items():
         assert values["infrared"] == pytest.approx(found[name]["infrared"], rel=1e-6)
-        both = [report["pictures"][stem][name]["visible"]["SSIM"] for stem in "ab"]
+        both = [report["images"][stem][name]["visible"]["SSIM"] for stem in "ab"]
         assert report["mean"][name]["visible"]["SSIM"] == pytest.approx(np.mean(both))
     # What is there already is scored without being made again.
     again = emma(folder / "fused", "-o", folder / "out", *sources, "--json")
@@ -136,9 +136,9 @@ def test_scores_of_what_was_written(emma, folder):
     assert "A_v(f)" in emma(folder / "fused", "-o", folder / "out", *sources)[1]
 
 
-def test_sources_of_another_size_are_a_failure_of_that_picture(emma, folder):
+def test_sources_of_another_size_are_a_failure_of_that_image(emma, folder):
     for side in ("ir", "vi"):
-        picture(folder / side / "b.png", (22, 30))
+        image(folder / side / "b.png", (22, 30))
     sources = ("--sources", folder / "ir", folder / "vi")
     code, out, err = emma(folder / "fused", "-o", folder / "out", *sources, "--json")
     assert code == 1
@@ -150,7 +150,7 @@ def test_sources_of_another_size_are_a_failure_of_that_picture(emma, folder):
 def test_bad_input(refused, folder):
     fused, out = folder / "fused", folder / "out"
     assert "does not exist" in refused(folder / "none", "-o", out)
-    assert "holds no pictures" in refused(folder, "-o", out)
+    assert "holds no images" in refused(folder, "-o", out)
     assert "--sources" in refused(fused, "-o", out, "--json")
     assert "is a file" in refused(fused, "-o", fused / "a.png")
     mixed = ("--sources", folder / "ir" / "a.png", folder / "vi")
@@ -159,7 +159,7 @@ def test_bad_input(refused, folder):
 
 
 def test_no_source_of_any_name(refused, folder):
-    picture(folder / "other" / "z.png")
+    image(folder / "other" / "z.png")
     said = refused(
         folder / "other", "-o", folder / "out", "--sources", folder / "ir", folder / "vi"
     )
@@ -167,6 +167,6 @@ def test_no_source_of_any_name(refused, folder):
 
 
 def test_an_input_is_never_replaced(refused, folder):
-    picture(folder / "infrared" / "a.png")
+    image(folder / "infrared" / "a.png")
     said = refused(folder / "infrared", "-o", folder, "--overwrite")
     assert "one of the inputs" in said

@@ -52,7 +52,7 @@ def test_a_stopped_cell_goes_on_as_if_it_had_not_been_stopped(root, tmp_path):
     )
     assert seen == [5, 6]
     assert str(resumed[0].values) == str(whole[0].values)  # some are NaN
-    assert resumed[0].pictures == whole[0].pictures
+    assert resumed[0].images == whole[0].images
     logs = [
         list(csv.DictReader((tmp_path / name / "cells/stacked/seed-3/log.csv").open()))
         for name in ("whole", "stopped")
@@ -61,7 +61,7 @@ def test_a_stopped_cell_goes_on_as_if_it_had_not_been_stopped(root, tmp_path):
     assert not list(tmp_path.rglob("checkpoint.pt"))
 
 
-def test_finished_cells_are_kept_until_their_pictures_change(root, tmp_path):
+def test_finished_cells_are_kept_until_their_images_change(root, tmp_path):
     experiment, dataset = begun(root)
     kinds = [source_kind("visible", True), source_kind("infrared", True)]
     first = []
@@ -82,7 +82,7 @@ def test_finished_cells_are_kept_until_their_pictures_change(root, tmp_path):
         ("infrared", 1),
     ]
     again = []
-    changed = [Kind("visible", True, stamp="other pictures"), kinds[1]]
+    changed = [Kind("visible", True, stamp="other images"), kinds[1]]
     compare(experiment, dataset, changed, tmp_path, lambda cell, *_: again.append(cell))
     assert [cell and cell.kind for cell in again] == ["visible", None, "visible", None]
 
@@ -117,11 +117,11 @@ def test_a_loss_that_is_no_number_stops_with_a_sentence(root, tmp_path):
 def test_detection_goes_the_same_way(tmp_path):
     root = made.m3fd(tmp_path)
     run = {"device": "cpu", "workers": 1, "keep_weights": True}
-    parts = {"seeds": [0], "run": run, "pictures": {"size": [64, 64], "zoom": [1, 1.5]}}
+    parts = {"seeds": [0], "run": run, "images": {"size": [64, 64], "zoom": [1, 1.5]}}
     experiment, dataset = begun(root, "m3fd", "rtdetr", **parts)
     (cell,) = compare(experiment, dataset, [source_kind("visible", True)], tmp_path / "out")
     assert list(cell.values)[:3] == ["mAP@0.5", "mAP@0.5:0.95", "AP People"]
-    assert cell.pictures == {}
+    assert cell.images == {}
     assert len(read_found(cell, dataset.test[1].stem).corners) > 0
     assert (cell.folder / "network" / "model.safetensors").is_file()
 
@@ -139,7 +139,7 @@ class Doubled:
         return fuse
 
 
-def test_fused_pictures_are_made_once_and_anew_for_a_new_method(root, tmp_path):
+def test_fused_images_are_made_once_and_anew_for_a_new_method(root, tmp_path):
     dataset, method = open_dataset("msrs", root), Doubled()
     kind = fused_kind(method, dataset, False, tmp_path)
     assert method.calls == 6

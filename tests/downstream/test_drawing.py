@@ -9,7 +9,7 @@ GREY = np.full((40, 60, 1), 100, np.uint8)
 
 
 def test_a_mask_colours_its_classes_and_not_the_background():
-    mask = np.zeros((20, 30), np.uint8)  # of half the picture's size
+    mask = np.zeros((20, 30), np.uint8)  # of half the image's size
     mask[:, 10:20], mask[:, 20:] = 1, 255
     drawn = draw(GREY, mask, ("soil", "crop"))
     assert (drawn[:, :20] == 100).all()

@@ -44,14 +44,14 @@ def test_a_wrong_file_of_boxes_is_named(name, text, told, tmp_path):
     assert str(tmp_path / name) in str(error.value)
 
 
-def test_a_picture_without_objects(tmp_path):
+def test_an_image_without_objects(tmp_path):
     (tmp_path / "a.txt").write_text("\n")
     boxes = read_boxes(tmp_path / "a.txt", ("person",))
     assert len(boxes) == 0
     assert boxes.corners.shape == (0, 4)
 
 
-def test_boxes_outside_the_picture_are_cut_or_left_out():
+def test_boxes_outside_the_image_are_cut_or_left_out():
     boxes = Boxes.of([[0.5, 0.5, 1.5, 1.5], [1.2, 0, 1.4, 1], [0, 0, 1, 0]], [0, 1, 2], [1, 2, 3])
     assert boxes.corners.tolist() == [[0.5, 0.5, 1, 1]]
     assert boxes.classes.tolist() == [0]

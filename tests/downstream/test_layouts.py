@@ -58,7 +58,7 @@ def test_what_is_missing_is_said_and_left_out(tmp_path):
     told = "\n".join(dataset.missing)
     assert "1 times the label" in told
     assert "00001N" in told
-    assert "1 times the visible picture" in told
+    assert "1 times the visible image" in told
     assert "00002D" in told
     assert "published are 1083 and 361" in told
 

@@ -26,16 +26,16 @@ def test_iou_by_hand():
     assert measured.values["IoU crop"] == pytest.approx(2 / 3)
     assert math.isnan(measured.values["IoU weed"])
     assert measured.values["mIoU"] == pytest.approx((4 / 5 + 2 / 3) / 2)
-    assert measured.pictures == {"a": pytest.approx(measured.values["mIoU"])}
+    assert measured.images == {"a": pytest.approx(measured.values["mIoU"])}
 
 
-def test_iou_is_over_all_pixels_and_each_pictures_over_its_own():
+def test_iou_is_over_all_pixels_and_each_images_over_its_own():
     truth = [np.uint8([[1, 1, 1, 1]]), np.uint8([[0, 1, 0, 0]])]
     found = [np.uint8([[1, 1, 1, 1]]), np.uint8([[1, 1, 0, 0]])]
     measured = segmentation("soil", "crop").measure(["a", "b"], found, truth)
     assert measured.values["IoU crop"] == pytest.approx(5 / 6)
     assert measured.values["IoU soil"] == pytest.approx(2 / 3)
-    assert measured.pictures == {"a": 1, "b": pytest.approx((1 / 2 + 2 / 3) / 2)}
+    assert measured.images == {"a": 1, "b": pytest.approx((1 / 2 + 2 / 3) / 2)}
 
 
 TRUTH = [
@@ -113,6 +113,6 @@ def test_the_likeliest_pairs_of_query_and_class_are_found():
 )
 def test_what_brightness_alone_tells(values, area):
     mask = np.repeat(np.uint8([[0, 1]]), 2, axis=0)
-    picture = np.zeros((2, 2, 1), np.uint8)
-    picture[:, 0, 0], picture[:, 1, 0] = values
-    assert told_by_brightness([(picture, mask)]) == pytest.approx(area)
+    image = np.zeros((2, 2, 1), np.uint8)
+    image[:, 0, 0], image[:, 1, 0] = values
+    assert told_by_brightness([(image, mask)]) == pytest.approx(area)

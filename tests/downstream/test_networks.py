@@ -22,22 +22,22 @@ def network(name, channels=1, **options):
 
 def batch(name, channels):
     generator = torch.Generator().manual_seed(0)
-    pictures = torch.rand(2, channels, *SIZE, generator=generator)
+    images = torch.rand(2, channels, *SIZE, generator=generator)
     if name in ("deeplab", "segformer"):
         masks = torch.randint(3, (2, *SIZE), generator=generator)
         masks[:, :8] = 255
-        return Segmentation(Dataset("", "segment", CLASSES)), pictures, list(masks)
+        return Segmentation(Dataset("", "segment", CLASSES)), images, list(masks)
     boxes = [Boxes.of([[0.1, 0.1, 0.5, 0.5], [0.4, 0.4, 0.9, 0.8]], [0, 2]), Boxes.of([], [])]
-    return Detection(Dataset("", "detect", CLASSES)), pictures, boxes
+    return Detection(Dataset("", "detect", CLASSES)), images, boxes
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
 def test_a_step_and_predictions(name, dtype):
     made = network(name, 2)
-    task, pictures, targets = batch(name, 2)
+    task, images, targets = batch(name, 2)
     with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
-        loss = task.loss(made, pictures, targets)
+        loss = task.loss(made, images, targets)
     loss.backward()
     assert torch.isfinite(loss)
     first = next(p for p in made.parameters() if p.ndim == 4)
@@ -46,7 +46,7 @@ def test_a_step_and_predictions(name, dtype):
     made.eval()
     truth = [t.numpy() if isinstance(t, torch.Tensor) else t for t in targets]
     with torch.no_grad():
-        found = task.predict(made, pictures, truth)
+        found = task.predict(made, images, truth)
     if isinstance(found[0], Boxes):
         assert 0 < len(found[0]) <= 100
         assert set(found[0].classes.tolist()) <= {0, 1, 2}
@@ -104,11 +104,11 @@ def test_what_is_wrong_is_said(tmp_path):
 
 
 def test_ignored_pixels_and_rare_classes_in_the_loss():
-    task, pictures, masks = batch("segformer", 1)
+    task, images, masks = batch("segformer", 1)
     made = network("segformer").eval()
-    whole = task.loss(made, pictures, masks)
+    whole = task.loss(made, images, masks)
     logits = torch.nn.functional.interpolate(
-        made(pixel_values=pictures).logits, size=SIZE, mode="bilinear"
+        made(pixel_values=images).logits, size=SIZE, mode="bilinear"
     )
     by_hand = torch.nn.functional.cross_entropy(
         logits[:, :, 8:], torch.stack(masks)[:, 8:], reduction="mean"
@@ -118,4 +118,4 @@ def test_ignored_pixels_and_rare_classes_in_the_loss():
     by_hand = torch.nn.functional.cross_entropy(
         logits, torch.stack(masks), weight=task.weights, ignore_index=255
     )
-    assert task.loss(made, pictures, masks).item() == pytest.approx(by_hand.item(), rel=1e-5)
+    assert task.loss(made, images, masks).item() == pytest.approx(by_hand.item(), rel=1e-5)

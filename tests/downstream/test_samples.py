@@ -1,10 +1,10 @@
-"""Windows and mirrorings treat picture, mask and boxes alike; seed and number decide them."""
+"""Windows and mirrorings treat image, mask and boxes alike; seed and number decide them."""
 
 import numpy as np
 import pytest
 import torch
 
-from emma_fusion.downstream.config import Pictures
+from emma_fusion.downstream.config import Images
 from emma_fusion.downstream.inputs import Kind
 from emma_fusion.downstream.labels import IGNORED, Boxes
 from emma_fusion.downstream.samples import (
@@ -30,32 +30,32 @@ class Fixed(Scenes):
 
 def object_scene(left, top, right, bottom):
     """A bright rectangle; its mask and its box say where it is."""
-    picture = np.zeros((64, 96, 1), np.uint8)
-    picture[top:bottom, left:right] = 200
-    mask = (picture[..., 0] > 0).astype(np.uint8)
+    image = np.zeros((64, 96, 1), np.uint8)
+    image[top:bottom, left:right] = 200
+    mask = (image[..., 0] > 0).astype(np.uint8)
     box = Boxes.of([[left / 96, top / 64, right / 96, bottom / 64]], [0])
-    return picture, mask, box
+    return image, mask, box
 
 
-def scale_of(pictures, seed):
+def scale_of(images, seed):
     """The zoom of the first sample."""
-    return abs(draw_window(pictures, np.random.default_rng((seed, 1, 0)))[0, 0])
+    return abs(draw_window(images, np.random.default_rng((seed, 1, 0)))[0, 0])
 
 
-PICTURES = Pictures(size=(64, 96), crop=(48, 48), zoom=(0.5, 2), flips="both")
+IMAGES = Images(size=(64, 96), crop=(48, 48), zoom=(0.5, 2), flips="both")
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_mask_and_box_follow_the_picture(seed):
-    picture, mask, box = object_scene(24, 16, 56, 40)
+def test_mask_and_box_follow_the_image(seed):
+    image, mask, box = object_scene(24, 16, 56, 40)
     one = Standard(np.float32([0]), np.float32([1]))
-    shown, masked = Samples(Fixed([(picture, mask)]), one, PICTURES, 1, seed)[0]
-    seen, moved = Samples(Fixed([(picture, box)]), one, PICTURES, 1, seed)[0]
+    shown, masked = Samples(Fixed([(image, mask)]), one, IMAGES, 1, seed)[0]
+    seen, moved = Samples(Fixed([(image, box)]), one, IMAGES, 1, seed)[0]
     assert torch.equal(shown, seen)
     bright = shown[0].numpy() > 100 / 255
     labelled = masked.numpy()
     assert ((labelled == 1) != bright).mean() < 0.03  # only along the edges
-    scene_area = 32 * 24 * scale_of(PICTURES, seed) ** 2
+    scene_area = 32 * 24 * scale_of(IMAGES, seed) ** 2
     if bright.sum() < 0.2 * scene_area:
         assert len(moved) == 0
     elif bright.sum() > 0.3 * scene_area:
@@ -64,11 +64,11 @@ def test_mask_and_box_follow_the_picture(seed):
         assert moved.corners[0] * 48 == pytest.approx(found, abs=1.01)
 
 
-def test_what_lies_outside_of_the_picture_is_mean_and_ignored():
-    picture, mask, _ = object_scene(0, 0, 96, 64)
+def test_what_lies_outside_of_the_image_is_mean_and_ignored():
+    image, mask, _ = object_scene(0, 0, 96, 64)
     standard = Standard(np.float32([0.4]), np.float32([0.1]))
-    wide = Pictures(size=(64, 96), crop=(96, 96), flips="none")
-    shown, masked = Samples(Fixed([(picture, mask)]), standard, wide, 1, 0)[0]
+    wide = Images(size=(64, 96), crop=(96, 96), flips="none")
+    shown, masked = Samples(Fixed([(image, mask)]), standard, wide, 1, 0)[0]
     outside = masked == IGNORED
     assert outside.sum() == 32 * 96
     assert shown[0][outside].abs().median() < 0.05  # but for the row that the frame goes through
@@ -79,7 +79,7 @@ def test_samples_depend_on_seed_and_number_alone():
     items = [object_scene(8 * k, 8, 8 * k + 30, 50)[:2] for k in range(4)]
     standard = Standard.of(Fixed(items))
     samples, again, other = (
-        Samples(Fixed(items), standard, PICTURES, 12, seed) for seed in (3, 3, 4)
+        Samples(Fixed(items), standard, IMAGES, 12, seed) for seed in (3, 3, 4)
     )
     assert torch.equal(samples[7][0], again[7][0])
     assert not torch.equal(samples[7][0], other[7][0])
@@ -91,7 +91,7 @@ def test_every_epoch_takes_each_scene_once():
         (np.full((64, 96, 1), 10 * k, np.uint8), np.zeros((64, 96), np.uint8)) for k in range(5)
     ]
     standard = Standard(np.float32([0]), np.float32([1]))
-    plain = Pictures(size=(64, 96), flips="none")
+    plain = Images(size=(64, 96), flips="none")
     samples = Samples(Fixed(items), standard, plain, 10, 0)
     seen = [round(float(samples[n][0].mean()) * 255) for n in range(10)]
     assert sorted(seen[:5]) == sorted(seen[5:]) == [0, 10, 20, 30, 40]
@@ -102,7 +102,7 @@ def test_the_standard_gives_mean_0_and_deviation_1():
     rng = np.random.default_rng(0)
     items = [(rng.integers(50, 200, (64, 96, 3), np.uint8), None) for _ in range(3)]
     standard = Standard.of(Fixed(items, channels=3))
-    values = torch.stack([standard.apply(picture) for picture, _ in items])
+    values = torch.stack([standard.apply(image) for image, _ in items])
     assert values.mean((0, 2, 3)).abs().max() < 1e-3
     assert values.std((0, 2, 3)) == pytest.approx([1, 1, 1], abs=1e-3)
 
@@ -117,10 +117,10 @@ def test_boxes_mostly_outside_of_a_window_are_left_out():
     assert move_boxes(boxes, matrix, (100, 100), (100, 100)).classes.tolist() == [1, 2]
 
 
-def test_windows_stay_within_the_picture_where_they_can():
+def test_windows_stay_within_the_image_where_they_can():
     rng = np.random.default_rng(0)
     for _ in range(50):
-        matrix = draw_window(Pictures(size=(64, 96), crop=(32, 32), flips="both"), rng)
+        matrix = draw_window(Images(size=(64, 96), crop=(32, 32), flips="both"), rng)
         for axis, side in ((0, 96), (1, 64)):
             scale = matrix[axis, axis]
             shift = matrix[axis, 2] - (scale - 1) / 2

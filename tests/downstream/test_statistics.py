@@ -45,9 +45,9 @@ def test_the_tests_are_scipys_on_seeds_and_corrected():
     assert found[smaller].p == pytest.approx(2 * raw[smaller])
     assert found[0].mean.value == pytest.approx(np.mean(NIR) - np.mean(RED))
     assert {d.verdict for d in found} == {"better"}
-    assert found[0].pictures.value == pytest.approx(found[0].mean.value)
-    assert found[0].pictures.low < found[0].pictures.value < found[0].pictures.high
-    assert found[0].p_pictures == pytest.approx(2 * 2 / 2**12)  # all of twelve pictures agree
+    assert found[0].images.value == pytest.approx(found[0].mean.value)
+    assert found[0].images.low < found[0].images.value < found[0].images.high
+    assert found[0].p_images == pytest.approx(2 * 2 / 2**12)  # all of twelve images agree
 
 
 def test_no_difference_is_shown_where_seeds_disagree_and_with_one_seed():
@@ -82,10 +82,8 @@ def test_the_report_has_the_means_and_the_csv_every_value():
     assert len(rows) == 1 + 3 * 5 * 2
 
 
-def test_pictures_without_values_as_in_detection():
+def test_images_without_values_as_in_detection():
     bare = [Cell(c.kind, c.seed, c.values, {}, c.facts, c.folder) for c in ALL]
     found = differences(bare, NAMES, ["visible"], "mIoU")
-    assert all(math.isnan(d.p_pictures) and d.verdict == "better" for d in found)
-    assert "pictures' mIoU" not in as_markdown(
-        bare, NAMES, ["visible"], dict.fromkeys(NAMES, ""), {}
-    )
+    assert all(math.isnan(d.p_images) and d.verdict == "better" for d in found)
+    assert "images' mIoU" not in as_markdown(bare, NAMES, ["visible"], dict.fromkeys(NAMES, ""), {})

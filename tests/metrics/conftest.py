@@ -1,4 +1,4 @@
-"""Pictures that the tests of the metrics share."""
+"""Images that the tests of the metrics share."""
 
 import numpy as np
 import pytest

@@ -10,8 +10,8 @@ from emma_fusion import metrics
 from emma_fusion.errors import UserError
 from emma_fusion.metrics import METRICS
 
-# Of pictures that are all three the same one.
-OF_EQUAL_PICTURES = {
+# Of images that are all three the same one.
+OF_EQUAL_IMAGES = {
     "NMI": 2,
     "CE": 0,
     "CC": 1,
@@ -54,8 +54,8 @@ def value_of(name, fused, infrared, visible):
 
 
 @every_pair_metric
-def test_equal_pictures(name, scene):
-    expected = OF_EQUAL_PICTURES.get(name)
+def test_equal_images(name, scene):
+    expected = OF_EQUAL_IMAGES.get(name)
     if name == "MI":
         expected = 2 * metrics.entropy(scene[0]) * math.log(2)
     value = value_of(name, scene[0], scene[0], scene[0])
@@ -67,8 +67,8 @@ def test_values_lie_in_the_stated_range(name, scene):
     metric = METRICS[name]
     fused, infrared, visible = scene
     noise = np.random.default_rng(0).integers(0, 256, fused.shape, dtype=np.uint8)
-    for pictures in (scene, (noise, infrared, visible), (infrared, infrared, visible)):
-        assert metric.low <= value_of(name, *pictures) <= metric.high
+    for images in (scene, (noise, infrared, visible), (infrared, infrared, visible)):
+        assert metric.low <= value_of(name, *images) <= metric.high
 
 
 @every_metric
@@ -129,7 +129,7 @@ def test_the_order_of_the_sources_does_not_matter(name, scene):
 
 
 @every_pair_metric
-def test_the_fused_picture_is_not_a_source(name, scene):
+def test_the_fused_image_is_not_a_source(name, scene):
     fused, infrared, visible = scene
     assert value_of(name, infrared, fused, visible) != pytest.approx(value_of(name, *scene))
 
@@ -148,10 +148,10 @@ def test_sources_are_left_alone(name, scene):
 
 
 @every_metric
-def test_constant_pictures_have_defined_values(name, scene):
+def test_constant_images_have_defined_values(name, scene):
     flat, other = np.full_like(scene[0], 7), np.full_like(scene[0], 90)
     black = np.zeros_like(flat)
-    for pictures in (
+    for images in (
         (flat, *scene[1:]),
         (scene[0], flat, other),
         (scene[0], flat, scene[2]),
@@ -159,11 +159,11 @@ def test_constant_pictures_have_defined_values(name, scene):
         (black, black, black),
         (flat, flat, flat),
     ):
-        value = value_of(name, *pictures)
+        value = value_of(name, *images)
         assert not math.isnan(value)
         # Without any error, and where a pattern is all there is.
         assert math.isfinite(value) or name in ("PSNR", "pattern")
-    expected = {**OF_EQUAL_PICTURES, "MI": 0, "CC": 0, "SCD": 0}.get(name, 0)
+    expected = {**OF_EQUAL_IMAGES, "MI": 0, "CC": 0, "SCD": 0}.get(name, 0)
     assert value_of(name, flat, flat, flat) == pytest.approx(expected, rel=1e-6, abs=1e-9)
 
 
@@ -191,13 +191,13 @@ def test_too_small_is_one_sentence_and_the_smallest_works(name, scene):
         (torch.zeros(50, 50, dtype=torch.complex64), "complex"),
     ],
 )
-def test_bad_pictures_are_one_sentence(fused, words):
+def test_bad_images_are_one_sentence(fused, words):
     source = np.zeros((50, 50), np.uint8)
     with pytest.raises(UserError, match=words):
         metrics.mutual_information(fused, source, source)
 
 
-def test_a_pattern_is_found_and_flat_pictures_have_none(scene):
+def test_a_pattern_is_found_and_flat_images_have_none(scene):
     fused, infrared, visible = scene
     rows, columns = np.indices(fused.shape)
     for grid in (columns, rows, rows + columns):
@@ -291,11 +291,11 @@ def test_unknown_names_list_the_known_ones(arguments, words, small_scene):
         metrics.score(*small_scene, **arguments)
 
 
-def test_pictures_with_odd_channels_are_refused(small_scene):
+def test_images_with_odd_channels_are_refused(small_scene):
     fused, infrared, visible = small_scene
-    with pytest.raises(UserError, match="visible picture must be"):
+    with pytest.raises(UserError, match="visible image must be"):
         metrics.score(fused, infrared, np.dstack([visible] * 2))
-    with pytest.raises(UserError, match="visible picture must be"):
+    with pytest.raises(UserError, match="visible image must be"):
         metrics.score(np.dstack([fused] * 3), infrared, np.dstack([visible] * 4), convention="vifb")
 
 

@@ -6,14 +6,14 @@ import pytest
 from emma_fusion import metrics
 from golden import vifb_values
 
-# Every method on the smallest picture, and one on each of the others; benchmarks/agreement.py
+# Every method on the smallest image, and one on each of the others; benchmarks/agreement.py
 # takes all.
 EVERYWHERE = "GFF"
 
 
 def test_published_values_are_met(golden):
     rows = [
-        row for row in vifb_values(golden) if row.picture == "walking" or row.method == EVERYWHERE
+        row for row in vifb_values(golden) if row.image == "walking" or row.method == EVERYWHERE
     ]
     assert len(rows) == 23 + 4
     for row in rows:
@@ -25,26 +25,26 @@ def test_published_values_are_met(golden):
 @pytest.mark.parametrize("side", [32, 37])
 def test_the_edges_that_the_matlab_code_has(side):
     random = np.random.default_rng(0)
-    picture = random.integers(0, 256, (side, side), dtype=np.uint8)
-    black = np.zeros_like(picture)
-    equal = metrics.score(picture, picture, picture, convention="vifb")
+    image = random.integers(0, 256, (side, side), dtype=np.uint8)
+    black = np.zeros_like(image)
+    equal = metrics.score(image, image, image, convention="vifb")
     assert equal["Qcb"] == 1
     assert equal["Qcv"] == 0
     assert equal["SSIM"] == pytest.approx(2)
     assert equal["PSNR"] == np.inf
     nothing = metrics.score(black, black, black, convention="vifb")
     assert all(np.isnan(nothing[name]) for name in ("Qabf", "Qcb", "Qcv"))
-    flat = metrics.score(black + 9, picture, picture[::-1].copy(), convention="vifb")
+    flat = metrics.score(black + 9, image, image[::-1].copy(), convention="vifb")
     assert np.isnan([flat["Qcb"], flat["Qcv"]]).all()
 
 
-def test_a_grey_picture_counts_as_three_equal_channels():
+def test_a_grey_image_counts_as_three_equal_channels():
     random = np.random.default_rng(0)
     fused, visible = random.integers(0, 256, (2, 40, 44, 3), dtype=np.uint8)
     infrared = random.integers(0, 256, (40, 44), dtype=np.uint8)
     grey = metrics.score(fused, infrared, visible, convention="vifb")
     colour = metrics.score(fused, np.dstack([infrared] * 3), visible, convention="vifb")
     assert grey == colour
-    # A grey fused picture is scored against the luminance of its sources.
+    # A grey fused image is scored against the luminance of its sources.
     luminances = metrics.score(infrared, infrared, metrics.luminance(visible), convention="vifb")
     assert metrics.score(infrared, infrared, visible, convention="vifb") == luminances

@@ -1,4 +1,4 @@
-"""What the shipped weights must be on real pictures, and what their card must say."""
+"""What the shipped weights must be on real images, and what their card must say."""
 
 import itertools
 from pathlib import Path
@@ -10,8 +10,8 @@ import torch
 from emma_fusion import models
 from emma_fusion.errors import UserError
 from emma_fusion.fuser import Fuser
-from emma_fusion.media.folders import match_pairs
-from emma_fusion.media.rasters import read_pair
+from emma_fusion.images.folders import match_pairs
+from emma_fusion.images.raster import read_pair
 from emma_fusion.metrics import hidden_pattern_ratio, score
 from emma_fusion.networks.weights import load_sensing, read_facts
 
@@ -48,14 +48,14 @@ def test_what_ships_is_small_enough():
 
 
 def test_no_hidden_pattern(fused_pairs):
-    for name, pictures in fused_pairs.items():
-        ratios = [hidden_pattern_ratio(*picture) for picture in pictures]
+    for name, images in fused_pairs.items():
+        ratios = [hidden_pattern_ratio(*image) for image in images]
         assert np.mean(ratios) < 1.3, (name, ratios)
 
 
-def test_both_sources_are_in_the_fused_picture(fused_pairs):
-    for name, pictures in fused_pairs.items():
-        values = [score(*picture, "ours", ("SCD", "Qabf")) for picture in pictures]
+def test_both_sources_are_in_the_fused_image(fused_pairs):
+    for name, images in fused_pairs.items():
+        values = [score(*image, "ours", ("SCD", "Qabf")) for image in images]
         assert np.mean([value["SCD"] for value in values]) > 1, name
         least = 0.35 if name.startswith("harvard") else 0.4  # no scan was in its training
         assert min(value["Qabf"] for value in values) > least, name

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from emma_fusion.fuser import Fuser
-from emma_fusion.media.folders import match_pairs
-from emma_fusion.media.rasters import read_pair
+from emma_fusion.images.folders import match_pairs
+from emma_fusion.images.raster import read_pair
 from emma_fusion.metrics import hidden_pattern_ratio, score
 
 HELD_OUT = [("ct-mri", "ct", "41???"), ("pet-mri", "pet", "41???"), ("spect-mri", "spect", "40???")]
@@ -35,7 +35,7 @@ def test_black_stays_black(fused_scans):
         assert luminance[black].mean() < 4 / 255
 
 
-def test_both_scans_are_in_the_fused_picture_and_no_pattern(fused_scans):
+def test_both_scans_are_in_the_fused_image_and_no_pattern(fused_scans):
     values = [score(f, p.infrared, p.visible, "ours", ("SCD", "Qabf")) for p, f, _ in fused_scans]
     assert np.mean([value["SCD"] for value in values]) > 1
     assert min(value["Qabf"] for value in values) > 0.4
@@ -44,11 +44,11 @@ def test_both_scans_are_in_the_fused_picture_and_no_pattern(fused_scans):
 
 
 def test_grey_tissue_gets_no_tint(fused_scans):
-    """Where the functional scan has no colour, or there is none, the fused picture has none."""
-    for pair, _, picture in fused_scans:
+    """Where the functional scan has no colour, or there is none, the fused image has none."""
+    for pair, _, image in fused_scans:
         if pair.colour is None:
-            assert picture.ndim == 2
+            assert image.ndim == 2
             continue
         grey = np.ptp(pair.colour, axis=-1) <= 1 / 255
         assert grey.mean() > 0.1
-        assert np.ptp(picture[grey].astype(int), axis=-1).max() <= 2
+        assert np.ptp(image[grey].astype(int), axis=-1).max() <= 2

@@ -20,6 +20,6 @@ def networks(tmp_path_factory):
 
 @pytest.fixture
 def studio(networks):
-    studio = Studio(networks, Limits(picture_megabytes=1, megapixels=0.01, upload_megabytes=2))
+    studio = Studio(networks, Limits(image_megabytes=1, megapixels=0.01, upload_megabytes=2))
     yield studio
     studio.shelf.close()

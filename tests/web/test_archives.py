@@ -10,9 +10,9 @@ from emma_fusion.errors import UserError
 from emma_fusion.web import archives
 from emma_fusion.web.archives import Archive, Match, match_paths
 from emma_fusion.web.limits import Limits
-from web_pictures import png
+from web_images import png
 
-LIMITS = Limits(picture_megabytes=1, upload_megabytes=2)
+LIMITS = Limits(image_megabytes=1, upload_megabytes=2)
 
 
 def make(path, entries):
@@ -29,10 +29,10 @@ def refused(path, limits=LIMITS):
 
 
 def test_a_plain_zip_is_read(tmp_path):
-    picture = png()
-    archive = Archive(make(tmp_path / "a.zip", [("x/ir/1.png", picture), ("x/y/", "")]), LIMITS)
+    image = png()
+    archive = Archive(make(tmp_path / "a.zip", [("x/ir/1.png", image), ("x/y/", "")]), LIMITS)
     assert archive.paths == ["x/ir/1.png"]
-    assert archive.read("x/ir/1.png") == picture
+    assert archive.read("x/ir/1.png") == image
     archive.close()
 
 
@@ -76,7 +76,7 @@ def test_a_bomb_is_refused_by_what_it_declares(tmp_path):
 def test_one_entry_that_is_too_large_costs_only_itself(tmp_path):
     path = make(tmp_path / "a.zip", [("ir/1.bmp", bytes(1_900_000))])
     archive = Archive(path, LIMITS)
-    with pytest.raises(UserError, match=r"1\.bmp has 2 MB; a picture may have 1\."):
+    with pytest.raises(UserError, match=r"1\.bmp has 2 MB; an image may have 1\."):
         archive.read("ir/1.bmp")
     archive.close()
 

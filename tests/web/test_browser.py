@@ -8,13 +8,13 @@ import zipfile
 import numpy as np
 import pytest
 
-from emma_fusion.media.rasters import decode_picture, encode_picture
-from emma_fusion.media.scene import render_scene
+from emma_fusion.demo import render_scene
+from emma_fusion.images.raster import decode_image, encode_image
 from emma_fusion.web import studio as studio_room
 from emma_fusion.web.limits import Limits
 from emma_fusion.web.server import make_server, serving
 from emma_fusion.web.studio import Studio
-from web_pictures import draw, png
+from web_images import draw, png
 
 CHROMIUM = shutil.which("chromium")
 MODEL = "small.safetensors"
@@ -119,16 +119,16 @@ def test_upload_fuse_slide_and_download(page, networks):
     name, data = fetch(page, "#download")
     assert name == "V1-fused.png"
     sources = draw(SHAPE, 1, np.uint16), draw((*SHAPE, 3), 2, np.uint16)
-    fused = decode_picture(data)
+    fused = decode_image(data)
     assert fused.dtype == np.uint16
     assert (fused == networks.open(MODEL)(*sources, colour="none")).all()
 
 
-def test_a_bad_file_and_a_huge_picture_are_refused_where_they_were_dropped(page):
+def test_a_bad_file_and_a_huge_image_are_refused_where_they_were_dropped(page):
     choose(page, "infrared", b"Dear all", "letter.png")
     page.wait_for_selector("#said-infrared.wrong")
     assert page.text_content("#said-infrared").startswith("letter.png ")
-    choose(page, "visible", encode_picture("a.png", np.zeros((200, 200), np.uint8)), "huge.png")
+    choose(page, "visible", encode_image("a.png", np.zeros((200, 200), np.uint8)), "huge.png")
     page.wait_for_selector("#said-visible.wrong")
     assert "200x200 pixels; more than 20000" in page.text_content("#said-visible")
     assert page.is_disabled("#go")
@@ -167,7 +167,7 @@ def test_a_folder_is_taken_as_it_is(page, tmp_path):
     (tmp_path / "mine" / "notes.txt").write_text("mine")
     page.click("#tab-many")
     page.set_input_files("#folder", tmp_path / "mine")
-    assert page.text_content("#said-many") == "mine, 2 pictures"
+    assert page.text_content("#said-many") == "mine, 2 images"
     page.click("#go")
     page.wait_for_selector("#work-many a[href^='download/']")
     assert page.text_content("#work-many h2") == "1 of 1 pairs fused"
@@ -176,7 +176,7 @@ def test_a_folder_is_taken_as_it_is(page, tmp_path):
 def test_the_example_by_keyboard_on_a_small_screen(page, monkeypatch):
     monkeypatch.setattr(studio_room, "render_scene", lambda: render_scene(*SHAPE))
     page.set_viewport_size({"width": 390, "height": 844})
-    page.focus("#tab-pictures")
+    page.focus("#tab-images")
     page.keyboard.press("ArrowRight")
     assert page.get_attribute("#tab-many", "aria-selected") == "true"
     assert page.is_visible("#panel-many")
@@ -185,35 +185,35 @@ def test_the_example_by_keyboard_on_a_small_screen(page, monkeypatch):
     page.keyboard.press("Enter")
     page.wait_for_selector("#download:not([hidden])")
     assert page.text_content("#said-infrared") == "street-infrared.png, 128×96, 8 bit"
-    for tab in ("#tab-many", "#tab-film", "#tab-pictures"):
+    for tab in ("#tab-many", "#tab-video", "#tab-images"):
         if page.is_visible(tab):
             page.click(tab)
         assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
-def test_two_films_become_one_that_plays(page, tmp_path):
+def test_two_videos_become_one_that_plays(page, tmp_path):
     pytest.importorskip("av", reason="needs the extra video")
-    from films import picture, write_film
+    from videos import image, write_video
 
     for name in ("i", "v"):
-        write_film(tmp_path / f"{name}.mp4", [picture(n) for n in range(4)])
-    page.click("#tab-film")
-    page.set_input_files(".tile[data-side=film-infrared] input", tmp_path / "i.mp4")
-    page.set_input_files(".tile[data-side=film-visible] input", tmp_path / "v.mp4")
+        write_video(tmp_path / f"{name}.mp4", [image(n) for n in range(4)])
+    page.click("#tab-video")
+    page.set_input_files(".tile[data-side=video-infrared] input", tmp_path / "i.mp4")
+    page.set_input_files(".tile[data-side=video-visible] input", tmp_path / "v.mp4")
     page.wait_for_selector("#go:not([disabled])")
     page.select_option("#layout", "side-by-side")
     page.click("#go")
-    page.wait_for_selector("#work-film video")
-    # its promise is kept once the film plays
+    page.wait_for_selector("#work-video video")
+    # its promise is kept once the video plays
     width = "async (video) => { await video.play(); return video.videoWidth; }"
-    assert page.locator("#work-film video").evaluate(width) == 3 * 96
-    name, data = fetch(page, "#work-film a")
+    assert page.locator("#work-video video").evaluate(width) == 3 * 96
+    name, data = fetch(page, "#work-video a")
     assert name == "v-fused.mp4"
     assert data[4:8] == b"ftyp"
 
     playlist = {"name": "v.mp4", "mimeType": "video/mp4", "buffer": b"#EXTM3U\n/etc/passwd"}
-    page.set_input_files(".tile[data-side=film-visible] input", playlist)
+    page.set_input_files(".tile[data-side=video-visible] input", playlist)
     page.wait_for_selector("#go:not([disabled])")
     page.click("#go")
     page.wait_for_selector("#error:not([hidden])")
-    assert page.text_content("#error").startswith("v.mp4 is no film")
+    assert page.text_content("#error").startswith("v.mp4 is no video")

@@ -9,7 +9,7 @@ import pytest
 from emma_fusion.cli import main
 from emma_fusion.errors import UserError
 from emma_fusion.web import server as room
-from web_pictures import png
+from web_images import png
 
 MODEL = "small.safetensors"
 HOST = {"host": "127.0.0.1:7860"}
@@ -98,7 +98,7 @@ def test_what_is_too_large_is_refused_by_what_it_says_and_by_what_it_is(client, 
     assert [path.stat().st_size for path in folder.iterdir()] == [1_000_001]
 
 
-def test_a_file_that_is_no_picture_is_refused_in_a_sentence(client):
+def test_a_file_that_is_no_image_is_refused_in_a_sentence(client):
     query = {"kind": "visible", "name": "letter.png"}
     answer = client.post("/upload", params=query, content=b"Dear all")
     assert answer.status_code == 400
@@ -129,7 +129,7 @@ def test_it_listens_here_alone_and_talks_to_nobody(studio, monkeypatch):
 
     monkeypatch.setattr(socket.socket, "connect", note)
     tokens = {
-        side: studio.take_picture(png(seed=n), "a.png", n == 0)["token"]
+        side: studio.take_image(png(seed=n), "a.png", n == 0)["token"]
         for n, side in enumerate(("infrared", "visible"))
     }
     with room.serving(room.make_server(studio), None) as address:

@@ -10,15 +10,15 @@ import pytest
 from emma_fusion.bench.scoring import Rules, score_files
 from emma_fusion.errors import UserError
 from emma_fusion.fuser import Fuser
-from emma_fusion.media.rasters import decode_picture
-from emma_fusion.media.records import read_record
+from emma_fusion.images.raster import decode_image
+from emma_fusion.images.record import read_record
 from emma_fusion.metrics.conventions import NINE
+from emma_fusion.web.images import Choices, view
 from emma_fusion.web.limits import Limits
 from emma_fusion.web.networks import Networks
-from emma_fusion.web.pictures import Choices, view
 from emma_fusion.web.shelf import Shelf
 from emma_fusion.web.studio import Studio
-from web_pictures import draw, png
+from web_images import draw, png
 
 MODEL = "small.safetensors"
 
@@ -26,7 +26,7 @@ MODEL = "small.safetensors"
 def give(studio, infrared, visible, names=("i.png", "v.png"), **choices):
     """Fuse two files' bytes; the last state."""
     tokens = {
-        side: studio.take_picture(data, name, side == "infrared")["token"]
+        side: studio.take_image(data, name, side == "infrared")["token"]
         for side, data, name in zip(
             ("infrared", "visible"), (infrared, visible), names, strict=True
         )
@@ -55,11 +55,11 @@ def test_a_pair_is_fused_in_the_depth_and_format_of_the_visible(studio, networks
     assert (done["state"], done["bits"], done["format"]) == ("done", 16, "tif")
     assert done["name"] == "V_1-fused.tif"
     item = studio.shelf.get(done["download"])
-    fused = decode_picture(item.path.read_bytes())
+    fused = decode_image(item.path.read_bytes())
     expected = networks.open(MODEL)(draw((44, 48), 1, np.uint16), draw((44, 48, 3), 2, np.uint16))
     assert fused.dtype == np.uint16
     assert (fused == expected).all()
-    shown = decode_picture(studio.shelf.read(done["view"]))
+    shown = decode_image(studio.shelf.read(done["view"]))
     assert shown.dtype == np.uint8
     assert np.abs(shown - expected / 257).max() <= 0.5
 
@@ -75,14 +75,14 @@ def test_choices_are_those_of_the_fuser(studio, networks):
     fuser = networks.open(MODEL)
     for choices in ({"colour": "none"}, {"contrast": "stretch"}, {"colour": "infrared"}):
         done = give(studio, png((40, 48), 1), png((40, 48, 3), 2), **choices)
-        fused = decode_picture(studio.shelf.read(done["download"]))
+        fused = decode_image(studio.shelf.read(done["download"]))
         assert (fused == fuser(infrared, visible, **choices)).all()
     plain = give(studio, png((40, 48), 1), png((40, 48), 2))
-    assert decode_picture(studio.shelf.read(plain["download"])).ndim == 2
+    assert decode_image(studio.shelf.read(plain["download"])).ndim == 2
     assert [m["name"] for m in plain["metrics"] if m["value"] is None] == ["VIF"]  # too small
     hot = give(studio, png((40, 48), 1), png((40, 48), 2), palette="inferno")
     assert hot["colour"] == "palette inferno"
-    assert decode_picture(studio.shelf.read(hot["download"])).ndim == 3
+    assert decode_image(studio.shelf.read(hot["download"])).ndim == 3
 
 
 @pytest.mark.parametrize("wrong", [{"model": "../x"}, {"colour": "red"}, {"palette": 7}])
@@ -105,12 +105,12 @@ def test_the_fused_file_says_how_it_was_made(studio, tmp_path):
         (b"", "mine.png is"),
         (png()[:300], "mine.png is"),
         (png((101, 100)), "claims to be 100x101 pixels; more than 10000"),
-        (bytes(1_100_000), "has 1 MB; a picture may have 1"),
+        (bytes(1_100_000), "has 1 MB; an image may have 1"),
     ],
 )
-def test_what_is_no_picture_is_refused_in_a_sentence(studio, data, sentence):
+def test_what_is_no_image_is_refused_in_a_sentence(studio, data, sentence):
     with pytest.raises(UserError) as error:
-        studio.take_picture(data, "/somewhere/mine.png", True)
+        studio.take_image(data, "/somewhere/mine.png", True)
     assert sentence in str(error.value)
     assert "somewhere" not in str(error.value)
 
@@ -135,7 +135,7 @@ def test_two_visitors_do_not_meet(networks):
         together.wait()
         for _ in range(3):
             done = give(studio, infrared, visible, colour=colour, contrast=contrast)
-            got.setdefault(number, []).append(decode_picture(studio.shelf.read(done["download"])))
+            got.setdefault(number, []).append(decode_image(studio.shelf.read(done["download"])))
 
     threads = [threading.Thread(target=visit, args=(n,)) for n in range(len(wishes))]
     for thread in threads:
@@ -147,7 +147,7 @@ def test_two_visitors_do_not_meet(networks):
             draw((64, 64), number), draw((64, 64, 3), 9 + number), colour=colour, contrast=contrast
         )
         assert len(got[number]) == 3
-        assert all((picture == alone).all() for picture in got[number])
+        assert all((image == alone).all() for image in got[number])
     studio.shelf.close()
 
 
@@ -157,7 +157,7 @@ def test_a_zip_of_pairs_comes_back_fused(studio, networks):
         "n/vi/a b.png": png((40, 48, 3), 2),
         "n/ir/deep.png": png(seed=3),
         "n/vi/deep.tif": png((40, 48), 4, np.uint16, ".tif"),
-        "n/ir/bad.png": b"no picture",
+        "n/ir/bad.png": b"no image",
         "n/vi/bad.png": png(),
         "n/ir/alone.png": png(),
     }
@@ -171,8 +171,8 @@ def test_a_zip_of_pairs_comes_back_fused(studio, networks):
     assert done["failures"][0].startswith("bad: bad.png ")
     with zipfile.ZipFile(studio.shelf.get(done["download"]).path) as out:
         assert out.namelist() == ["a_b.png", "deep.tif", "deep.tif.json", "failed.txt"]
-        fused = decode_picture(out.read("a_b.png"))
-        assert decode_picture(out.read("deep.tif")).dtype == np.uint16
+        fused = decode_image(out.read("a_b.png"))
+        assert decode_image(out.read("deep.tif")).dtype == np.uint16
     assert (fused == networks.open(MODEL)(draw((40, 48), 1), draw((40, 48, 3), 2))).all()
 
 
@@ -245,8 +245,8 @@ def test_the_shelf_forgets(tmp_path):
 
 def test_a_view_is_small_and_of_8_bit():
     wide = view(np.full((10, 5000, 4), 65535, np.uint16))
-    assert decode_picture(wide).shape == (4, 2048, 3)
-    assert decode_picture(wide).max() == 255
+    assert decode_image(wide).shape == (4, 2048, 3)
+    assert decode_image(wide).max() == 255
 
 
 def test_base_comes_first_and_own_weights_before_it(networks):

@@ -28,8 +28,8 @@ __all__ = ["METHODS", "Method", "Plane", "fuse"]
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
-        Method("average", average, "The mean of both pictures at every pixel."),
-        Method("maximum", maximum, "The brighter of both pictures at every pixel."),
+        Method("average", average, "The mean of both images at every pixel."),
+        Method("maximum", maximum, "The brighter of both images at every pixel."),
         Method(
             "laplacian",
             laplacian_pyramid,
@@ -87,7 +87,7 @@ def fuse(name: str, infrared: Plane, visible: Plane) -> Plane:
         (H, W) in [0, 1], of the sources' dtype.
 
     Raises:
-        UserError: The name is unknown, or the pictures do not fit the method or each other.
+        UserError: The name is unknown, or the images do not fit the method or each other.
     """
     try:
         method = METHODS[name]

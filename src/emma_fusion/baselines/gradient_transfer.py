@@ -15,12 +15,12 @@ Plane = NDArray[np.float32]
 def transfer_gradients(
     infrared: NDArray[np.float64], visible: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Keep the levels of the infrared picture and the gradients of the visible one.
+    """Keep the levels of the infrared image and the gradients of the visible one.
 
     Ma, Chen, Li and Huang, Infrared and visible image fusion via gradient transfer and total
-    variation minimization, Information Fusion 31, 2016: the fused picture x minimises
+    variation minimization, Information Fusion 31, 2016: the fused image x minimises
     |x - infrared|_1 + 2 |grad(x - visible)|_1, which is TV-L1 denoising of infrared - visible.
-    The paper names 4 in the place of 2, but the authors' published pictures are those of about
+    The paper names 4 in the place of 2, but the authors' published images are those of about
     2 when the minimum is found exactly. It is solved by the primal-dual algorithm of A. Chambolle
     and T. Pock, A first-order primal-dual algorithm for convex problems, J. Mathematical Imaging
     and Vision 40(1), 2011.

@@ -60,7 +60,7 @@ def guided_filter(
     Args:
         guide: (H, W) in [0, 1].
         plane: (H, W), what is smoothed.
-        radius: The windows have 2 * radius + 1 pixels a side, cut off at the picture's border.
+        radius: The windows have 2 * radius + 1 pixels a side, cut off at the image's border.
         epsilon: Variance of the guide below which a region counts as flat.
 
     Returns:

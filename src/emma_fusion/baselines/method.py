@@ -41,13 +41,13 @@ class Method:
             (H, W) in [0, 1], of the sources' dtype.
 
         Raises:
-            UserError: Sizes or dtypes differ, or a picture is not a finite float plane in [0, 1].
+            UserError: Sizes or dtypes differ, or an image is not a finite float plane in [0, 1].
         """
         _check("infrared", infrared)
         _check("visible", visible)
         if infrared.shape != visible.shape or infrared.dtype != visible.dtype:
             raise UserError(
-                f"The pictures must have one size and dtype: infrared is {infrared.shape} "
+                f"The images must have one size and dtype: infrared is {infrared.shape} "
                 f"{infrared.dtype}, visible is {visible.shape} {visible.dtype}."
             )
         fused = self.core(infrared.astype(np.float64), visible.astype(np.float64))
@@ -58,12 +58,12 @@ def _check(which: str, plane: Plane) -> None:
     if not isinstance(plane, np.ndarray) or plane.dtype not in (np.float32, np.float64):
         kind = plane.dtype if isinstance(plane, np.ndarray) else type(plane).__name__
         raise UserError(
-            f"The {which} picture must be a float32 or float64 array in [0, 1], not {kind}."
+            f"The {which} image must be a float32 or float64 array in [0, 1], not {kind}."
         )
     if plane.ndim != 2 or plane.size == 0:
         raise UserError(
-            f"The {which} picture must be one plane (H, W) with pixels in it, not {plane.shape}."
+            f"The {which} image must be one plane (H, W) with pixels in it, not {plane.shape}."
         )
     # Written so that NaN fails too.
     if not (plane.min() >= 0 and plane.max() <= 1):
-        raise UserError(f"The {which} picture must be finite and lie in [0, 1].")
+        raise UserError(f"The {which} image must be finite and lie in [0, 1].")

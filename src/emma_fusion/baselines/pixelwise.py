@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 
 def average(infrared: NDArray[np.float64], visible: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean of both pictures: the mildest fusion, which halves every contrast."""
+    """Return the mean of both images: the mildest fusion, which halves every contrast."""
     return 0.5 * (infrared + visible)
 
 

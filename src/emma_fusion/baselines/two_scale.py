@@ -15,7 +15,7 @@ def two_scales(infrared: NDArray[np.float64], visible: NDArray[np.float64]) -> N
     detection, Infrared Physics & Technology 76, 2016, with its settings: a 35x35 mean splits base
     from detail, the saliency is the squared distance of that mean from a 3x3 median, and each
     detail layer's weight is its share of both saliencies. (The paper writes a norm; squares
-    are what the authors' published pictures have.)
+    are what the authors' published images have.)
 
     Args:
         infrared: (H, W) in [0, 1].

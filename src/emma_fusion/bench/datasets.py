@@ -1,4 +1,4 @@
-"""Datasets: registered pairs of pictures, in two folders or in a known layout under a root."""
+"""Datasets: registered pairs of images, in two folders or in a known layout under a root."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from emma_fusion.bench.layouts import LAYOUTS, Layout
 from emma_fusion.errors import UserError
-from emma_fusion.media.folders import check_name, match_pairs
+from emma_fusion.images.folders import check_name, match_pairs
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Dataset:
         pairs: Stem -> infrared and visible file, in the order of the stems.
         warnings: What a reader of its results must know.
         stems: Of all pairs, where `pairs` are only some of them.
-        labels: What its two pictures are called.
+        labels: What its two images are called.
     """
 
     name: str
@@ -69,7 +69,7 @@ def open_dataset(text: str, root: Path | None = None) -> Dataset:
         root: Where known layouts are looked for.
 
     Raises:
-        UserError: The name is unknown, the pictures are not there (with what to download), or the
+        UserError: The name is unknown, the images are not there (with what to download), or the
             two folders have no pair.
     """
     name, equals, folders = text.partition("=")
@@ -103,7 +103,7 @@ def _pair(name: str, title: str, infrared: Path, visible: Path) -> Dataset:
     warnings: tuple[str, ...] = ()
     if unmatched:
         few = ", ".join(path.name for path in unmatched[:5]) + (", ..." if unmatched[5:] else "")
-        warnings = (f"{title}: {len(unmatched)} pictures have no partner ({few}).",)
+        warnings = (f"{title}: {len(unmatched)} images have no partner ({few}).",)
     files = {stem: (i, v) for stem, i, v in pairs}
     return Dataset(name, title, files, warnings, frozenset(files))
 

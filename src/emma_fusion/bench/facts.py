@@ -15,11 +15,11 @@ from emma_fusion.metrics.conventions import find_convention
 _PROTOCOLS = {
     "paper": "paper: the fused luminance is stretched to its own minimum and maximum, rounded to "
     "8 bit, written and read back (the stretch raises EN, SD, SF and AG)",
-    "direct": "direct: the fused picture as it is, without a stretch",
+    "direct": "direct: the fused image as it is, without a stretch",
 }
 _QUANTISATION = {
     "paper": "8 bit, written as PNG and read back; sources as in their files",
-    "direct": "pictures made here have the visible picture's depth, written as PNG and read back; "
+    "direct": "images made here have the visible image's depth, written as PNG and read back; "
     "folders and sources as in their files",
 }
 
@@ -29,18 +29,18 @@ def collect(outcome: Run, seed: int, device: str) -> dict[str, str]:
     rules = outcome.rules
     convention = find_convention(rules.convention)
     colour = (
-        "each of R, G and B is scored and the mean taken; pictures made here carry the colour of "
-        "the visible (PET, SPECT) picture"
+        "each of R, G and B is scored and the mean taken; images made here carry the colour of "
+        "the visible (PET, SPECT) image"
         if rules.coloured
         else "only luminance is fused and scored: Y = 0.299 R + 0.587 G + 0.114 B (BT.601)"
     )
-    pictures = ", ".join(f"{s.dataset.title} {len(s.dataset.pairs)}" for s in outcome.scores)
+    images = ", ".join(f"{s.dataset.title} {len(s.dataset.pairs)}" for s in outcome.scores)
     return {
         "Convention": f"{convention.name}: {convention.title}",
         "Protocol": _PROTOCOLS[rules.protocol],
         "Colour": colour,
         "Quantisation": _QUANTISATION[rules.protocol],
-        "Pictures": pictures,
+        "Images": images,
         **surroundings(seed, device),
     }
 

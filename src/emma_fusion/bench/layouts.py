@@ -1,4 +1,4 @@
-"""Where the field's test sets keep their pictures, and where to get them."""
+"""Where the field's test sets keep their images, and where to get them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class Layout:
         name: How it is asked for.
         title: How the field writes it.
         homes: Folders under the root that may hold it.
-        places: Folders of the infrared (CT, PET, SPECT) and of the visible (MRI) pictures in its
+        places: Folders of the infrared (CT, PET, SPECT) and of the visible (MRI) images in its
             home; test splits first, the first that is there is taken. Case does not matter.
         source: Where to download it, and what to put where.
         pairs: How many pairs its usual test set has; None where there is no usual one.
-        labels: What its two pictures are called.
+        labels: What its two images are called.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Folders of fused pictures that two programs, or two versions of one, wrote into."""
+"""Folders of fused images that two programs, or two versions of one, wrote into."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from emma_fusion.media.records import read_record
+from emma_fusion.images.record import read_record
 
 
-def mixed_makers(pictures: Iterable[Path]) -> str:
-    """Say that fused pictures were not made together, where their records say so.
+def mixed_makers(images: Iterable[Path]) -> str:
+    """Say that fused images were not made together, where their records say so.
 
     Returns:
         A sentence, or nothing where all have one maker or none has a record.
     """
     makers: Counter[str] = Counter()
-    for path in pictures:
+    for path in images:
         try:
             record = read_record(path) or {}
         except (OSError, ValueError):
@@ -26,4 +26,4 @@ def mixed_makers(pictures: Iterable[Path]) -> str:
     if len(makers) < 2:
         return ""
     kinds = ", ".join(f"{count} by {maker}" for maker, count in makers.items())
-    return f"the fused pictures say that they were not made together: {kinds}. Some may be stale."
+    return f"the fused images say that they were not made together: {kinds}. Some may be stale."

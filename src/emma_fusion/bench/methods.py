@@ -1,4 +1,4 @@
-"""Methods to compare: models, baselines, folders of fused pictures, functions of other people."""
+"""Methods to compare: models, baselines, folders of fused images, functions of other people."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import numpy.typing as npt
 import emma_fusion
 from emma_fusion import baselines, models
 from emma_fusion.errors import UserError
-from emma_fusion.media.folders import check_name, list_pictures
+from emma_fusion.images.folders import check_name, list_images
 from emma_fusion.pair import FloatArray, Pair
 
 #: Packages name their own methods in this group: ``mine = "package.module:function"``.
@@ -36,7 +36,7 @@ class Method:
         about: What it is, in a line.
         stamp: Changes when the method's outputs may change; "" for a folder, whose files are
             themselves looked at.
-        folder: Where its fused pictures are; None where they are made here.
+        folder: Where its fused images are; None where they are made here.
         open: Gives the function that fuses a pair; slow (weights), so called when first needed.
         portable: Whether other processes may run it.
     """
@@ -49,7 +49,7 @@ class Method:
     portable: bool = False
 
     def folder_of(self, dataset: str) -> Path | None:
-        """The folder with the fused pictures of a dataset: of its name where there is one."""
+        """The folder with the fused images of a dataset: of its name where there is one."""
         if self.folder is None:
             return None
         of_its_own = self.folder / dataset
@@ -62,7 +62,7 @@ def open_methods(texts: list[str], device: str = "auto") -> list[Method]:
     Args:
         texts: Each a shipped model, ``baselines`` or a baseline, a name in the entry-point group
             `ENTRY_POINTS`, a weights file or the folder of a training run, ``folder:PATH`` with
-            fused pictures (in PATH/DATASET where that exists), or ``module:function`` of
+            fused images (in PATH/DATASET where that exists), or ``module:function`` of
             (infrared, visible), (H, W) float32 in [0, 1], that returns the fused plane.
             ``NAME=`` before any of these names its row.
         device: For the models; see `emma_fusion.fuser.Fuser`.
@@ -92,8 +92,8 @@ def open_method(text: str, device: str = "auto") -> Method:
     if what.startswith("folder:"):
         folder = Path(what.removeprefix("folder:")).expanduser()
         if not folder.is_dir():
-            raise UserError(f"The folder {folder} of fused pictures does not exist.")
-        return Method(name or folder.resolve().name, "fused pictures made elsewhere", folder=folder)
+            raise UserError(f"The folder {folder} of fused images does not exist.")
+        return Method(name or folder.resolve().name, "fused images made elsewhere", folder=folder)
     if what in models.shipped():
         return _model(name or what, what, "shipped model", device)
     if what in baselines.METHODS:
@@ -102,8 +102,8 @@ def open_method(text: str, device: str = "auto") -> Method:
         return _function(name or what, point.value)
     if Path(what).exists():
         path = Path(what)
-        if path.is_dir() and not (path / models.FUSER).is_file() and list_pictures(path):
-            raise UserError(f"{what} is a folder of pictures: write folder:{what}.")
+        if path.is_dir() and not (path / models.FUSER).is_file() and list_images(path):
+            raise UserError(f"{what} is a folder of images: write folder:{what}.")
         return _model(name or _label(path), what, f"weights {path.name}", device)
     module, colon, attribute = what.partition(":")
     if colon and module and attribute:
@@ -112,7 +112,7 @@ def open_method(text: str, device: str = "auto") -> Method:
         f"There is no method {what!r}: give a shipped model "
         f"({', '.join(models.shipped()) or 'none here'}), a baseline "
         f"({', '.join(baselines.METHODS)}), weights, the folder of a training run, folder:PATH "
-        "with fused pictures, or module:function."
+        "with fused images, or module:function."
     )
 
 
@@ -193,7 +193,7 @@ def as_plane(fused: object, pair: Pair, target: str) -> FloatArray:
     plane = np.asarray(fused)
     if plane.shape != pair.visible.shape:
         raise UserError(
-            f"{target} returned the shape {plane.shape} for pictures of {pair.visible.shape}."
+            f"{target} returned the shape {plane.shape} for images of {pair.visible.shape}."
         )
     if plane.dtype.kind != "f":
         raise UserError(f"{target} returned {plane.dtype} values: floats in [0, 1] are needed.")

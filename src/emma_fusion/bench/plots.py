@@ -1,4 +1,4 @@
-"""Box plots of per-picture values, as SVG to put into a page."""
+"""Box plots of per-image values, as SVG to put into a page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def box_plots(
     """Draw one plot a metric, with a box a method.
 
     Args:
-        values: Method -> metric -> one finite value a picture.
+        values: Method -> metric -> one finite value an image.
         metrics: One plot each.
         colours: One a method.
         salt: Makes the names inside the drawings differ from those of other calls.

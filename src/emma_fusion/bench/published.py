@@ -8,13 +8,13 @@ from pathlib import Path
 #: Where the figures of published.csv are from.
 CITATION = (
     "Z. Zhao et al., Equivariant Multi-Modality Image Fusion, CVPR 2024, arXiv 2305.11443, "
-    "tables of the comparison on RoadScene, MSRS, M3FD and the Harvard medical pictures (there "
+    "tables of the comparison on RoadScene, MSRS, M3FD and the Harvard medical images (there "
     "without fine-tuning)"
 )
 #: What a reader must know of them.
 CAVEAT = (
-    "printed in the paper, not measured here: under the paper protocol, on pictures that it does "
-    "not list, so they orient; methods that ran here on the same pictures decide"
+    "printed in the paper, not measured here: under the paper protocol, on images that it does "
+    "not list, so they orient; methods that ran here on the same images decide"
 )
 
 _FILE = Path(__file__).with_name("published.csv")

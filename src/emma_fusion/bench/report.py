@@ -1,4 +1,4 @@
-"""The report: one HTML file with tables, box plots and pictures, and nothing from outside it."""
+"""The report: one HTML file with tables, box plots and images, and nothing from outside it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from emma_fusion.bench.statistics import Cell
 from emma_fusion.bench.tables import SIGNIFICANT, TOO_FEW, Table
 from emma_fusion.bench.temporal import Steadiness
 from emma_fusion.errors import UserError
-from emma_fusion.media.rasters import read_pair, read_picture
+from emma_fusion.images.raster import read_image, read_pair
 from emma_fusion.metrics import METRICS
 from emma_fusion.pair import from_unit
 
-#: Characters of embedded pictures in all, so that the file stays below 25 MB.
+#: Characters of embedded images in all, so that the file stays below 25 MB.
 BUDGET = 20_000_000
 
 _SHOWN = (".png", ".jpg", ".jpeg", ".webp")
@@ -41,7 +41,7 @@ def render(
     outcome: Run,
     tables: list[Table],
     facts: dict[str, str],
-    pictures: int = 8,
+    images: int = 8,
     steadiness: Sequence[Steadiness] = (),
 ) -> str:
     """Write the report.
@@ -50,9 +50,9 @@ def render(
         outcome: What was measured.
         tables: The same, summarised; one a dataset.
         facts: Name -> text, for the top of the page.
-        pictures: How many pairs of each dataset are embedded at most; fewer where they would
+        images: How many pairs of each dataset are embedded at most; fewer where they would
             make the file larger than 25 MB.
-        steadiness: Temporal scores of the datasets that are films.
+        steadiness: Temporal scores of the datasets that are videos.
 
     Returns:
         HTML.
@@ -60,7 +60,7 @@ def render(
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     browser = [
-        _embed(scores, outcome.rules.metrics, pictures, BUDGET // len(outcome.scores))
+        _embed(scores, outcome.rules.metrics, images, BUDGET // len(outcome.scores))
         for scores in outcome.scores
     ]
     browser = [embedded for embedded in browser if embedded["pairs"]]
@@ -119,24 +119,24 @@ def _embed(scores: Scores, metrics: tuple[str, ...], most: int, budget: int) -> 
     chosen = [stems[k * len(stems) // count] for k in range(count)]
     pairs = []
     for stem in chosen:
-        pictures = [
+        images = [
             {
                 "name": name,
                 "src": address,
                 "scores": _scores(scores, name, stem, metrics),
             }
-            for name, address in _pictures(scores, stem)
+            for name, address in _images(scores, stem)
         ]
-        budget -= sum(len(picture["src"]) for picture in pictures)
+        budget -= sum(len(image["src"]) for image in images)
         if budget < 0:
             break
-        if pictures:
-            pairs.append({"stem": stem, "pictures": pictures})
+        if images:
+            pairs.append({"stem": stem, "images": images})
     return {"title": scores.dataset.title, "pairs": pairs}
 
 
-def _pictures(scores: Scores, stem: str) -> Iterator[tuple[str, str]]:
-    """Both sources and every method's fused picture as addresses, as far as they can be read."""
+def _images(scores: Scores, stem: str) -> Iterator[tuple[str, str]]:
+    """Both sources and every method's fused image as addresses, as far as they can be read."""
     infrared, visible = scores.dataset.pairs[stem]
     files = {
         method.name: scores.fused[method.name][stem]
@@ -148,26 +148,26 @@ def _pictures(scores: Scores, stem: str) -> Iterator[tuple[str, str]]:
         first, second = scores.dataset.labels
         yield first, _data_url(infrared, from_unit(pair.infrared, np.uint8))
         for name, path in ({second: visible} | files).items():
-            picture = without_alpha(read_picture(path))
-            yield name, _data_url(path, picture)
+            image = without_alpha(read_image(path))
+            yield name, _data_url(path, image)
     except UserError:  # a bad file has been reported where it was scored
         return
 
 
-def _data_url(path: Path, picture: npt.NDArray[Any]) -> str:
-    """A picture as the text of an address: its own file where browsers show it as it is."""
-    if path.suffix.lower() in _SHOWN and read_picture(path).dtype == np.uint8:
+def _data_url(path: Path, image: npt.NDArray[Any]) -> str:
+    """An image as the text of an address: its own file where browsers show it as it is."""
+    if path.suffix.lower() in _SHOWN and read_image(path).dtype == np.uint8:
         data = path.read_bytes()
     else:
-        if picture.dtype == np.uint16:
-            picture = np.rint(picture / 257).astype(np.uint8)
-        bgr = picture[..., ::-1] if picture.ndim == 3 else picture
+        if image.dtype == np.uint16:
+            image = np.rint(image / 257).astype(np.uint8)
+        bgr = image[..., ::-1] if image.ndim == 3 else image
         data = cv2.imencode(".png", np.ascontiguousarray(bgr))[1].tobytes()
     return "data:image;base64," + base64.b64encode(data).decode()
 
 
 def _scores(scores: Scores, method: str, stem: str, metrics: tuple[str, ...]) -> str:
-    """The values of one picture, in a line."""
+    """The values of one image, in a line."""
     values = scores.values.get(method, {}).get(stem, {})
     return ", ".join(
         f"{metric}\u00a0{values[metric]:.4g}" for metric in metrics if metric in values

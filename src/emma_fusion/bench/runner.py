@@ -24,7 +24,7 @@ from emma_fusion.bench.scoring import (
 from emma_fusion.bench.store import Row, Store
 from emma_fusion.bench.workers import workers
 from emma_fusion.errors import UserError
-from emma_fusion.media.folders import list_pictures
+from emma_fusion.images.folders import list_images
 
 SAVE_EVERY = 5.0  # seconds
 Progress = Callable[[int, int], None]
@@ -59,8 +59,8 @@ class Run:
         scores: One a dataset.
         rules: How they were scored.
         warnings: Stale and missing files, and whatever else a reader must know.
-        failures: Pictures that could not be fused or scored, a sentence each.
-        scored: How many pictures were scored now; the others were kept from before.
+        failures: Images that could not be fused or scored, a sentence each.
+        scored: How many images were scored now; the others were kept from before.
     """
 
     scores: list[Scores]
@@ -82,20 +82,20 @@ def run(
 ) -> Run:
     """Fuse and score everything that a table needs.
 
-    Fused pictures are kept in OUTPUT/fused/PROTOCOL/DATASET/METHOD, values in OUTPUT/scores.csv.
+    Fused images are kept in OUTPUT/fused/PROTOCOL/DATASET/METHOD, values in OUTPUT/scores.csv.
     What is there and was made of the same files by the same method and formulas is not made again.
 
     Args:
-        datasets: On which pictures.
+        datasets: On which images.
         methods: Of which methods.
         rules: How to score.
         output: Folder.
         processes: For scoring and for baselines; networks run in this process.
-        common: Only the pictures of which every folder method has a fused one.
-        progress: Called with how many pictures are done, and of how many.
+        common: Only the images of which every folder method has a fused one.
+        progress: Called with how many images are done, and of how many.
 
     Raises:
-        UserError: There is nothing to score, or a folder has no picture of any dataset.
+        UserError: There is nothing to score, or a folder has no image of any dataset.
     """
     store = Store(output / "scores.csv")
     outcome = Run([], rules)
@@ -191,13 +191,13 @@ def _work(job: Job, fuse: Fuse | None) -> tuple[str, dict[str, float]]:
 
 
 def _with_stamp(job: Job, method: Method) -> Job:
-    """Decide whether the picture is to be made: it is not there, or of another make."""
+    """Decide whether the image is to be made: it is not there, or of another make."""
     stamp = fuse_stamp(job, method.stamp)
     return job if was_made_by(job.fused, stamp) else replace(job, make=stamp)
 
 
 def _stored(store: Store, job: Job) -> Row | None:
-    """The row that the store has of this very picture."""
+    """The row that the store has of this very image."""
     return (
         store.find(job.key, score_stamp(job), job.rules.metrics) if job.key in store.rows else None
     )
@@ -220,18 +220,18 @@ def _plan(
             made = output / "fused" / protocol / dataset.name / method.name
             fused[method.name] = {stem: made / f"{stem}.png" for stem in dataset.pairs}
             continue
-        pictures = list_pictures(folder)
-        stale = [path for stem, path in pictures.items() if stem not in dataset.stems]
-        fused[method.name] = {s: path for s, path in pictures.items() if s in dataset.pairs}
+        images = list_images(folder)
+        stale = [path for stem, path in images.items() if stem not in dataset.stems]
+        fused[method.name] = {s: path for s, path in images.items() if s in dataset.pairs}
         if fused[method.name]:
             _warn_of_stale(dataset, method, stale, list(fused[method.name].values()), outcome)
     if common:
         stems = [s for s in dataset.pairs if all(s in found for found in fused.values())]
         if not stems:
-            raise UserError(f"No picture of {dataset.title} is there from every method.")
+            raise UserError(f"No image of {dataset.title} is there from every method.")
         if len(stems) < len(dataset.pairs):
             outcome.warnings.append(
-                f"{dataset.title}: only the {len(stems)} of {len(dataset.pairs)} pictures that "
+                f"{dataset.title}: only the {len(stems)} of {len(dataset.pairs)} images that "
                 "every method has."
             )
         dataset = replace(dataset, pairs={stem: dataset.pairs[stem] for stem in stems})
@@ -254,11 +254,11 @@ def _plan(
 def _warn_of_stale(
     dataset: Dataset, method: Method, stale: list[Path], used: list[Path], outcome: Run
 ) -> None:
-    """Name pictures of a folder that have no pair, and folders that hold two runs' pictures."""
+    """Name images of a folder that have no pair, and folders that hold two runs' images."""
     if stale:
         few = ", ".join(path.name for path in stale[:5]) + (", ..." if stale[5:] else "")
         outcome.warnings.append(
-            f"{dataset.title}, {method.name}: {len(stale)} fused pictures belong to no pair and "
+            f"{dataset.title}, {method.name}: {len(stale)} fused images belong to no pair and "
             f"are not scored: stale, or of another set ({few})."
         )
     if mixed := mixed_makers(used):
@@ -268,10 +268,10 @@ def _warn_of_stale(
 def _check_folders(methods: list[Method], scores: list[Scores]) -> None:
     for method in methods:
         if method.folder is not None and not any(s.fused[method.name] for s in scores):
-            has = next(iter(list_pictures(method.folder)), None)
+            has = next(iter(list_images(method.folder)), None)
             wants = next(iter(scores[0].dataset.pairs))
             raise UserError(
-                f"The folder {method.folder} has no fused picture of any pair: "
+                f"The folder {method.folder} has no fused image of any pair: "
                 + (
                     f"{has} is one of its names, {wants} one of the pairs'."
                     if has
@@ -296,6 +296,6 @@ def _warn_of_gaps(outcome: Run) -> None:
             if missing:
                 few = ", ".join(missing[:5]) + (", ..." if missing[5:] else "")
                 outcome.warnings.append(
-                    f"{scores.dataset.title}, {method.name}: {len(missing)} of {total} pictures "
+                    f"{scores.dataset.title}, {method.name}: {len(missing)} of {total} images "
                     f"have no score ({few}), so the method is not ranked."
                 )

@@ -1,4 +1,4 @@
-"""One picture: fuse it where that is asked, write it, read it back, score it."""
+"""One image: fuse it where that is asked, write it, read it back, score it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import emma_fusion
 from emma_fusion import metrics
 from emma_fusion.bench.methods import Fuse, hash_sources
 from emma_fusion.errors import UserError
-from emma_fusion.media.rasters import read_pair, read_picture, write_picture
-from emma_fusion.media.records import read_record
+from emma_fusion.images.raster import read_image, read_pair, write_image
+from emma_fusion.images.record import read_record
 from emma_fusion.metrics.conventions import find_convention
 from emma_fusion.pair import Pair, from_unit, stretch
 
@@ -43,15 +43,15 @@ class Rules:
 
 @dataclass(frozen=True)
 class Job:
-    """One picture of one method.
+    """One image of one method.
 
     Attributes:
-        key: Dataset, method, picture, protocol, convention: the row's in scores.csv.
+        key: Dataset, method, image, protocol, convention: the row's in scores.csv.
         infrared: File.
         visible: File.
         fused: File; where `make` is a stamp it is written first.
         rules: How to score.
-        make: Stamp to write into a fused picture that is to be made, or None.
+        make: Stamp to write into a fused image that is to be made, or None.
     """
 
     key: tuple[str, ...]
@@ -63,20 +63,20 @@ class Job:
 
 
 def fuse_file(job: Job, fuse: Fuse) -> None:
-    """Fuse the pair of a job and write the picture in the form that the protocol scores.
+    """Fuse the pair of a job and write the image in the form that the protocol scores.
 
     "paper": luminance stretched to its own minimum and maximum, 8 bit. "direct": luminance as it
-    is, in the visible picture's depth; in colour for a convention that scores channels.
+    is, in the visible image's depth; in colour for a convention that scores channels.
     """
     pair = read_pair(job.infrared, job.visible)
     fused = fuse(pair)
-    picture: npt.NDArray[Any]
+    image: npt.NDArray[Any]
     if job.rules.protocol == "paper":
-        picture = from_unit(stretch(fused), np.uint8)
+        image = from_unit(stretch(fused), np.uint8)
     elif job.rules.coloured:
-        picture = without_alpha(pair.compose(fused))
+        image = without_alpha(pair.compose(fused))
     else:
-        picture = from_unit(fused, pair.dtype)
+        image = from_unit(fused, pair.dtype)
     record = {
         "software": f"emma-fusion {emma_fusion.__version__}",
         "method": job.key[1],
@@ -84,11 +84,11 @@ def fuse_file(job: Job, fuse: Fuse) -> None:
         "bench": job.make,
         **pair.record,
     }
-    write_picture(job.fused, picture, record)
+    write_image(job.fused, image, record)
 
 
 def was_made_by(path: Path, stamp: str) -> bool:
-    """Whether a fused picture is there and was made by this method of these sources."""
+    """Whether a fused image is there and was made by this method of these sources."""
     if not path.is_file():
         return False
     try:
@@ -99,7 +99,7 @@ def was_made_by(path: Path, stamp: str) -> bool:
 
 
 def score_files(fused: Path, infrared: Path, visible: Path, rules: Rules) -> dict[str, float]:
-    """Score a fused picture of any program against its sources, all read from their files.
+    """Score a fused image of any program against its sources, all read from their files.
 
     Returns:
         Metric -> value, in the order of the rules.
@@ -108,20 +108,20 @@ def score_files(fused: Path, infrared: Path, visible: Path, rules: Rules) -> dic
         UserError: A file is unreadable, sizes differ, or a metric cannot be computed.
     """
     paths = (fused, infrared, visible)
-    f, i, v = (without_alpha(read_picture(path)) for path in paths)
-    if len({picture.shape[:2] for picture in (f, i, v)}) > 1:
+    f, i, v = (without_alpha(read_image(path)) for path in paths)
+    if len({image.shape[:2] for image in (f, i, v)}) > 1:
         sizes = ", ".join(
-            f"{path} is {picture.shape[1]}x{picture.shape[0]}"
-            for path, picture in zip(paths, (f, i, v), strict=True)
+            f"{path} is {image.shape[1]}x{image.shape[0]}"
+            for path, image in zip(paths, (f, i, v), strict=True)
         )
         raise UserError(f"the sizes differ: {sizes}.")
-    return score_pictures(f, i, v, rules)
+    return score_images(f, i, v, rules)
 
 
-def score_pictures(
+def score_images(
     f: npt.NDArray[Any], i: npt.NDArray[Any], v: npt.NDArray[Any], rules: Rules
 ) -> dict[str, float]:
-    """Score a fused picture against its sources, (H, W) or (H, W, 3), uint8 or uint16, of one size.
+    """Score a fused image against its sources, (H, W) or (H, W, 3), uint8 or uint16, of one size.
 
     Raises:
         UserError: A metric cannot be computed.
@@ -140,15 +140,15 @@ def score_stamp(job: Job) -> str:
 
 
 def fuse_stamp(job: Job, method_stamp: str) -> str:
-    """A hash of the method and the two sources; the fused picture carries it."""
+    """A hash of the method and the two sources; the fused image carries it."""
     text = [method_stamp, source_hash(job.infrared), source_hash(job.visible)]
     text += [job.rules.protocol, str(job.rules.coloured)]
     return hashlib.blake2b("\n".join(text).encode(), digest_size=8).hexdigest()
 
 
-def without_alpha(picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The picture without its fourth channel, if it has one."""
-    return picture[..., :3] if picture.ndim == 3 else picture
+def without_alpha(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The image without its fourth channel, if it has one."""
+    return image[..., :3] if image.ndim == 3 else image
 
 
 def hash_file(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""What per-picture values say of methods: means, intervals, ranks, paired tests."""
+"""What per-image values say of methods: means, intervals, ranks, paired tests."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Cell:
     """One method under one metric.
 
     Attributes:
-        mean: Over the pictures.
+        mean: Over the images.
         low: Lower end of the bootstrap 95% interval of the mean.
         high: Upper end.
         place: 1 is best, 2 second, among complete methods; 0 where the method is not ranked.
-        difference: Mean minus the reference method's, over the pictures that both have.
+        difference: Mean minus the reference method's, over the images that both have.
         p: Of the paired test against the reference, corrected; NaN where there is none.
     """
 
@@ -41,13 +41,13 @@ class Line:
 
     Attributes:
         method: Name.
-        pictures: How many have a score.
+        images: How many have a score.
         cells: Metric -> cell.
         rank: Mean over the metrics of the method's rank; NaN where it is not complete.
     """
 
     method: str
-    pictures: int
+    images: int
     cells: dict[str, Cell]
     rank: float
 
@@ -57,11 +57,11 @@ def summarise(
 ) -> list[Line]:
     """Summarise a dataset's scores.
 
-    Intervals are percentile bootstrap intervals over pictures (Efron, Annals of Statistics 7(1),
+    Intervals are percentile bootstrap intervals over images (Efron, Annals of Statistics 7(1),
     1979). The test is Wilcoxon's signed-rank test, two-sided (Biometrics Bulletin 1(6), 1945);
     its p-values are corrected for all comparisons of the dataset by Holm's method (Scandinavian
-    Journal of Statistics 6(2), 1979). Methods without a score on some picture are not ranked,
-    and compared over the pictures that they share with the reference.
+    Journal of Statistics 6(2), 1979). Methods without a score on some image are not ranked,
+    and compared over the images that they share with the reference.
 
     Args:
         scores: Of one dataset.
@@ -107,8 +107,8 @@ def bootstrap(values: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
     """Bootstrap 95% intervals of the mean.
 
     Args:
-        values: (pictures, metrics).
-        seed: Of the resampling; the same pictures are drawn for every metric and method.
+        values: (images, metrics).
+        seed: Of the resampling; the same images are drawn for every metric and method.
 
     Returns:
         (2, metrics): lower and upper ends; NaN where a value is not finite or there is none.

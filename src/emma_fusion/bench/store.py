@@ -1,4 +1,4 @@
-"""Tables of measured values: one row a picture, kept so that a run goes on where it stopped."""
+"""Tables of measured values: one row an image, kept so that a run goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 from emma_fusion.errors import UserError
 
 #: What a row of scores.csv is about. The other columns are metrics.
-KEYS = ("dataset", "method", "picture", "protocol", "convention")
+KEYS = ("dataset", "method", "image", "protocol", "convention")
 #: Hash of the files and of the formulas behind the values.
 STAMP = "stamp"
 
 
 @dataclass
 class Row:
-    """The values of one picture, and the stamp of what they were computed from."""
+    """The values of one image, and the stamp of what they were computed from."""
 
     stamp: str
     values: dict[str, float] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Store:
             self._read()
 
     def find(self, key: tuple[str, ...], stamp: str, metrics: tuple[str, ...]) -> Row | None:
-        """The row of a picture, if it was computed from the same and has the metrics."""
+        """The row of an image, if it was computed from the same and has the metrics."""
         row = self.rows.get(key)
         fresh = row is not None and row.stamp == stamp
         return row if row is not None and fresh and set(metrics) <= row.values.keys() else None

@@ -13,7 +13,7 @@ from emma_fusion.bench.statistics import Cell, Line
 from emma_fusion.metrics import METRICS
 
 SIGNIFICANT = 0.05
-TOO_FEW = "which no difference can reach with so few pictures for so many comparisons"
+TOO_FEW = "which no difference can reach with so few images for so many comparisons"
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Table:
     Attributes:
         name: Of the dataset, short.
         title: Of the dataset.
-        pictures: How many pairs it has.
+        images: How many pairs it has.
         metrics: The columns.
         lines: The rows that were measured.
         reference: The method that the others were tested against, or None.
@@ -32,7 +32,7 @@ class Table:
 
     name: str
     title: str
-    pictures: int
+    images: int
     metrics: tuple[str, ...]
     lines: list[Line]
     reference: str | None = None
@@ -58,14 +58,14 @@ class Table:
         return others if self.reference is not None else []
 
     def too_few(self) -> bool:
-        """Whether so few pictures cannot make any difference significant.
+        """Whether so few images cannot make any difference significant.
 
-        If all n pictures agree, Wilcoxon's p is 2^(1 - n), and Holm's method multiplies the
+        If all n images agree, Wilcoxon's p is 2^(1 - n), and Holm's method multiplies the
         smallest p by the number of comparisons.
         """
         cells = [cell for line in self.compared() for cell in line.cells.values()]
         comparisons = sum(not math.isnan(cell.p) for cell in cells)
-        return comparisons > 0 and comparisons * 2.0 ** (1 - self.pictures) >= SIGNIFICANT
+        return comparisons > 0 and comparisons * 2.0 ** (1 - self.images) >= SIGNIFICANT
 
 
 def arrow(metric: str) -> str:
@@ -77,7 +77,7 @@ def markdown(tables: list[Table]) -> str:
     """All tables in Markdown: means, intervals, and differences from the reference."""
     parts = []
     for table in tables:
-        parts.append(f"## {table.title}, {table.pictures} pictures\n")
+        parts.append(f"## {table.title}, {table.images} images\n")
         parts.append(_markdown_means(table))
         parts.append("Bootstrap 95% intervals of the means:\n")
         parts.append(
@@ -88,7 +88,7 @@ def markdown(tables: list[Table]) -> str:
         )
         if table.compared():
             parts.append(
-                f"Difference from {table.reference}, mean over pictures; \\* where Wilcoxon's "
+                f"Difference from {table.reference}, mean over images; \\* where Wilcoxon's "
                 f"signed-rank test, corrected by Holm's method, gives p < {SIGNIFICANT}"
                 f"{', ' + TOO_FEW if table.too_few() else ''}:\n"
             )
@@ -106,7 +106,7 @@ def latex(tables: list[Table]) -> str:
 
 def as_csv(tables: list[Table]) -> str:
     """All tables in one CSV: a row for each dataset, method and metric, unrounded."""
-    columns = ["dataset", "method", "source", "pictures", "metric", "better", "mean", "low95"]
+    columns = ["dataset", "method", "source", "images", "metric", "better", "mean", "low95"]
     columns += ["high95", "place", "mean_rank", "reference", "difference", "p_holm"]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
@@ -118,7 +118,7 @@ def as_csv(tables: list[Table]) -> str:
                     "dataset": table.name,
                     "method": line.method,
                     "source": "measured",
-                    "pictures": line.pictures,
+                    "images": line.images,
                     "metric": metric,
                     "better": METRICS[metric].better,
                     "mean": repr(cell.mean),
@@ -168,10 +168,10 @@ def rank(line: Line) -> str:
 
 
 def label(table: Table, line: Line) -> str:
-    """A method, with its number of pictures where it has not all."""
-    if line.pictures == table.pictures:
+    """A method, with its number of images where it has not all."""
+    if line.images == table.images:
         return line.method
-    return f"{line.method} ({line.pictures} of {table.pictures})"
+    return f"{line.method} ({line.images} of {table.images})"
 
 
 def _cells(table: Table, line: Line, show: Callable[[Table, str, Cell], str]) -> list[str]:
@@ -195,8 +195,8 @@ def _markdown_means(table: Table) -> str:
     ]
     grid = markdown_grid(header, rows)
     notes = "Best **bold**, second <ins>underlined</ins>; rank is the mean over the metrics."
-    if any(line.pictures != table.pictures for line in table.lines):
-        notes += " Methods without all pictures are not ranked."
+    if any(line.images != table.images for line in table.lines):
+        notes += " Methods without all images are not ranked."
     if table.published:
         notes += f"\n\n† Published: {CAVEAT} ({CITATION})."
     return f"{grid}\n{notes}\n"
@@ -224,7 +224,7 @@ def _latex(table: Table) -> str:
         [_tex(method) + "$^\\dagger$", *(figures.get(m, "") for m in table.metrics), ""]
         for method, figures in table.published.items()
     ]
-    caption = f"{_tex(table.title)}, {table.pictures} pictures. Best bold, second underlined."
+    caption = f"{_tex(table.title)}, {table.images} images. Best bold, second underlined."
     if published:
         caption += f" $\\dagger$ published: {_tex(CAVEAT)} ({_tex(CITATION)})."
     body = [" & ".join(row).replace("–", "--") + r" \\" for row in rows]

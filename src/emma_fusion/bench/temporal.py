@@ -1,4 +1,4 @@
-"""How steady the fused films of a run are: BiSWE and MS2R of each dataset that is a film."""
+"""How steady the fused videos of a run are: BiSWE and MS2R of each dataset that is a video."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from emma_fusion.bench.store import Row, Store
 from emma_fusion.bench.tables import markdown_grid
 from emma_fusion.bench.workers import workers
 from emma_fusion.errors import UserError
-from emma_fusion.media.rasters import read_pair, read_picture
+from emma_fusion.images.raster import read_image, read_pair
 from emma_fusion.metrics.temporal import bidirectional_warping_error, motion_smoothness
 from emma_fusion.pair import from_unit
 
@@ -38,7 +38,7 @@ Files = tuple[Path, Path, Path]  # fused, infrared, visible
 
 @dataclass(frozen=True)
 class Steadiness:
-    """One method on one film.
+    """One method on one video.
 
     Attributes:
         dataset: Name.
@@ -55,21 +55,21 @@ class Steadiness:
     values: dict[str, float]
 
 
-def score_films(
+def score_videos(
     outcome: Run,
-    films: Sequence[str] | None,
+    videos: Sequence[str] | None,
     output: Path,
     *,
     processes: int = 1,
     progress: Progress = lambda done, total: None,
 ) -> list[Steadiness]:
-    """Score the fused pictures of a run in the order of their numbers, as frames of films.
+    """Score the fused images of a run in the order of their numbers, as frames of videos.
 
     Values are kept in OUTPUT/temporal.csv and not computed again for the same files.
 
     Args:
         outcome: A run; what cannot be scored is added to its warnings.
-        films: Names of the datasets that are films; None for all.
+        videos: Names of the datasets that are videos; None for all.
         output: Folder.
         processes: How many methods at a time.
         progress: Called with how many are done, and of how many.
@@ -77,7 +77,7 @@ def score_films(
     store = Store(output / "temporal.csv", ("dataset", "method", "protocol"))
     jobs = []
     for scores in outcome.scores:
-        if films is None or scores.dataset.name in films:
+        if videos is None or scores.dataset.name in videos:
             jobs += [
                 (scores, m.name) for m in scores.methods if _can_score(scores, m.name, outcome)
             ]
@@ -126,7 +126,7 @@ def markdown(found: list[Steadiness]) -> str:
     parts = []
     for dataset in dict.fromkeys(one.dataset for one in found):
         rows = [one for one in found if one.dataset == dataset]
-        parts.append(f"## {rows[0].title} as a film, {rows[0].frames} frames\n\n{ABOUT}\n")
+        parts.append(f"## {rows[0].title} as a video, {rows[0].frames} frames\n\n{ABOUT}\n")
         cells = [[one.method, *(number(one.values[name]) for name in NAMES)] for one in rows]
         parts.append(markdown_grid(["Method", *(f"{name} ↓" for name in NAMES)], cells))
     return "\n".join(parts)
@@ -138,7 +138,7 @@ def number(value: float) -> str:
 
 
 class _Frames(Sequence[npt.NDArray[np.uint8]]):
-    """One of the three films as luminance, read when it is asked for; a few frames are kept."""
+    """One of the three videos as luminance, read when it is asked for; a few frames are kept."""
 
     def __init__(self, files: list[Files], side: int) -> None:
         self._files = files
@@ -165,7 +165,7 @@ def _read(files: Files, side: int) -> npt.NDArray[np.uint8]:
     """A frame's luminance in 8 bit; the infrared's scaled as for fusing."""
     fused, infrared, visible = files
     if side == 0:
-        plane = metrics.luminance(without_alpha(read_picture(fused)))
+        plane = metrics.luminance(without_alpha(read_image(fused)))
         return np.rint(plane / 257).astype(np.uint8) if plane.dtype == np.uint16 else plane
     pair = read_pair(infrared, visible)
     return from_unit(pair.infrared if side == 1 else pair.visible, np.uint8)
@@ -174,10 +174,10 @@ def _read(files: Files, side: int) -> npt.NDArray[np.uint8]:
 def _can_score(scores: Scores, method: str, outcome: Run) -> bool:
     title = scores.dataset.title
     if len(scores.dataset.pairs) < FEWEST:
-        outcome.warnings.append(f"{title}: as a film it needs {FEWEST} frames or more.")
+        outcome.warnings.append(f"{title}: as a video it needs {FEWEST} frames or more.")
         return False
     if not scores.is_complete(method):
-        outcome.warnings.append(f"{title}, {method}: without all frames, it is scored as no film.")
+        outcome.warnings.append(f"{title}, {method}: without all frames, it is scored as no video.")
         return False
     return True
 

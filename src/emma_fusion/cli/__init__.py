@@ -75,7 +75,7 @@ def emma(
         typer.Option("--version", is_eager=True, callback=_print_version, help="Show the version."),
     ] = False,
 ) -> None:
-    """Fuse registered pictures of two modalities, such as infrared and visible, into one."""
+    """Fuse registered images of two modalities, such as infrared and visible, into one."""
 
 
 for _verb in VERBS:

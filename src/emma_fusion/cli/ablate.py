@@ -15,7 +15,7 @@ from emma_fusion.cli.scoring import SeedOption, begin
 
 if TYPE_CHECKING:
     from emma_fusion.bench import Dataset, Method, Run
-    from emma_fusion.training.ablation import Ablation, Judged, Report, Task
+    from emma_fusion.experiments.ablation import Ablation, Judged, Report, Task
 
 
 def ablate(
@@ -38,12 +38,12 @@ def ablate(
     device: Annotated[
         Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="To train and fuse on.")
     ] = "auto",
-    pictures: Annotated[int, typer.Option(help="Pairs on the sheet of pictures.", min=1)] = 4,
+    images: Annotated[int, typer.Option(help="Pairs on the sheet of images.", min=1)] = 4,
     seed: SeedOption = 0,
 ) -> None:
     """Train variants of one training, score them, and say which claims held at this budget.
 
-    Into OUT go report.md, report.json, means.csv, scores.csv (every picture's values), sheet.png,
+    Into OUT go report.md, report.json, means.csv, scores.csv (every image's values), sheet.png,
     fused/, and each run's weights in runs/VARIANT/seed-SEED. Killed, it goes on with --resume.
     """
     begin("ablate", output, "jinja2", "matplotlib", "scipy")
@@ -52,7 +52,7 @@ def ablate(
     try:
         import lightning_fabric  # noqa: F401
 
-        from emma_fusion.training import ablation as room
+        from emma_fusion.experiments import ablation as room
     except ImportError as error:
         raise UserError(
             f"Training needs {error.name}: pip install 'emma-fusion[train]'."
@@ -82,7 +82,7 @@ def ablate(
                 "compare with.\n" + "\n".join(f"{name}: {why}" for name, why in failures.items())
             )
         outcome, warnings = _score_and_report(
-            chosen, complete, dataset, output, len(places), device, pictures, seed
+            chosen, complete, dataset, output, len(places), device, images, seed
         )
     except KeyboardInterrupt:
         print("Stopped. The same command with --resume goes on from there.", file=sys.stderr)
@@ -108,7 +108,7 @@ def _check_output(output: Path, resume: bool, config: str) -> None:
 def _keep_settings(chosen: Ablation, path: Path) -> None:
     import yaml
 
-    from emma_fusion.media.rasters import write_whole
+    from emma_fusion.images.raster import write_whole
 
     text = yaml.safe_dump(chosen.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     write_whole({path: text.encode()})
@@ -161,17 +161,17 @@ def _score_and_report(
     output: Path,
     processes: int,
     device: str,
-    pictures: int,
+    images: int,
     seed: int,
 ) -> tuple[Run, list[str]]:
     """Fuses, scores and writes down what the complete variants give."""
     from emma_fusion import bench
-    from emma_fusion.bench import ablation as statistics
-    from emma_fusion.bench import ablation_report as writers
     from emma_fusion.bench import facts as surroundings
     from emma_fusion.errors import UserError
-    from emma_fusion.media.rasters import write_picture, write_whole
-    from emma_fusion.training.ablation import run_folder
+    from emma_fusion.experiments import ablation_report as writers
+    from emma_fusion.experiments import ablation_statistics as statistics
+    from emma_fusion.experiments.ablation import run_folder
+    from emma_fusion.images.raster import write_image, write_whole
 
     runs = {variant: [f"{variant}.seed-{s}" for s in chosen.seeds] for variant in complete}
     folders = {
@@ -186,7 +186,7 @@ def _score_and_report(
     (scores,) = outcome.scores
     values, stems = statistics.gather(scores, runs, statistics.MEASURES)
     if not stems:
-        raise UserError("No picture could be scored of every run.\n" + "\n".join(outcome.failures))
+        raise UserError("No image could be scored of every run.\n" + "\n".join(outcome.failures))
     if chosen.judged.equivariance:
         with bar("Equivariance") as show:
             errors = _equivariance_errors(methods, scores.dataset, chosen.judged, output, show)
@@ -219,9 +219,9 @@ def _score_and_report(
         "means.csv": writers.as_csv(values, chosen.seeds),
     }
     write_whole({output / name: text.encode() for name, text in files.items()})
-    shown = [stems[k * len(stems) // pictures] for k in range(min(pictures, len(stems)))]
+    shown = [stems[k * len(stems) // images] for k in range(min(images, len(stems)))]
     first = {variant: scores.fused[names[0]] for variant, names in runs.items()}
-    write_picture(output / "sheet.png", statistics.sheet(dataset, first, shown))
+    write_image(output / "sheet.png", statistics.sheet(dataset, first, shown))
     _print(judgements)
     return outcome, warnings
 
@@ -241,8 +241,8 @@ def _equivariance_errors(
     from dataclasses import replace
     from statistics import fmean
 
-    from emma_fusion.bench.equivariance import Settings, grid, run
     from emma_fusion.errors import UserError
+    from emma_fusion.experiments.equivariance import Settings, grid, run
 
     stems = list(dataset.pairs)
     count = min(judged.equivariance, len(stems))
@@ -297,8 +297,8 @@ def _about(chosen: Ablation, variants: list[str], output: Path) -> dict[str, dic
     from statistics import fmean
 
     from emma_fusion import models
+    from emma_fusion.experiments.ablation import run_folder
     from emma_fusion.networks.weights import load_fuser, read_facts
-    from emma_fusion.training.ablation import run_folder
 
     about = {}
     for variant in variants:

@@ -1,4 +1,4 @@
-"""emma align INFRARED VISIBLE -o OUT: the infrared pictures on the visible pictures' grids."""
+"""emma align INFRARED VISIBLE -o OUT: the infrared images on the visible images' grids."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import typer
 from emma_fusion.cli.progress import bar
 
 if TYPE_CHECKING:
-    from emma_fusion.media.alignment import Aligner
+    from emma_fusion.align import Aligner
 
 
 def align(
-    infrared: Annotated[Path, typer.Argument(help="Infrared picture or folder.")],
-    visible: Annotated[Path, typer.Argument(help="Visible picture or folder of the same scene.")],
+    infrared: Annotated[Path, typer.Argument(help="Infrared image or folder.")],
+    visible: Annotated[Path, typer.Argument(help="Visible image or folder of the same scene.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="A file, or a folder for folders.", metavar="OUT")
     ],
@@ -31,21 +31,21 @@ def align(
     ] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
 ) -> None:
-    """Write the infrared picture alone, on the visible picture's pixels.
+    """Write the infrared image alone, on the visible image's pixels.
 
-    It has the visible picture's size and the infrared one's depth and format, and is black where
+    It has the visible image's size and the infrared one's depth and format, and is black where
     the infrared camera did not see. How it was aligned is in its record.
 
     Nothing that exists is replaced without --overwrite; with folders it is skipped.
     """
+    from emma_fusion.align import Aligner
     from emma_fusion.errors import UserError
-    from emma_fusion.media.alignment import Aligner
 
     aligner = Aligner(how)
     pairs = find_pairs(infrared, visible)
     if infrared.is_dir():
         if output.exists() and not output.is_dir():
-            raise UserError(f"{output} is a file: the aligned pictures of two folders need one.")
+            raise UserError(f"{output} is a file: the aligned images of two folders need one.")
         jobs = [(i, v, output / i.name) for i, v in pairs]
     else:
         target = output / infrared.name if output.is_dir() else output
@@ -85,7 +85,7 @@ def find_pairs(infrared: Path, visible: Path) -> list[tuple[Path, Path]]:
         UserError: something does not exist, or one is a folder and one a file.
     """
     from emma_fusion.errors import UserError
-    from emma_fusion.media.folders import match_pairs
+    from emma_fusion.images.folders import match_pairs
 
     for path in (infrared, visible):
         if not path.exists():
@@ -104,17 +104,17 @@ def find_pairs(infrared: Path, visible: Path) -> list[tuple[Path, Path]]:
 
 
 def write(infrared: Path, visible: Path, target: Path, aligner: Aligner) -> None:
-    """Align one picture and write it with the record of how."""
+    """Align one image and write it with the record of how."""
     import numpy as np
 
     from emma_fusion import __version__
-    from emma_fusion.media.rasters import read_picture, write_picture
+    from emma_fusion.images.raster import read_image, write_image
 
-    thermal, picture = read_picture(infrared), read_picture(visible)
-    aligned = aligner(thermal, picture, (infrared.name, visible.name))
-    warped = aligned.picture
+    thermal, image = read_image(infrared), read_image(visible)
+    aligned = aligner(thermal, image, (infrared.name, visible.name))
+    warped = aligned.image
     if aligned.covered is not None:
         shown = aligned.covered > 0
         warped = np.where(shown if warped.ndim == 2 else shown[..., None], warped, 0)
     made = {"software": f"emma-fusion {__version__}", "of": infrared.name, "onto": visible.name}
-    write_picture(target, warped, made | aligned.record)
+    write_image(target, warped, made | aligned.record)

@@ -35,7 +35,7 @@ def bench(
         list[str],
         typer.Argument(
             help="Shipped models, weights, folders of training runs, baselines (each, or all as "
-            "`baselines`), folder:PATH with other programs' pictures, module:function. NAME= "
+            "`baselines`), folder:PATH with other programs' images, module:function. NAME= "
             "before one names its row.",
             metavar="METHOD...",
         ),
@@ -59,10 +59,10 @@ def bench(
         ),
     ] = None,
     common: Annotated[
-        bool, typer.Option("--common", help="Only pictures that every folder:PATH has.")
+        bool, typer.Option("--common", help="Only images that every folder:PATH has.")
     ] = False,
     limit: LimitOption = None,
-    pictures: Annotated[
+    images: Annotated[
         int, typer.Option(help="How many pairs of each dataset the report shows.", min=0)
     ] = 8,
     seed: SeedOption = 0,
@@ -73,7 +73,7 @@ def bench(
         bool,
         typer.Option(
             "--video",
-            help="The folders are numbered frames of films; adds the temporal scores BiSWE and "
+            help="The folders are numbered frames of videos; adds the temporal scores BiSWE and "
             "MS2R. Datasets that are video files have them anyway.",
         ),
     ] = False,
@@ -81,10 +81,10 @@ def bench(
 ) -> None:
     """Score methods on datasets: tables, intervals, tests, and a report to open in a browser.
 
-    Into OUT go report.html, tables.md, tables.tex, tables.csv, scores.csv (every picture's values)
-    and fused/. Fused pictures that belong to no pair, and pairs without one, are named; a method
-    that lacks pictures is not ranked. A dataset may be two films, NAME=IR.mp4,VISIBLE.mp4, and a
-    method a film that was fused of them; their frames go into OUT/frames.
+    Into OUT go report.html, tables.md, tables.tex, tables.csv, scores.csv (every image's values)
+    and fused/. Fused images that belong to no pair, and pairs without one, are named; a method
+    that lacks images is not ranked. A dataset may be two videos, NAME=IR.mp4,VISIBLE.mp4, and a
+    method a video that was fused of them; their frames go into OUT/frames.
     """
     begin("bench", output, "jinja2", "matplotlib", "scipy")
     from emma_fusion import bench as room
@@ -97,10 +97,10 @@ def bench(
                 raise UserError(
                     f"{path} is there and no run of emma bench is: choose another output folder."
                 )
-    from emma_fusion.bench import films, temporal
+    from emma_fusion.bench import temporal, videos
 
     rules = room.Rules(convention, protocol, _metrics(convention, metrics))
-    unpacked = films.unpack(dataset, methods, output)
+    unpacked = videos.unpack(dataset, methods, output)
     dataset, methods = unpacked.datasets, unpacked.methods
     opened = room.open_methods(methods, device)
     names = [method.name for method in opened]
@@ -119,7 +119,7 @@ def bench(
                 common=common,
                 progress=show,
             )
-            steadiness = temporal.score_films(
+            steadiness = temporal.score_videos(
                 outcome,
                 None if video else unpacked.names,
                 output,
@@ -135,7 +135,7 @@ def bench(
     comparable = protocol == "paper" and convention in ("ours", "paper")
     show_published = comparable if published is None else published
     tables = _tables(outcome, chosen, seed, show_published)
-    _write(outcome, tables, steadiness, output, seed, device, pictures)
+    _write(outcome, tables, steadiness, output, seed, device, images)
     _print(outcome, tables, steadiness, output)
     if outcome.failures:
         raise typer.Exit(1)
@@ -172,11 +172,11 @@ def _write(
     output: Path,
     seed: int,
     device: str,
-    pictures: int,
+    images: int,
 ) -> None:
     from emma_fusion.bench import facts, report, temporal
     from emma_fusion.bench import tables as writers
-    from emma_fusion.media.rasters import write_whole
+    from emma_fusion.images.raster import write_whole
 
     collected = facts.collect(outcome, seed, device)
     head = "\n".join(f"- {name}: {text}" for name, text in collected.items())
@@ -189,7 +189,7 @@ def _write(
         "tables.md": markdown,
         "tables.tex": f"{comment}\n{writers.latex(tables)}",
         "tables.csv": writers.as_csv(tables),
-        "report.html": report.render(outcome, tables, collected, pictures, steadiness),
+        "report.html": report.render(outcome, tables, collected, images, steadiness),
     }
     write_whole({output / name: text.encode() for name, text in texts.items()})
 
@@ -205,7 +205,7 @@ def _print(outcome: Run, tables: list[Table], steadiness: list[Steadiness], outp
 
     styles = {0: "", 1: "bold", 2: "underline"}
     for table in tables:
-        grid = Grid(title=f"{table.title}, {table.pictures} pictures", box=box.SIMPLE)
+        grid = Grid(title=f"{table.title}, {table.images} images", box=box.SIMPLE)
         grid.add_column("method")
         for metric in table.metrics:
             grid.add_column(f"{metric} {writers.arrow(metric)}", justify="right")
@@ -230,7 +230,7 @@ def _print(outcome: Run, tables: list[Table], steadiness: list[Steadiness], outp
     for text in outcome.failures:
         print(f"Failed {text}", file=sys.stderr)
     print(
-        f"Scored {outcome.scored} pictures now. The report: {output / 'report.html'}",
+        f"Scored {outcome.scored} images now. The report: {output / 'report.html'}",
         file=sys.stderr,
     )
 
@@ -244,7 +244,7 @@ def _print_steadiness(steadiness: list[Steadiness]) -> None:
 
     from emma_fusion.bench import temporal
 
-    grid = Grid(title="As films", box=box.SIMPLE)
+    grid = Grid(title="As videos", box=box.SIMPLE)
     for column in ("dataset", "frames", "method"):
         grid.add_column(column)
     for name in temporal.NAMES:

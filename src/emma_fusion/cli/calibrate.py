@@ -1,4 +1,4 @@
-"""emma calibrate INFRARED VISIBLE -o rig.json: one transform for all pictures of a fixed rig."""
+"""emma calibrate INFRARED VISIBLE -o rig.json: one transform for all images of a fixed rig."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from emma_fusion.cli.progress import bar
 
 
 def calibrate(
-    infrared: Annotated[Path, typer.Argument(help="Folder of infrared pictures.")],
-    visible: Annotated[Path, typer.Argument(help="Folder of visible pictures, same stems.")],
+    infrared: Annotated[Path, typer.Argument(help="Folder of infrared images.")],
+    visible: Annotated[Path, typer.Argument(help="Folder of visible images, same stems.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The calibration's file.", metavar="FILE.json")
     ],
@@ -29,10 +29,10 @@ def calibrate(
     Each pair is registered; those without confidence are left out, and of the others the median
     is taken. Give the file to emma fuse --align or emma align --align.
     """
+    from emma_fusion.align import calibrate as find_rig
     from emma_fusion.cli.align import find_pairs
     from emma_fusion.errors import UserError
-    from emma_fusion.media.alignment import calibrate as find_rig
-    from emma_fusion.media.rasters import read_picture, write_whole
+    from emma_fusion.images.raster import read_image, write_whole
 
     if output.is_dir():
         raise UserError(f"{output} is a folder: name the calibration's file, such as rig.json.")
@@ -43,15 +43,15 @@ def calibrate(
 
     with bar("Calibrating") as show:
 
-        def pictures() -> Iterator[tuple[Any, Any]]:
+        def images() -> Iterator[tuple[Any, Any]]:
             for number, (i, v) in enumerate(pairs):
                 show(number, len(pairs))
                 try:
-                    yield read_picture(i), read_picture(v)
+                    yield read_image(i), read_image(v)
                 except UserError as error:
                     failures.append(f"{i.stem}: {error}")
 
-        rig, left_out = find_rig(pictures(), model)
+        rig, left_out = find_rig(images(), model)
         show(len(pairs), len(pairs))
     write_whole({output: rig.to_json()})
     print(

@@ -13,13 +13,13 @@ from emma_fusion.cli.progress import bar
 
 
 def check(
-    infrared: Annotated[Path, typer.Argument(help="Infrared picture or folder.")],
-    visible: Annotated[Path, typer.Argument(help="Visible picture or folder of the same scene.")],
+    infrared: Annotated[Path, typer.Argument(help="Infrared image or folder.")],
+    visible: Annotated[Path, typer.Argument(help="Visible image or folder of the same scene.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Register every pair, change nothing, and list the pairs by how far they are off.
 
-    How far is the mean distance over the corners of the visible picture, in its pixels. Pairs
+    How far is the mean distance over the corners of the visible image, in its pixels. Pairs
     that cannot be registered with confidence come last.
     """
     from emma_fusion import __version__
@@ -49,15 +49,15 @@ def check(
 
 def measure(infrared: Path, visible: Path) -> dict[str, Any]:
     """How far one pair is off, and how sure that is."""
-    from emma_fusion.media.alignment import register
-    from emma_fusion.media.alignment.registration import plane_of, size_of
-    from emma_fusion.media.rasters import read_picture
+    from emma_fusion.align import register
+    from emma_fusion.align.registration import plane_of, size_of
+    from emma_fusion.images.raster import read_image
 
-    thermal, picture = read_picture(infrared), read_picture(visible)
-    found = register(plane_of(thermal), plane_of(picture))
+    thermal, image = read_image(infrared), read_image(visible)
+    found = register(plane_of(thermal), plane_of(image))
     sizes = {
         side: f"{size[1]}x{size[0]}"
-        for side, size in (("infrared", size_of(thermal)), ("visible", size_of(picture)))
+        for side, size in (("infrared", size_of(thermal)), ("visible", size_of(image)))
     }
     return {
         "off_pixels": round(found.moved, 2),
@@ -73,7 +73,7 @@ def print_table(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(caption="pixels of the visible picture, mean over its corners")
+    table = Table(caption="pixels of the visible image, mean over its corners")
     for title in ("pair", "off by", "model", "confidence", ""):
         table.add_column(title, justify="right" if title in ("off by", "confidence") else "left")
     for row in rows:

@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, Any
 from emma_fusion.cli.fuse import Job, Request, fuse_jobs, report, tell
 from emma_fusion.cli.progress import bar
 from emma_fusion.errors import UserError
-from emma_fusion.media.folders import by_stem, match_stems
-from emma_fusion.media.records import INSIDE, beside
+from emma_fusion.images.folders import by_stem, match_stems
+from emma_fusion.images.record import INSIDE, beside
 
 if TYPE_CHECKING:
     from emma_fusion.fuser import Fuser
@@ -139,7 +139,7 @@ def fuse_on_ray(
         if find_spec(name) is None:
             raise UserError(f"--engine ray needs {name}: pip install 'emma-fusion[cluster]'.")
     if request.infrared_range.startswith("folder"):
-        raise UserError("--infrared-range folder looks at all pictures first: leave out --engine.")
+        raise UserError("--infrared-range folder looks at all images first: leave out --engine.")
     jobs = plan(infrared, visible, output, request)
     if not jobs:
         return True
@@ -160,7 +160,7 @@ def plan(infrared: str, visible: str, output: str, request: Request) -> list[Nam
     """What is to be done, pairs of a size together and the largest first. The rest is told.
 
     Raises:
-        UserError: see `media.folders.match_pairs`; or the output is an input.
+        UserError: see `images.folders.match_pairs`; or the output is an input.
     """
     sides, out = [Folder(infrared), Folder(visible)], Folder(output)
     if out in sides:
@@ -328,7 +328,7 @@ def _store(job: Names, made: Job) -> None:
     folder = str(PurePosixPath(path).parent)
     files.makedirs(folder, exist_ok=True)
     *_, target = made
-    for source in (beside(target), target):  # the record first, as `media.rasters` does
+    for source in (beside(target), target):  # the record first, as `images.raster` does
         if source.exists():
             temporary = f"{folder}/.{secrets.token_hex(8)}.tmp"
             try:

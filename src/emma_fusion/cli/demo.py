@@ -20,11 +20,11 @@ def demo(
 ) -> None:
     """Draw a street at night in infrared and visible light, and fuse the two."""
     from emma_fusion import __version__
+    from emma_fusion.demo import render_scene
     from emma_fusion.errors import UserError
     from emma_fusion.fuser import Fuser
-    from emma_fusion.media.rasters import write_picture
-    from emma_fusion.media.scene import render_scene
-    from emma_fusion.media.sheet import make_sheet
+    from emma_fusion.images.raster import write_image
+    from emma_fusion.images.sheet import make_sheet
 
     names = ("infrared", "visible", "fused", "sheet")
     infrared_file, visible_file, fused_file, sheet_file = (output / f"{n}.png" for n in names)
@@ -39,10 +39,10 @@ def demo(
     sheet = make_sheet({"infrared": infrared, "visible": visible, "fused": fused})
 
     drawn = {"software": f"emma-fusion {__version__}", "scene": f"drawn, seed {seed}"}
-    write_picture(infrared_file, infrared, drawn)
-    write_picture(visible_file, visible, drawn)
-    write_picture(fused_file, fused, {**drawn, "model": fuser.name})
-    write_picture(sheet_file, sheet, {**drawn, "model": fuser.name})
+    write_image(infrared_file, infrared, drawn)
+    write_image(visible_file, visible, drawn)
+    write_image(fused_file, fused, {**drawn, "model": fuser.name})
+    write_image(sheet_file, sheet, {**drawn, "model": fuser.name})
 
     print(f"""A street at night, drawn for two cameras and fused by {fuser.name!r}:
   {infrared_file}   warm: the walker in the dark, the engine, the manhole
@@ -51,6 +51,6 @@ def demo(
   {sheet_file}      the three side by side
 
 Try next:
-  emma fuse INFRARED VISIBLE -o OUT   two pictures of your own, or two folders of them
+  emma fuse INFRARED VISIBLE -o OUT   two images of your own, or two folders of them
   emma fuse --help                    colour, contrast, 16 bit, devices
   emma --help                         what else there is""")

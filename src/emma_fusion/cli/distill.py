@@ -46,7 +46,7 @@ def distill(
 ) -> None:
     """Distill a model into a small network that fuses in real time.
 
-    The teacher fuses every pair once; a fast fuser learns to give the same pictures. Writes
+    The teacher fuses every pair once; a fast fuser learns to give the same images. Writes
     fuser.safetensors, config.yaml, logs and previews into the run's folder. Afterwards:
 
     emma fuse INFRARED VISIBLE -o FUSED --model RUN

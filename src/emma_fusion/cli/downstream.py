@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 downstream = typer.Typer(
     no_args_is_help=True,
-    help="Train the same network on infrared, visible, stacked and fused pictures, and compare.",
+    help="Train the same network on infrared, visible, stacked and fused images, and compare.",
 )
 
 ConfigOption = Annotated[
@@ -55,7 +55,7 @@ def segment(
 ) -> None:
     """Compare inputs for segmentation: IoU of each class and its mean.
 
-    Into OUT go report.md, report.json, values.csv, sheet.png, the fused pictures and every cell's
+    Into OUT go report.md, report.json, values.csv, sheet.png, the fused images and every cell's
     result. A run that was stopped goes on by the same command.
     """
     _run("segment", config, output, root, kind, seed, device, threads)
@@ -73,7 +73,7 @@ def detect(
 ) -> None:
     """Compare inputs for detection: AP of each class, mAP@0.5 and mAP@0.5:0.95.
 
-    Into OUT go report.md, report.json, values.csv, sheet.png, the fused pictures and every cell's
+    Into OUT go report.md, report.json, values.csv, sheet.png, the fused images and every cell's
     result. A run that was stopped goes on by the same command.
     """
     _run("detect", config, output, root, kind, seed, device, threads)
@@ -153,7 +153,7 @@ def _run(
 
 
 def _kinds(experiment: Experiment, dataset: Dataset, output: Path) -> list[Kind]:
-    """The kinds of input; fused pictures that are not there yet are made."""
+    """The kinds of input; fused images that are not there yet are made."""
     from emma_fusion.bench.methods import open_methods
     from emma_fusion.downstream.config import SOURCES
     from emma_fusion.downstream.inputs import fused_kind, source_kind
@@ -205,7 +205,7 @@ def _write(
     from emma_fusion.bench.facts import surroundings
     from emma_fusion.downstream import report
     from emma_fusion.downstream.drawing import sheet
-    from emma_fusion.media.rasters import write_picture, write_whole
+    from emma_fusion.images.raster import write_image, write_whole
 
     facts = _facts(experiment, dataset, cells) | surroundings(0, experiment.run.device)
     names = [kind.name for kind in kinds]
@@ -220,7 +220,7 @@ def _write(
     }
     write_whole({output / name: content.encode() for name, content in files.items()})
     if experiment.shown:
-        write_picture(output / "sheet.png", sheet(experiment, dataset, kinds, cells, task))
+        write_image(output / "sheet.png", sheet(experiment, dataset, kinds, cells, task))
     print(text.partition("\n\n")[2])
 
 
@@ -230,13 +230,13 @@ def _about(kind: Kind, dataset: Dataset, experiment: Experiment, task: Task) -> 
 
     first, second = dataset.labels
     told = {
-        "infrared": f"the {first} picture alone",
-        "visible": f"the {second} picture alone",
+        "infrared": f"the {first} image alone",
+        "visible": f"the {second} image alone",
         "stacked": f"both, as channels ({second}, then {first})",
     }
     text = told.get(kind.name, f"both, fused by {kind.name}")
     if dataset.task == "segment" and kind.channels == 1:
-        scenes = Scenes(dataset.test, "test", kind, experiment.pictures.size, task.label, 0)
+        scenes = Scenes(dataset.test, "test", kind, experiment.images.size, task.label, 0)
         area = told_by_brightness(scenes)
         text += (
             f"; brightness alone tells {dataset.classes[0]} from the other classes with an AUC of "
@@ -248,10 +248,10 @@ def _about(kind: Kind, dataset: Dataset, experiment: Experiment, task: Task) -> 
 def _facts(experiment: Experiment, dataset: Dataset, cells: list[Cell]) -> dict[str, str]:
     from statistics import fmean
 
-    settings, pictures = experiment.training, experiment.pictures
+    settings, images = experiment.training, experiment.images
     steps = settings.total(len(dataset.train))
-    size = "×".join(map(str, pictures.size))
-    crop = f", windows of {'×'.join(map(str, pictures.crop))}" if pictures.crop else ""
+    size = "×".join(map(str, images.size))
+    crop = f", windows of {'×'.join(map(str, images.crop))}" if images.crop else ""
     start = experiment.network.weights or "new weights"
     speed = fmean(cell.facts["steps_per_second"] for cell in cells)
     given = ", ".join(f"{name} {value}" for name, value in experiment.network.settings.items())
@@ -260,7 +260,7 @@ def _facts(experiment: Experiment, dataset: Dataset, cells: list[Cell]) -> dict[
         f"{len(dataset.test)} to test on",
         "Network": f"{experiment.network.name} ({given}), {start}, "
         f"{cells[0].facts['parameters']:,} parameters",
-        "Training": f"{steps} steps of {settings.batch} at {settings.lr:g} (AdamW), pictures at "
+        "Training": f"{steps} steps of {settings.batch} at {settings.lr:g} (AdamW), images at "
         f"{size}{crop}, {experiment.run.precision}; the same for every input",
         "Seeds": ", ".join(map(str, experiment.seeds)),
         "Speed": f"{speed:.2f} steps a second, "

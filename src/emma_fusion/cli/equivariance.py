@@ -24,8 +24,8 @@ from emma_fusion.cli.scoring import (
 )
 
 if TYPE_CHECKING:
-    from emma_fusion.bench.equivariance import Outcome
-    from emma_fusion.bench.equivariance_report import Line
+    from emma_fusion.experiments.equivariance import Outcome
+    from emma_fusion.experiments.equivariance_report import Line
 
 Number = TypeVar("Number", bound=float)
 
@@ -60,7 +60,7 @@ def equivariance(
     ] = None,
     padding: Annotated[
         Literal["reflection", "border", "zeros"],
-        typer.Option(help="What fills the corners of turned pictures; they are not counted."),
+        typer.Option(help="What fills the corners of turned images; they are not counted."),
     ] = "reflection",
     margin: Annotated[
         int, typer.Option(help="Pixels from the frame that the second value leaves out.", min=0)
@@ -69,15 +69,15 @@ def equivariance(
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
 ) -> None:
-    """Measure how far fusing a transformed pair is from transforming the fused picture.
+    """Measure how far fusing a transformed pair is from transforming the fused image.
 
     The error of a method F under T is ‖F(T i, T v) - T F(i, v)‖ / ‖T F(i, v)‖ over valid pixels,
-    for shifts, rotations and the three reflections. Into OUT go errors.csv (every picture and
+    for shifts, rotations and the three reflections. Into OUT go errors.csv (every image and
     transform), tables.md, summary.json and a plot for each dataset.
     """
     begin("equivariance", output, "matplotlib", "scipy")
     from emma_fusion.bench import open_datasets, open_methods
-    from emma_fusion.bench.equivariance import ANGLES, SHIFTS, Settings, grid, run
+    from emma_fusion.experiments.equivariance import ANGLES, SHIFTS, Settings, grid, run
 
     cases = grid(
         SHIFTS if shifts is None else parse_numbers("--shifts", shifts, int),
@@ -127,7 +127,7 @@ def parse_numbers(option: str, text: str, kind: Callable[[str], Number]) -> list
 
 def write(outcome: Outcome, output: Path, seed: int, device: str) -> None:
     """Write the results into the folder, and print the means."""
-    from emma_fusion.bench import equivariance_report as report
+    from emma_fusion.experiments import equivariance_report as report
 
     lines = report.summarise(outcome, seed)
     facts = report.collect(outcome, seed, device)
@@ -170,7 +170,7 @@ def show_table(lines: list[Line], title: str, margin: int) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from emma_fusion.bench.equivariance_report import TITLES, percent
+    from emma_fusion.experiments.equivariance_report import TITLES, percent
 
     for value, about in TITLES.items():
         heading = f"{escape(title)}: error in percent. {about.format(margin=margin)}"

@@ -1,4 +1,4 @@
-"""emma evaluate FUSED INFRARED VISIBLE: score fused pictures of any program."""
+"""emma evaluate FUSED INFRARED VISIBLE: score fused images of any program."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from emma_fusion.cli.scoring import (
 
 
 def evaluate(
-    fused: Annotated[Path, typer.Argument(help="Fused picture or folder, from any program.")],
-    infrared: Annotated[Path, typer.Argument(help="Infrared picture or folder.")],
-    visible: Annotated[Path, typer.Argument(help="Visible picture or folder.")],
+    fused: Annotated[Path, typer.Argument(help="Fused image or folder, from any program.")],
+    infrared: Annotated[Path, typer.Argument(help="Infrared image or folder.")],
+    visible: Annotated[Path, typer.Argument(help="Visible image or folder.")],
     convention: ConventionOption = "ours",
     protocol: ProtocolOption = "direct",
     metrics: MetricsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Score a fused picture, or each one of a folder, against its sources of the same stem.
+    """Score a fused image, or each one of a folder, against its sources of the same stem.
 
-    Fused pictures without both sources are named and not scored, and so are sources without a
-    fused picture. If one is unreadable or of another size, nothing is averaged.
+    Fused images without both sources are named and not scored, and so are sources without a
+    fused image. If one is unreadable or of another size, nothing is averaged.
     """
     from emma_fusion.bench.facts import versions
     from emma_fusion.bench.makers import mixed_makers
@@ -44,17 +44,17 @@ def evaluate(
     names = choose_metrics(convention, metrics)
     rules = Rules(convention, protocol, names)
     triples, stale, missing = match(fused, infrared, visible)
-    pictures, failures = {}, []
+    images, failures = {}, []
     with bar("Scoring") as show:
         for done, (stem, paths) in enumerate(triples.items(), 1):
             try:
-                pictures[stem] = score_files(*paths, rules)
+                images[stem] = score_files(*paths, rules)
             except UserError as error:
                 failures.append(f"{stem}: {error}")
             show(done, len(triples))
     if failures:
         raise UserError(
-            f"{len(failures)} of {len(triples)} fused pictures could not be scored, "
+            f"{len(failures)} of {len(triples)} fused images could not be scored, "
             "so nothing was averaged.\n" + "\n".join(failures)
         )
     warn(stale, missing)
@@ -66,9 +66,9 @@ def evaluate(
     report = {
         "convention": convention,
         "protocol": protocol,
-        "count": len(pictures),
-        "mean": {name: mean([values[name] for values in pictures.values()]) for name in names},
-        "pictures": pictures,
+        "count": len(images),
+        "mean": {name: mean([values[name] for values in images.values()]) for name in names},
+        "images": images,
         "better": {name: METRICS[name].better for name in names},
         "stale": [str(path) for path in stale],
         "missing": missing,
@@ -86,13 +86,13 @@ Triple = tuple[Path, Path, Path]
 def match(
     fused: Path, infrared: Path, visible: Path
 ) -> tuple[dict[str, Triple], list[Path], list[str]]:
-    """Find the sources of each fused picture: by stem in folders, or the three files given.
+    """Find the sources of each fused image: by stem in folders, or the three files given.
 
     Returns:
-        Stem -> the three paths; fused pictures without both sources; stems without a fused one.
+        Stem -> the three paths; fused images without both sources; stems without a fused one.
     """
     from emma_fusion.errors import UserError
-    from emma_fusion.media.folders import list_pictures, match_pairs
+    from emma_fusion.images.folders import list_images, match_pairs
 
     paths = (fused, infrared, visible)
     for path in paths:
@@ -103,9 +103,9 @@ def match(
     for path in paths:
         if not path.is_dir():
             raise UserError(f"{path} is a file: give three files or three folders.")
-    outputs = list_pictures(fused)
+    outputs = list_images(fused)
     if not outputs:
-        raise UserError(f"The folder {fused} holds no pictures.")
+        raise UserError(f"The folder {fused} holds no images.")
     sources = {stem: (a, b) for stem, a, b in match_pairs(infrared, visible)[0]}
     triples = {stem: (path, *sources[stem]) for stem, path in outputs.items() if stem in sources}
     if not triples:
@@ -124,7 +124,7 @@ def warn(stale: list[Path], missing: list[str]) -> None:
         print(f"Not scored, it has no pair of sources: {path}", file=sys.stderr)
     if missing:
         few = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
-        print(f"Without a fused picture: {len(missing)} pairs ({few})", file=sys.stderr)
+        print(f"Without a fused image: {len(missing)} pairs ({few})", file=sys.stderr)
 
 
 def print_table(report: dict[str, Any], title: str) -> None:
@@ -133,13 +133,13 @@ def print_table(report: dict[str, Any], title: str) -> None:
     from rich.table import Table
 
     print(f"Convention {report['convention']}: {title}.")
-    table = Table(caption=f"{report['count']} pictures, protocol {report['protocol']}")
+    table = Table(caption=f"{report['count']} images, protocol {report['protocol']}")
     table.add_column("metric")
     table.add_column("better")
     for column in ("mean", "lowest", "highest"):
         table.add_column(column, justify="right")
     for name, value in report["mean"].items():
-        values = [scores[name] for scores in report["pictures"].values()]
+        values = [scores[name] for scores in report["images"].values()]
         numbers = (value, min(values), max(values))
         table.add_row(name, report["better"][name], *(f"{number:.4f}" for number in numbers))
     Console().print(table)

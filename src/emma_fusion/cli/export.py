@@ -19,7 +19,7 @@ def export(
     ] = "base",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
 ) -> None:
-    """Write a model for ONNX Runtime or OpenVINO, for pictures of any size.
+    """Write a model for ONNX Runtime or OpenVINO, for images of any size.
 
     Its inputs are infrared and visible, its output fused: float32 planes (1, 1, H, W) in [0, 1].
     The file is checked against PyTorch before it takes its place. Needs the extra runtimes.

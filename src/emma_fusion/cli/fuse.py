@@ -16,15 +16,15 @@ from emma_fusion.cli.progress import bar
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from emma_fusion.align import Aligner
     from emma_fusion.fuser import Fuser
-    from emma_fusion.media.alignment import Aligner
     from emma_fusion.pair import Pair
 
     Fused = tuple[npt.NDArray[Any], dict[str, Any]]
 
 # The names of the formats whose suffix has two spellings.
 _SPELLINGS = {"jpeg": "jpg", "tiff": "tif"}
-_FILMS = "Films, folders of frames, cameras"
+_VIDEOS = "Videos, folders of frames, cameras"
 _CLUSTERS = "Several workers, several machines"
 # Pixels of a pair beyond which no other is read while it is in memory.
 _HEAVY = 2**23
@@ -51,13 +51,13 @@ class Request:
     aligner: Aligner | None = None
 
     def suffix(self, visible: PurePath) -> str:
-        """The suffix of a fused picture."""
+        """The suffix of a fused image."""
         if self.format:
             return f".{self.format}"
         return ".png" if self.paper else visible.suffix
 
     def made_by(self, fuser: Fuser) -> dict[str, str]:
-        """What the record of a fused picture says of the program, the model and the options."""
+        """What the record of a fused image says of the program, the model and the options."""
         from emma_fusion import __version__
 
         return {
@@ -74,13 +74,13 @@ def fuse(
     first: Annotated[  # text, because a path would lose part of a camera's URL
         str,
         typer.Argument(
-            help="Infrared picture, film or folder (medical: PET, SPECT or CT).", metavar="INFRARED"
+            help="Infrared image, video or folder (medical: PET, SPECT or CT).", metavar="INFRARED"
         ),
     ],
     second: Annotated[
         str,
         typer.Argument(
-            help="Visible picture, film or folder of the same scene (medical: MRI).",
+            help="Visible image, video or folder of the same scene (medical: MRI).",
             metavar="VISIBLE",
         ),
     ],
@@ -103,8 +103,8 @@ def fuse(
         typer.Option(
             help="Which infrared values become black and white: auto, full, LOW:HIGH (values), "
             "percentile:LOW:HIGH, or folder (percentiles 0.1 to 99.9 over the whole folder, so "
-            "that its pictures compare) or folder:LOW:HIGH. auto: percentile:0.1:99.9 for 16-bit "
-            "pictures that use less than half their range, else full.",
+            "that its images compare) or folder:LOW:HIGH. auto: percentile:0.1:99.9 for 16-bit "
+            "images that use less than half their range, else full.",
             metavar="RULE",
         ),
     ] = "auto",
@@ -114,16 +114,16 @@ def fuse(
     ] = "none",
     format: Annotated[
         Literal["png", "jpg", "bmp", "tif", "webp"] | None,
-        typer.Option(help="Of the fused picture; without it, as OUT or the visible picture."),
+        typer.Option(help="Of the fused image; without it, as OUT or the visible image."),
     ] = None,
     depth: Annotated[
         Literal["8", "16"] | None,
-        typer.Option(help="Bits of the fused picture; without it, the visible picture's."),
+        typer.Option(help="Bits of the fused image; without it, the visible image's."),
     ] = None,
     align: Annotated[
         str,
         typer.Option(
-            help="How the infrared picture comes onto the visible one: off, translation, "
+            help="How the infrared image comes onto the visible one: off, translation, "
             "rigid, similarity, affine, homography, auto (the simplest that explains it), or FILE "
             "of emma calibrate.",
             metavar="HOW",
@@ -131,13 +131,13 @@ def fuse(
     ] = "off",
     palette: Annotated[
         Literal["inferno", "magma", "plasma", "viridis", "turbo", "hot"] | None,
-        typer.Option(help="Colour the fused picture by the infrared values, instead of --colour."),
+        typer.Option(help="Colour the fused image by the infrared values, instead of --colour."),
     ] = None,
     mending: Annotated[
         Literal["none", "dead-pixels", "stripes", "both"],
         typer.Option(
             "--mend",
-            help="Of the infrared picture: single pixels unlike all their neighbours, offsets of "
+            help="Of the infrared image: single pixels unlike all their neighbours, offsets of "
             "rows and columns.",
             rich_help_panel="Thermal cameras",
         ),
@@ -177,49 +177,49 @@ def fuse(
         bool,
         typer.Option(
             "--video",
-            help="Two folders are the numbered frames of two films; so they are, too, where OUT is "
-            "a video file.",
-            rich_help_panel=_FILMS,
+            help="Two folders are the numbered frames of two videos; so they are, too, where OUT "
+            "is a video file.",
+            rich_help_panel=_VIDEOS,
         ),
     ] = False,
     layout: Annotated[
         Literal["fused", "side-by-side", "picture-in-picture"],
         typer.Option(
-            help="The fused film alone; infrared, visible and fused in a row; or with the infrared "
-            "small in a corner.",
-            rich_help_panel=_FILMS,
+            help="The fused video alone; infrared, visible and fused in a row; or with the "
+            "infrared small in a corner.",
+            rich_help_panel=_VIDEOS,
         ),
     ] = "fused",
     rate: Annotated[
         str | None,
         typer.Option(
-            help="Frames a second of folders; without it, the other film's, else 25.",
+            help="Frames a second of folders; without it, the other video's, else 25.",
             metavar="RATE",
-            rich_help_panel=_FILMS,
+            rich_help_panel=_VIDEOS,
         ),
     ] = None,
     offset: Annotated[
         float,
         typer.Option(
-            help="How many seconds later than the visible film the infrared one begins.",
-            rich_help_panel=_FILMS,
+            help="How many seconds later than the visible video the infrared one begins.",
+            rich_help_panel=_VIDEOS,
         ),
     ] = 0.0,
     frames: Annotated[
         int | None,
-        typer.Option(help="Only the first so many.", min=1, rich_help_panel=_FILMS),
+        typer.Option(help="Only the first so many.", min=1, rich_help_panel=_VIDEOS),
     ] = None,
     live: Annotated[
         bool,
         typer.Option(
             "--live",
             help="INFRARED and VISIBLE are cameras: numbers, or URLs of streams. Ctrl-C ends it.",
-            rich_help_panel=_FILMS,
+            rich_help_panel=_VIDEOS,
         ),
     ] = False,
     show: Annotated[
         bool,
-        typer.Option("--show", help="Show it in a window meanwhile.", rich_help_panel=_FILMS),
+        typer.Option("--show", help="Show it in a window meanwhile.", rich_help_panel=_VIDEOS),
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
@@ -233,7 +233,7 @@ def fuse(
         str | None,
         typer.Option(
             help="What this process may hold, on a GPU what it may hold there: 4GiB, 800MB. "
-            "Pictures too large for it are fused in strips, with the same output. Without it, "
+            "Images too large for it are fused in strips, with the same output. Without it, "
             "what is free.",
             metavar="SIZE",
         ),
@@ -263,9 +263,9 @@ def fuse(
         ),
     ] = None,
 ) -> None:
-    """Fuse two pictures, the pictures of two folders that have the same stem, or two films.
+    """Fuse two images, the images of two folders that have the same stem, or two videos.
 
-    The fused picture has the visible picture's size and depth, and in a folder its format.
+    The fused image has the visible image's size and depth, and in a folder its format.
 
     Nothing that exists is replaced without --overwrite; with folders it is skipped.
     """
@@ -276,10 +276,10 @@ def fuse(
         parse_range(infrared_range)
     if protocol == "paper":
         if palette:
-            raise UserError("The paper protocol writes grey pictures: leave out --palette.")
+            raise UserError("The paper protocol writes grey images: leave out --palette.")
         if format in ("jpg", "webp") or depth == "16" or colour not in ("auto", "none"):
             raise UserError(
-                "The paper protocol writes 8-bit grey pictures without loss: leave out --colour "
+                "The paper protocol writes 8-bit grey images without loss: leave out --colour "
                 "and --depth, and write png, tif or bmp."
             )
         colour, contrast, depth = "none", "stretch", "8"
@@ -321,7 +321,7 @@ def fuse(
             ("--register", register, "headers"),
         ):
             if value != default:
-                raise UserError(f"--engine ray is for folders of pictures: leave out {option}.")
+                raise UserError(f"--engine ray is for folders of images: leave out {option}.")
         if not fuse_on_ray(first, second, output, request, open_there, workers):
             raise typer.Exit(1)
         return
@@ -344,18 +344,18 @@ def fuse(
             runtime=runtime,
         )
 
-    from emma_fusion.cli.video import FilmOptions, fuse_video, is_film
-    from emma_fusion.media.volumes import is_volume
+    from emma_fusion.cli.video import VideoOptions, fuse_video, wants_video
+    from emma_fusion.scans.open import is_volume
 
-    film = FilmOptions(video, live, layout, rate, offset, frames, show)
-    if is_film(first, second, output, film):
-        fuse_video(first, second, output, request, film, open_fuser)
+    video_options = VideoOptions(video, live, layout, rate, offset, frames, show)
+    if wants_video(first, second, output, video_options):
+        fuse_video(first, second, output, request, video_options, open_fuser)
         return
     if is_volume(infrared) or is_volume(visible):
         from emma_fusion.cli.volumes import Scan, fuse_volumes
 
         if request.aligner is not None:
-            raise UserError("--align is for pictures; for scans there is --register: leave it out.")
+            raise UserError("--align is for images; for scans there is --register: leave it out.")
         scan = Scan(plane, window, register)
         fuse_volumes(infrared, visible, output, request, scan, open_fuser)
         return
@@ -367,7 +367,7 @@ def fuse(
             f"{folder} is a folder and {file} is a file: give two files or two folders."
         )
     from emma_fusion.cli.thermal import fuse_pages, settle_range
-    from emma_fusion.media.rasters import count_pages
+    from emma_fusion.images.raster import count_pages
 
     if infrared.is_dir():
         jobs = plan_folder(infrared, visible, Path(output), request)
@@ -385,11 +385,11 @@ def fuse(
     pair = read(infrared, visible, target, request)  # what is wrong with it is said at once
     fuser = open_fuser()
     with bar("Fusing") as show_done:
-        # told of strips only: a picture that is fused as a whole is done at once
-        picture = fuser.fuse_pair(pair, contrast, lambda share: show_done(round(100 * share), 100))
+        # told of strips only: an image that is fused as a whole is done at once
+        image = fuser.fuse_pair(pair, contrast, lambda share: show_done(round(100 * share), 100))
     record = request.made_by(fuser) | pair.record
     del pair  # of a very large one, its memory is wanted for writing
-    put(picture, record, infrared, visible, target)
+    put(image, record, infrared, visible, target)
     print(f"Wrote {target}", file=sys.stderr)
 
 
@@ -397,13 +397,13 @@ def open_aligner(how: str) -> Aligner | None:
     """What aligns pairs as asked; None for "off"."""
     if how == "off":
         return None
-    from emma_fusion.media.alignment import Aligner
+    from emma_fusion.align import Aligner
 
     return Aligner(how)
 
 
 def plan_file(infrared: Path, visible: Path, output: str, request: Request) -> Path:
-    """Where the fused picture of two files goes."""
+    """Where the fused image of two files goes."""
     from emma_fusion.errors import UserError
 
     target = Path(output)
@@ -416,7 +416,7 @@ def plan_file(infrared: Path, visible: Path, output: str, request: Request) -> P
         )
     if request.paper and _format(target) in ("jpg", "webp"):
         raise UserError(
-            f"The paper protocol writes pictures without loss, not {target.name}: write png."
+            f"The paper protocol writes images without loss, not {target.name}: write png."
         )
     if target.exists():
         if any(target.samefile(source) for source in (infrared, visible)):
@@ -429,10 +429,10 @@ def plan_file(infrared: Path, visible: Path, output: str, request: Request) -> P
 def plan_folder(infrared: Path, visible: Path, output: Path, request: Request) -> list[Job]:
     """What is to be done. The rest is listed."""
     from emma_fusion.errors import UserError
-    from emma_fusion.media.folders import fold, match_pairs
+    from emma_fusion.images.folders import fold, match_pairs
 
     if output.exists() and not output.is_dir():
-        raise UserError(f"{output} is a file: the fused pictures of two folders need a folder.")
+        raise UserError(f"{output} is a file: the fused images of two folders need a folder.")
     if output.exists() and any(output.samefile(source) for source in (infrared, visible)):
         raise UserError(f"{output} is one of the two inputs: write to another folder.")
     pairs, unmatched = match_pairs(infrared, visible)
@@ -498,9 +498,9 @@ def fuse_jobs(
     Yields:
         Each job when it is done, in order, and the exception that it failed by, or None.
     """
-    from emma_fusion.cli.overlap import overlapped
     from emma_fusion.cli.thermal import fuse_pages
-    from emma_fusion.media.rasters import count_pages
+    from emma_fusion.images.raster import count_pages
+    from emma_fusion.jobs.overlap import overlapped
 
     def read_job(place: Place) -> tuple[Job, Pair | None]:
         infrared, visible, target = fetch(place)
@@ -514,8 +514,8 @@ def fuse_jobs(
         if pair is None:
             fuse_pages(fuser, *job, request)
             return job, None
-        picture = fuser.fuse_pair(pair, request.contrast)
-        return job, (picture, request.made_by(fuser) | pair.record)
+        image = fuser.fuse_pair(pair, request.contrast)
+        return job, (image, request.made_by(fuser) | pair.record)
 
     def write(place: Place, result: tuple[Job, Fused | None]) -> None:
         job, fused = result
@@ -530,8 +530,8 @@ def fuse_jobs(
 
 
 def read(infrared: Path, visible: Path, target: Path, request: Request) -> Pair:
-    """Read a pair, in the form in which its fused picture is to be written to `target`."""
-    from emma_fusion.media.rasters import read_pair
+    """Read a pair, in the form in which its fused image is to be written to `target`."""
+    from emma_fusion.images.raster import read_pair
 
     pair = read_pair(
         infrared,
@@ -547,18 +547,18 @@ def read(infrared: Path, visible: Path, target: Path, request: Request) -> Pair:
 
 
 def check_target(target: Path, request: Request) -> None:
-    """Check that the record beside a picture takes the place of nothing else."""
-    from emma_fusion.media.records import check_beside
+    """Check that the record beside an image takes the place of nothing else."""
+    from emma_fusion.images.record import check_beside
 
     if not request.overwrite:
         check_beside(target)
 
 
 def prepare(pair: Pair, target: Path, request: Request) -> Pair:
-    """A pair in the form in which its fused picture is to be written to `target`."""
+    """A pair in the form in which its fused image is to be written to `target`."""
     import numpy as np
 
-    from emma_fusion.media.rasters import ALPHA_SUFFIXES, check_format
+    from emma_fusion.images.raster import ALPHA_SUFFIXES, check_format
 
     if request.range_rule:
         pair.record["infrared"]["rule"] = request.range_rule
@@ -570,7 +570,7 @@ def prepare(pair: Pair, target: Path, request: Request) -> Pair:
     if request.paper:
         pair = replace(pair, colour=None)
     if request.palette:
-        from emma_fusion.media.palettes import colour_by_infrared
+        from emma_fusion.values.palettes import colour_by_infrared
 
         pair = colour_by_infrared(pair, request.palette)
     if request.depth:
@@ -580,18 +580,18 @@ def prepare(pair: Pair, target: Path, request: Request) -> Pair:
 
 
 def put(
-    picture: npt.NDArray[Any],
+    image: npt.NDArray[Any],
     record: dict[str, Any],
     infrared: Path,
     visible: Path,
     target: Path,
 ) -> None:
-    """Write a fused picture with its record, and where it lies on the Earth if its inputs say."""
-    from emma_fusion.media.geotiff import read_georeference
-    from emma_fusion.media.rasters import write_picture
+    """Write a fused image with its record, and where it lies on the Earth if its inputs say."""
+    from emma_fusion.images.geotiff import read_georeference
+    from emma_fusion.images.raster import write_image
 
     georeference = read_georeference(visible) or read_georeference(infrared)
-    write_picture(target, picture, record, georeference)
+    write_image(target, image, record, georeference)
 
 
 def _format(path: Path) -> str:

@@ -11,20 +11,20 @@ import typer
 
 def info(
     infrared: Annotated[
-        Path, typer.Argument(help="Infrared picture or film (medical: PET, SPECT or CT).")
+        Path, typer.Argument(help="Infrared image or video (medical: PET, SPECT or CT).")
     ],
-    visible: Annotated[Path, typer.Argument(help="Visible picture or film (medical: MRI).")],
+    visible: Annotated[Path, typer.Argument(help="Visible image or video (medical: MRI).")],
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Say what two pictures or films are, whether they fit, and what the fused one would be.
+    """Say what two images or videos are, whether they fit, and what the fused one would be.
 
     Exit code 2 where a file is unreadable or the sizes differ.
     """
-    from emma_fusion.media.rasters import read_pair
-    from emma_fusion.media.video.frames import is_video
+    from emma_fusion.images.raster import read_pair
+    from emma_fusion.video.frames import is_video
 
     if is_video(infrared) or is_video(visible):
-        _films(infrared, visible, as_json)
+        _videos(infrared, visible, as_json)
         return
     pair = read_pair(infrared, visible)
     height, width = pair.visible.shape
@@ -51,27 +51,27 @@ def info(
             f"{low:g} becomes black and {high:g} white ({found['rule']})"
         )
     colour = pair.record["colour"]
-    kind = "grey" if colour == "none" else f"colour of the {colour} picture"
+    kind = "grey" if colour == "none" else f"colour of the {colour} image"
     print(f"fused     {pair.dtype}, {kind}{', alpha kept' if pair.alpha is not None else ''}")
 
 
-def _films(infrared: Path, visible: Path, as_json: bool) -> None:
-    """Say what two films are."""
+def _videos(infrared: Path, visible: Path, as_json: bool) -> None:
+    """Say what two videos are."""
     from emma_fusion.errors import UserError
-    from emma_fusion.media.video.reading import VideoFile
+    from emma_fusion.video.reading import VideoFile
 
-    films = {"infrared": VideoFile(infrared, deep=True), "visible": VideoFile(visible)}
+    videos = {"infrared": VideoFile(infrared, deep=True), "visible": VideoFile(visible)}
     facts: dict[str, dict[str, object]] = {}
-    for side, film in films.items():
-        height, width = film.first.shape[:2]
+    for side, video in videos.items():
+        height, width = video.first.shape[:2]
         facts[side] = {
-            "name": film.name,
+            "name": video.name,
             "width": width,
             "height": height,
-            "dtype": str(film.first.dtype),
-            "rate": round(float(film.rate), 3),
-            "frames": film.count,
-            "seconds": film.count and round(float(film.count / film.rate), 2),
+            "dtype": str(video.first.dtype),
+            "rate": round(float(video.rate), 3),
+            "frames": video.count,
+            "seconds": video.count and round(float(video.count / video.rate), 2),
         }
     if as_json:
         print(json.dumps(facts, indent=2))
@@ -82,6 +82,6 @@ def _films(infrared: Path, visible: Path, as_json: bool) -> None:
                 f"{found['dtype']}, {found['rate']} frames a second, {found['frames']} frames, "
                 f"{found['seconds']} s"
             )
-    first, second = (film.first.shape[:2] for film in films.values())
+    first, second = (video.first.shape[:2] for video in videos.values())
     if first != second:
-        raise UserError("The two films must be of one size and show the same scene: align them.")
+        raise UserError("The two videos must be of one size and show the same scene: align them.")

@@ -1,4 +1,4 @@
-"""The bar with an estimate that verbs of many pictures show."""
+"""The bar with an estimate that verbs of many images show."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def bar(title: str, unit: str = "") -> Iterator[Show]:
     """Show a bar on stderr for the length of a block, where stderr is a terminal.
 
     It is drawn when it is told of progress, on a descriptor of its own: what is written to stderr
-    while another thread decodes a picture is collected by `media.rasters`.
+    while another thread decodes an image is collected by `images.raster`.
 
     Args:
         title: Stands before the bar, such as "Scoring".

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 Infrared = Annotated[
-    Path | None, typer.Argument(help="Folder of infrared pictures.", show_default=False)
+    Path | None, typer.Argument(help="Folder of infrared images.", show_default=False)
 ]
-Visible = Annotated[Path | None, typer.Argument(help="Folder of visible pictures, same stems.")]
+Visible = Annotated[Path | None, typer.Argument(help="Folder of visible images, same stems.")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Folder of the run.")]
 Settings = Annotated[
     list[str] | None,
@@ -33,7 +33,7 @@ def checked(infrared: Path | None, visible: Path | None, output: Path | None) ->
     """The folder of the run.
 
     Raises:
-        UserError: There is none, or one folder of pictures came without the other.
+        UserError: There is none, or one folder of images came without the other.
     """
     if output is None:
         raise UserError("Say where the run is to be kept: -o RUN.")
@@ -51,7 +51,7 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
 
 def set_of_pairs(infrared: Path, visible: Path) -> dict[str, Any]:
     """Two folders of the command line as a set of pairs in a configuration."""
-    from emma_fusion.media.folders import match_pairs
+    from emma_fusion.images.folders import match_pairs
 
     # A few pairs to look at while the others train; of a handful none can be spared.
     pairs = len(match_pairs(infrared, visible)[0])

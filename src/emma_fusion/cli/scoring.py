@@ -35,7 +35,7 @@ ConventionOption = Annotated[str, typer.Option(help="Whose formulas: ours, paper
 ProtocolOption = Annotated[
     Literal["direct", "paper"],
     typer.Option(
-        help="direct: pictures as they are. paper: the fused luminance stretched to its minimum "
+        help="direct: images as they are. paper: the fused luminance stretched to its minimum "
         "and maximum and rounded to 8 bit first, which raises EN, SD, SF and AG."
     ),
 ]

@@ -1,4 +1,4 @@
-"""emma sense FUSED -o OUT: what an infrared and a visible camera would see in a fused picture."""
+"""emma sense FUSED -o OUT: what an infrared and a visible camera would see in a fused image."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from emma_fusion.cli.progress import bar
 from emma_fusion.cli.scoring import finite
 
 if TYPE_CHECKING:
-    from emma_fusion.bench.sensing import Scores
+    from emma_fusion.experiments.sensing import Scores
     from emma_fusion.sensor import Sensor
 
 
 class Job(NamedTuple):
-    """A fused picture, where the two sensed ones go, and its two sources where they are known."""
+    """A fused image, where the two sensed ones go, and its two sources where they are known."""
 
     fused: Path
     infrared: Path
@@ -27,12 +27,12 @@ class Job(NamedTuple):
 
     @property
     def is_done(self) -> bool:
-        """Whether both sensed pictures are there."""
+        """Whether both sensed images are there."""
         return self.infrared.exists() and self.visible.exists()
 
 
 def sense(
-    fused: Annotated[Path, typer.Argument(help="Fused picture or folder, from any program.")],
+    fused: Annotated[Path, typer.Argument(help="Fused image or folder, from any program.")],
     output: Annotated[
         Path,
         typer.Option(
@@ -48,7 +48,7 @@ def sense(
     sources: Annotated[
         tuple[Path, Path] | None,
         typer.Option(
-            help="The two pictures that were fused, or their folders: PSNR and SSIM are printed.",
+            help="The two images that were fused, or their folders: PSNR and SSIM are printed.",
             metavar="INFRARED VISIBLE",
         ),
     ] = None,
@@ -61,10 +61,10 @@ def sense(
         int | None, typer.Option(help="On a CPU; without it, one for each usable core.", min=1)
     ] = None,
 ) -> None:
-    """Write what the model's sensing networks A_i and A_v see in fused pictures.
+    """Write what the model's sensing networks A_i and A_v see in fused images.
 
-    Of coloured pictures the luminance is sensed. The sensed pictures are grey PNG files of the
-    fused picture's size and depth.
+    Of coloured images the luminance is sensed. The sensed images are grey PNG files of the
+    fused image's size and depth.
 
     Nothing that exists is replaced without --overwrite; what is there is skipped.
     """
@@ -86,11 +86,11 @@ def sense(
             for number, job in enumerate(todo, 1):
                 try:
                     write(sensor, job)
-                except Exception as error:  # one bad picture must not cost the others their night
+                except Exception as error:  # one bad image must not cost the others their night
                     failures[job.fused] = str(error) or type(error).__name__
                 show(number, len(todo))
         done = len(todo) - len(failures)
-        print(f"Sensed {done} of {len(todo)} pictures into {output}", file=sys.stderr)
+        print(f"Sensed {done} of {len(todo)} images into {output}", file=sys.stderr)
     if sources is not None:
         report([job for job in jobs if job.fused not in failures], model, as_json, failures)
     for path, said in failures.items():
@@ -100,14 +100,14 @@ def sense(
 
 
 def plan(fused: Path, output: Path, sources: tuple[Path, Path] | None) -> list[Job]:
-    """What is to be done with each fused picture; sources are found by stem in folders.
+    """What is to be done with each fused image; sources are found by stem in folders.
 
     Raises:
         UserError: something does not exist, folders and files are mixed, no source fits, or a
-            sensed picture would take the place of an input.
+            sensed image would take the place of an input.
     """
     from emma_fusion.errors import UserError
-    from emma_fusion.media.folders import list_pictures, match_pairs
+    from emma_fusion.images.folders import list_images, match_pairs
 
     for path in (fused, *(sources or ())):
         if not path.exists():
@@ -116,21 +116,21 @@ def plan(fused: Path, output: Path, sources: tuple[Path, Path] | None) -> list[J
             kinds = [f"{p} is a {'folder' if p.is_dir() else 'file'}" for p in (fused, path)]
             raise UserError(f"{' and '.join(kinds)}: give files only or folders only.")
     if output.exists() and not output.is_dir():
-        raise UserError(f"{output} is a file: the sensed pictures need a folder.")
-    pictures = list_pictures(fused) if fused.is_dir() else {fused.stem: fused}
-    if not pictures:
-        raise UserError(f"The folder {fused} holds no pictures.")
+        raise UserError(f"{output} is a file: the sensed images need a folder.")
+    images = list_images(fused) if fused.is_dir() else {fused.stem: fused}
+    if not images:
+        raise UserError(f"The folder {fused} holds no images.")
     known = {}
     if sources is not None:
         pairs = match_pairs(*sources)[0] if fused.is_dir() else [(fused.stem, *sources)]
         known = {stem: (infrared, visible) for stem, infrared, visible in pairs}
-        if not pictures.keys() & known.keys():
+        if not images.keys() & known.keys():
             raise UserError(
                 f"No name in {fused} is that of a pair in {sources[0]} and {sources[1]}: "
                 "they are matched by file name without its suffix."
             )
-        for stem in sorted(pictures.keys() - known.keys()):
-            print(f"Not scored, it has no pair of sources: {pictures[stem]}", file=sys.stderr)
+        for stem in sorted(images.keys() - known.keys()):
+            print(f"Not scored, it has no pair of sources: {images[stem]}", file=sys.stderr)
     jobs = [
         Job(
             path,
@@ -138,7 +138,7 @@ def plan(fused: Path, output: Path, sources: tuple[Path, Path] | None) -> list[J
             output / "visible" / f"{stem}.png",
             known.get(stem),
         )
-        for stem, path in pictures.items()
+        for stem, path in images.items()
     ]
     for job in jobs:
         for target in (job.infrared, job.visible):
@@ -149,23 +149,23 @@ def plan(fused: Path, output: Path, sources: tuple[Path, Path] | None) -> list[J
 
 
 def write(sensor: Sensor, job: Job) -> None:
-    """Sense a fused picture, and write both pictures with the record of how they were made."""
+    """Sense a fused image, and write both images with the record of how they were made."""
     from emma_fusion import __version__
-    from emma_fusion.media.rasters import read_picture, write_picture
+    from emma_fusion.images.raster import read_image, write_image
 
-    infrared, visible = sensor(read_picture(job.fused))
+    infrared, visible = sensor(read_image(job.fused))
     made = {"software": f"emma-fusion {__version__}", "model": sensor.name, "of": job.fused.name}
-    write_picture(job.infrared, infrared, {**made, "sensed": "infrared"})
-    write_picture(job.visible, visible, {**made, "sensed": "visible"})
+    write_image(job.infrared, infrared, {**made, "sensed": "infrared"})
+    write_image(job.visible, visible, {**made, "sensed": "visible"})
 
 
 def report(jobs: list[Job], model: str, as_json: bool, failures: dict[Path, str]) -> None:
-    """Score the sensed pictures, as they are written, against the sources, and print the means.
+    """Score the sensed images, as they are written, against the sources, and print the means.
 
-    Pictures that cannot be scored are added to the failures.
+    Images that cannot be scored are added to the failures.
     """
     from emma_fusion import __version__
-    from emma_fusion.bench.sensing import mean_scores
+    from emma_fusion.experiments.sensing import mean_scores
 
     scores: dict[str, Scores] = {}
     for job in jobs:
@@ -179,21 +179,21 @@ def report(jobs: list[Job], model: str, as_json: bool, failures: dict[Path, str]
     means = mean_scores(list(scores.values()))
     if as_json:
         found = {"software": f"emma-fusion {__version__}", "model": model, "count": len(scores)}
-        print(json.dumps(finite({**found, "mean": means, "pictures": scores}), indent=2))
+        print(json.dumps(finite({**found, "mean": means, "images": scores}), indent=2))
     else:
         print_table(means, len(scores))
 
 
 def score(fused: Path, infrared: Path, visible: Path, sources: tuple[Path, Path]) -> Scores:
-    """Score one fused picture and what was sensed in it."""
+    """Score one fused image and what was sensed in it."""
     from emma_fusion.bench.scoring import without_alpha
-    from emma_fusion.bench.sensing import score_sensing
-    from emma_fusion.media.rasters import read_pair, read_picture
+    from emma_fusion.experiments.sensing import score_sensing
+    from emma_fusion.images.raster import read_image, read_pair
     from emma_fusion.metrics import luminance
 
     pair = read_pair(*sources, colour="none")
-    plane = luminance(without_alpha(read_picture(fused)))
-    sensed = (read_picture(infrared), read_picture(visible))
+    plane = luminance(without_alpha(read_image(fused)))
+    sensed = (read_image(infrared), read_image(visible))
     return score_sensing(sensed, plane, (pair.infrared, pair.visible))
 
 
@@ -202,9 +202,9 @@ def print_table(means: Scores, count: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from emma_fusion.bench.sensing import METRICS, SENSED, SOURCES
+    from emma_fusion.experiments.sensing import METRICS, SENSED, SOURCES
 
-    table = Table(caption=f"means of {count} pictures; i infrared, v visible, f fused")
+    table = Table(caption=f"means of {count} images; i infrared, v visible, f fused")
     table.add_column("")
     for source in SOURCES.values():
         for metric in METRICS:

@@ -19,17 +19,17 @@ def serve(
         str | None,
         typer.Option(help="Weights of your own that are offered first, beside those that ship."),
     ] = None,
-    picture_megabytes: Annotated[
-        int, typer.Option("--max-mb", help="Of one picture's file.", min=1)
+    image_megabytes: Annotated[
+        int, typer.Option("--max-mb", help="Of one image's file.", min=1)
     ] = 64,
     megapixels: Annotated[
-        float, typer.Option("--max-megapixels", help="Of one picture.", min=0.01)
+        float, typer.Option("--max-megapixels", help="Of one image.", min=0.01)
     ] = 10.0,
     upload_megabytes: Annotated[
-        int, typer.Option("--max-zip-mb", help="Of a zip, packed and unpacked, or a film.", min=1)
+        int, typer.Option("--max-zip-mb", help="Of a zip, packed and unpacked, or a video.", min=1)
     ] = 1000,
     minutes: Annotated[
-        float, typer.Option("--max-minutes", help="For a folder, zip or film.", min=0.01)
+        float, typer.Option("--max-minutes", help="For a folder, zip or video.", min=0.01)
     ] = 30.0,
     open_browser: Annotated[
         bool, typer.Option("--open", help="Open the page in the browser.")
@@ -39,7 +39,7 @@ def serve(
         int | None, typer.Option(help="On a CPU; without it, one for each usable core.", min=1)
     ] = None,
 ) -> None:
-    """Serve a web page for fusing pictures, folders and films, to this machine alone (extra web).
+    """Serve a web page for fusing images, folders and videos, to this machine alone (extra web).
 
     What visitors give stays in a folder that is removed when the server stops: Ctrl-C.
     """
@@ -50,7 +50,7 @@ def serve(
 
     need_gradio()
     limits = Limits(
-        picture_megabytes=picture_megabytes,
+        image_megabytes=image_megabytes,
         megapixels=megapixels,
         upload_megabytes=upload_megabytes,
         minutes=minutes,

@@ -8,13 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from emma_fusion.align import align
 from emma_fusion.errors import UserError
-from emma_fusion.media.alignment import align
-from emma_fusion.media.folders import list_pictures
-from emma_fusion.media.rasters import encode_pages, read_pages, write_whole
-from emma_fusion.media.records import beside, to_json
-from emma_fusion.media.thermal import common_range, mend, parse_shares
+from emma_fusion.images.folders import list_images
+from emma_fusion.images.raster import encode_pages, read_pages, write_whole
+from emma_fusion.images.record import beside, to_json
 from emma_fusion.pair import Pair
+from emma_fusion.values.mending import mend
+from emma_fusion.values.ranges import common_range, parse_shares
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def settle_range(infrared: Path, request: Request) -> Request:
-    """Turn the range "folder" into values, over all infrared pictures that can be read.
+    """Turn the range "folder" into values, over all infrared images that can be read.
 
     Raises:
         UserError: see `thermal.common_range`.
@@ -34,15 +35,15 @@ def settle_range(infrared: Path, request: Request) -> Request:
     if shares is None:
         return request
 
-    def pictures() -> Iterator[npt.NDArray[np.generic]]:
-        for path in list_pictures(infrared).values():
+    def images() -> Iterator[npt.NDArray[np.generic]]:
+        for path in list_images(infrared).values():
             try:
                 pages = read_pages(path)
             except UserError:
                 continue  # it fails, and is listed, when its turn comes
             yield from (mend(page, request.mending)[0] for page in pages)
 
-    low, high = common_range(pictures(), shares)
+    low, high = common_range(images(), shares)
     print(f"Infrared range over the folder: {low:g} to {high:g}", file=sys.stderr)
     rule = f"folder:{shares[0]:g}:{shares[1]:g}"
     return replace(request, infrared_range=f"{low!r}:{high!r}", range_rule=rule)
@@ -82,7 +83,7 @@ def fuse_pages(fuser: Fuser, infrared: Path, visible: Path, target: Path, reques
         labels = infrared.name, visible.name
         aligned = align(thermal, page, request.aligner, labels)
         pair = Pair.from_arrays(
-            aligned.picture,
+            aligned.image,
             page,
             colour=request.colour,
             infrared_range=request.infrared_range,

@@ -41,7 +41,7 @@ def train(
     ] = None,
     teacher: Annotated[
         list[Path] | None,
-        typer.Option(help="Folder of fused pictures to learn sensing from; may be repeated."),
+        typer.Option(help="Folder of fused images to learn sensing from; may be repeated."),
     ] = None,
     set_: Settings = None,
     init: Annotated[

@@ -1,4 +1,4 @@
-"""emma fuse THERMAL.mp4 VISIBLE.mp4 -o FUSED.mp4: films, folders of frames, pairs of cameras."""
+"""emma fuse THERMAL.mp4 VISIBLE.mp4 -o FUSED.mp4: videos, folders of frames, pairs of cameras."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import typer
 
-from emma_fusion.cli.film_output import FilmOutput, FolderOutput, Output, Window, plan_output
+from emma_fusion.align import align
 from emma_fusion.cli.progress import bar
+from emma_fusion.cli.video_output import FolderOutput, Output, VideoOutput, Window, plan_output
 from emma_fusion.errors import UserError
-from emma_fusion.media.alignment import align
-from emma_fusion.media.thermal import mend
-from emma_fusion.media.video.folder import FrameFolder
-from emma_fusion.media.video.frames import Frame, is_video
-from emma_fusion.media.video.layout import Layout, lay_out
-from emma_fusion.media.video.live import TIME_BASE, Camera, watch
-from emma_fusion.media.video.pairing import pair_frames
-from emma_fusion.media.video.pipeline import ahead
-from emma_fusion.media.video.reading import VideoFile
-from emma_fusion.media.video.steady import SteadyFuse, SteadyRange
 from emma_fusion.pair import FloatArray, Pair
+from emma_fusion.values.mending import mend
+from emma_fusion.video.folder import FrameFolder
+from emma_fusion.video.frames import Frame, is_video
+from emma_fusion.video.layout import Layout, lay_out
+from emma_fusion.video.live import TIME_BASE, Camera, watch
+from emma_fusion.video.pairing import pair_frames
+from emma_fusion.video.pipeline import ahead
+from emma_fusion.video.reading import VideoFile
+from emma_fusion.video.steady import SteadyFuse, SteadyRange
 
 if TYPE_CHECKING:
     from emma_fusion.cli.fuse import Request
     from emma_fusion.fuser import Fuser
 
-Film: TypeAlias = VideoFile | FrameFolder
+Video: TypeAlias = VideoFile | FrameFolder
 Pairs: TypeAlias = Iterator[tuple[Frame | None, Frame]]
 
-_LIVE_RATE = Fraction(25)  # for players; each picture has its own time
+_LIVE_RATE = Fraction(25)  # for players; each image has its own time
 
 
 @dataclass(frozen=True)
-class FilmOptions:
-    """What is asked for beyond a `Request`, of films alone."""
+class VideoOptions:
+    """What is asked for beyond a `Request`, of videos alone."""
 
     video: bool = False
     live: bool = False
@@ -53,24 +53,24 @@ class FilmOptions:
     show: bool = False
 
 
-def is_film(infrared: str, visible: str, output: str, options: FilmOptions) -> bool:
-    """Whether films are to be fused, and not pictures.
+def wants_video(infrared: str, visible: str, output: str, options: VideoOptions) -> bool:
+    """Whether videos are to be fused, and not images.
 
     They are where an input is a video file, with --live, and of two folders where OUT is a video
     file or --video says so.
 
     Raises:
-        UserError: An option for films is given, and there is none.
+        UserError: An option for videos is given, and there is none.
     """
     if options.live or any(is_video(name) and Path(name).is_file() for name in (infrared, visible)):
         return True
     folders = Path(infrared).is_dir() and Path(visible).is_dir()
     if folders and (options.video or is_video(output)):
         return True
-    if options != FilmOptions():
+    if options != VideoOptions():
         raise UserError(
-            "--layout, --rate, --offset, --frames and --show are for films, and --video is for two "
-            "folders of frames: leave them out, or give two video files or folders."
+            "--layout, --rate, --offset, --frames and --show are for videos, and --video is for "
+            "two folders of frames: leave them out, or give two video files or folders."
         )
     return False
 
@@ -80,13 +80,13 @@ def fuse_video(
     visible: str,
     output: str,
     request: Request,
-    options: FilmOptions,
+    options: VideoOptions,
     open_fuser: Callable[[], Fuser],
 ) -> None:
-    """Fuse two films into one, or into a folder of frames.
+    """Fuse two videos into one, or into a folder of frames.
 
     Raises:
-        UserError: An input cannot be read, the two do not fit, or an option is none for films.
+        UserError: An input cannot be read, the two do not fit, or an option is none for videos.
         typer.Exit: 130 where the user stopped it; what is done by then is kept.
     """
     _check(infrared, request, options)
@@ -102,21 +102,21 @@ def fuse_video(
             fuser = open_fuser()
             pairs: Pairs = watch(cameras[0], cameras[1], stopped)
             made = _fuse_pairs(_make_pairs(pairs, work), fuser, work)
-            total, film = None, FilmOutput(target, _LIVE_RATE, TIME_BASE)
+            total, video = None, VideoOutput(target, _LIVE_RATE, TIME_BASE)
         else:
-            i, v = _open_films(Path(infrared), Path(visible), _parse_rate(options.rate))
+            i, v = _open_videos(Path(infrared), Path(visible), _parse_rate(options.rate))
             work.request = _settle(i, request)
             fuser = open_fuser()
             pairs = pair_frames(i, v, _shift(i, v, options), reach=1 / i.rate)
             if isinstance(i, VideoFile) and isinstance(v, VideoFile):
-                # reading pictures takes hold of stderr, which is no thing for another thread
+                # reading images takes hold of stderr, which is no thing for another thread
                 made = ahead(_fuse_pairs(ahead(_make_pairs(pairs, work)), fuser, work))
             else:
                 made = _fuse_pairs(_make_pairs(pairs, work), fuser, work)
             audio = v.path if isinstance(v, VideoFile) else None
-            total, film = v.count, FilmOutput(target, v.rate, v.time_base, v.aspect, audio)
+            total, video = v.count, VideoOutput(target, v.rate, v.time_base, v.aspect, audio)
         stack.callback(made.close)
-        sink: Output = film if is_video(target) else FolderOutput(target, request)
+        sink: Output = video if is_video(target) else FolderOutput(target, request)
         stack.push(sink.__exit__)
         _run(made, sink, total, stopped, fuser, work)
         sink.finish()
@@ -126,9 +126,9 @@ def fuse_video(
 
 
 class _Work:
-    """What the steps of one film share, and what they have to say at the end."""
+    """What the steps of one video share, and what they have to say at the end."""
 
-    def __init__(self, request: Request, options: FilmOptions, names: tuple[str, str]) -> None:
+    def __init__(self, request: Request, options: VideoOptions, names: tuple[str, str]) -> None:
         self.request, self.options, self.names = request, options, names
         self.bridged: dict[str, list[Fraction]] = {"infrared": [], "visible": []}
         self.alone: list[Fraction] = []
@@ -136,7 +136,7 @@ class _Work:
 
 
 def _make_pairs(pairs: Pairs, work: _Work) -> Generator[tuple[Frame, Pair], None, None]:
-    """Make pairs of two films' frames, each with its visible frame."""
+    """Make pairs of two videos' frames, each with its visible frame."""
     from emma_fusion.cli.fuse import prepare
 
     request = work.request
@@ -151,11 +151,11 @@ def _make_pairs(pairs: Pairs, work: _Work) -> Generator[tuple[Frame, Pair], None
         if infrared.bridged and infrared is not seen:
             work.bridged["infrared"].append(infrared.time)
         seen = infrared
-        thermal, mended = mend(infrared.picture, request.mending)
-        aligned = align(thermal, visible.picture, request.aligner, work.names)
+        thermal, mended = mend(infrared.image, request.mending)
+        aligned = align(thermal, visible.image, request.aligner, work.names)
         pair = Pair.from_arrays(
-            aligned.picture,
-            visible.picture,
+            aligned.image,
+            visible.image,
             colour=request.colour,
             infrared_range=steady_range(thermal, visible.time),
             labels=work.names,
@@ -190,25 +190,25 @@ def _run(
     begin = time.monotonic()
     with bar("Fusing", unit="frames") as show:
         for frame, pair, fused in made:
-            picture = lay_out(pair.compose(fused), pair, options.layout)
+            image = lay_out(pair.compose(fused), pair, options.layout)
             record = work.request.made_by(fuser) | {"layout": options.layout} | pair.record
-            sink.write(picture, frame, record)
+            sink.write(image, frame, record)
             show(sink.count, max(total or 0, sink.count))  # the total is an estimate
             if stopped.is_set() or sink.count == options.frames:
                 break
-            if window is not None and not window.show(picture):
+            if window is not None and not window.show(image):
                 break
     work.seconds = time.monotonic() - begin
     if sink.count == 0 and not stopped.is_set():
         raise UserError(
-            "No picture came of the cameras."
+            "No image came of the cameras."
             if options.live
             else f"{work.names[0]} and {work.names[1]} have no time in common: see --offset."
         )
 
 
 def _report(
-    work: _Work, sink: Output, target: Path, options: FilmOptions, interrupted: bool
+    work: _Work, sink: Output, target: Path, options: VideoOptions, interrupted: bool
 ) -> None:
     """Say what was done, and what was not as it should be."""
     for note in sink.notes:
@@ -242,45 +242,47 @@ def _seconds(times: list[Fraction]) -> str:
     return f"{few}{', ...' if times[5:] else ''} s"
 
 
-def _check(infrared: str, request: Request, options: FilmOptions) -> None:
-    """Refuse what is for pictures only."""
+def _check(infrared: str, request: Request, options: VideoOptions) -> None:
+    """Refuse what is for images only."""
     if request.paper:
-        raise UserError("The paper protocol is for pictures: leave out --protocol.")
+        raise UserError("The paper protocol is for images: leave out --protocol.")
     if request.infrared_range.startswith("folder") and not Path(infrared).is_dir():
         raise UserError("--infrared-range folder is for folders: give LOW:HIGH, or leave it out.")
     if request.aligner is not None and not request.aligner.is_rig:
         raise UserError(
-            "Each frame on its own would be aligned a little differently and the film would shake: "
-            "calibrate the cameras with emma calibrate, and give the file to --align."
+            "Each frame on its own would be aligned a little differently and the video would "
+            "shake: calibrate the cameras with emma calibrate, and give the file to --align."
         )
     if options.live and (options.offset or options.rate):
         raise UserError("Cameras have their own time: leave out --rate and --offset.")
 
 
-def _open_films(infrared: Path, visible: Path, rate: Fraction | None) -> tuple[Film, Film]:
-    """Open both; a folder has the rate that was asked for, else that of the other film."""
-    films: dict[Path, Film] = {}
+def _open_videos(infrared: Path, visible: Path, rate: Fraction | None) -> tuple[Video, Video]:
+    """Open both; a folder has the rate that was asked for, else that of the other video."""
+    videos: dict[Path, Video] = {}
     for path, deep in ((infrared, True), (visible, False)):
         if path.is_file() and not is_video(path):
-            raise UserError(f"{path} is no video file: give two films, or folders of frames.")
+            raise UserError(f"{path} is no video file: give two videos, or folders of frames.")
         if path.is_file():
-            films[path] = VideoFile(path, deep)
-    if len(films) == 2 and rate is not None:
+            videos[path] = VideoFile(path, deep)
+    if len(videos) == 2 and rate is not None:
         raise UserError("Video files have their own rate: --rate is for folders of frames.")
-    known = rate or next((film.rate for film in films.values()), Fraction(25))
-    if rate is None and not films:
+    known = rate or next((video.rate for video in videos.values()), Fraction(25))
+    if rate is None and not videos:
         print("Note: 25 frames a second; another rate: --rate.", file=sys.stderr)
-    first, second = (films.get(path) or FrameFolder(path, known) for path in (infrared, visible))
+    first, second = (videos.get(path) or FrameFolder(path, known) for path in (infrared, visible))
     return first, second
 
 
-def _shift(infrared: Film, visible: Film, options: FilmOptions) -> Fraction:
-    """What brings infrared times onto the visible film's clock.
+def _shift(infrared: Video, visible: Video, options: VideoOptions) -> Fraction:
+    """What brings infrared times onto the visible video's clock.
 
-    Films begin together. Two folders go by the numbers of their frames, if these overlap.
+    Videos begin together. Two folders go by the numbers of their frames, if these overlap.
     """
     shift = visible.start - infrared.start
-    numbers = [film.files.keys() for film in (infrared, visible) if isinstance(film, FrameFolder)]
+    numbers = [
+        video.files.keys() for video in (infrared, visible) if isinstance(video, FrameFolder)
+    ]
     if len(numbers) == 2 and numbers[0] & numbers[1]:
         shift = Fraction(0)
     return shift + Fraction(str(options.offset))
@@ -299,7 +301,7 @@ def _parse_rate(text: str | None) -> Fraction | None:
     return rate
 
 
-def _settle(infrared: Film, request: Request) -> Request:
+def _settle(infrared: Video, request: Request) -> Request:
     """The range over a folder, where it is asked for; and how the record calls a held one."""
     from emma_fusion.cli.thermal import settle_range
 
@@ -312,7 +314,7 @@ def _settle(infrared: Film, request: Request) -> Request:
 
 @contextmanager
 def _interrupts() -> Iterator[threading.Event]:
-    """In this block, Ctrl-C sets an event, so that a film can be brought to an end.
+    """In this block, Ctrl-C sets an event, so that a video can be brought to an end.
 
     A second Ctrl-C is as it always is.
     """

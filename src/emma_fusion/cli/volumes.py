@@ -19,24 +19,18 @@ import numpy as np
 from emma_fusion import __version__
 from emma_fusion.cli.progress import bar
 from emma_fusion.errors import UserError
-from emma_fusion.media.folders import SUFFIXES
-from emma_fusion.media.grids import register_rigid, resample
-from emma_fusion.media.nifti import encode_nifti
-from emma_fusion.media.rasters import write_whole
-from emma_fusion.media.records import beside, check_beside, to_json
-from emma_fusion.media.secondary_capture import encode_series, is_ours
-from emma_fusion.media.slices import fuse_slices
-from emma_fusion.media.volumes import (
-    Plane,
-    Volume,
-    find_window,
-    is_nifti,
-    name_plane,
-    parse_window,
-    read_volume,
-    slice_axis,
-)
+from emma_fusion.images.folders import SUFFIXES
+from emma_fusion.images.raster import write_whole
+from emma_fusion.images.record import beside, check_beside, to_json
 from emma_fusion.pair import FloatArray
+from emma_fusion.scans.display import Plane, name_plane, slice_axis
+from emma_fusion.scans.grid import register_rigid, resample
+from emma_fusion.scans.nifti import encode_nifti
+from emma_fusion.scans.open import is_nifti, read_volume
+from emma_fusion.scans.secondary_capture import encode_series, is_ours
+from emma_fusion.scans.slices import fuse_slices
+from emma_fusion.scans.volume import Volume
+from emma_fusion.scans.window import find_window, parse_window
 
 if TYPE_CHECKING:
     from emma_fusion.cli.fuse import Request
@@ -132,9 +126,9 @@ def _need_extra() -> None:
 
 
 def _check(request: Request) -> None:
-    """Refuse the options of pictures that mean nothing for scans."""
+    """Refuse the options of images that mean nothing for scans."""
     if request.paper:
-        raise UserError("The paper protocol is for pictures, not for scans: leave out --protocol.")
+        raise UserError("The paper protocol is for images, not for scans: leave out --protocol.")
     if request.contrast != "none":
         raise UserError(
             "Scans are not stretched slice by slice, which would make slices differ: leave out "
@@ -145,7 +139,7 @@ def _check(request: Request) -> None:
             "The anatomical scan has no colour: leave out --colour, or choose a --palette."
         )
     if request.mending != "none" or request.infrared_range.startswith("folder"):
-        raise UserError("--mend and --infrared-range folder are for pictures: leave them out.")
+        raise UserError("--mend and --infrared-range folder are for images: leave them out.")
     if request.format:
         raise UserError("Scans are written as NIfTI or DICOM: leave out --format.")
 

@@ -1,1 +1,1 @@
-"""Does fusing help a machine see? Segmentation and detection on each kind of input picture."""
+"""Does fusing help a machine see? Segmentation and detection on each kind of input image."""

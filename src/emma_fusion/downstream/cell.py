@@ -35,7 +35,7 @@ class Outcome:
     Attributes:
         measured: On the test split.
         found: Stem -> what was found there, for the scenes to show.
-        steps_per_second: Of training, reading of pictures included.
+        steps_per_second: Of training, reading of images included.
         seconds: Of training and testing.
         parameters: Of the network.
     """
@@ -75,16 +75,16 @@ def train_cell(
         progress: Called with the steps done, and of how many.
 
     Raises:
-        UserError: A picture or label cannot be read, the loss is no number, or the checkpoint is
+        UserError: An image or label cannot be read, the loss is no number, or the checkpoint is
             of other settings.
     """
     settings, began = experiment.training, time.monotonic()
-    pictures = experiment.pictures
+    images = experiment.images
     network = build_network(
         experiment.network.name,
         train.kind.channels,
         len(task.classes),
-        pictures.size,
+        images.size,
         experiment.network.settings,
         experiment.network.weights,
         seed,
@@ -102,7 +102,7 @@ def train_cell(
         optimizer.load_state_dict(state["optimizer"])
         first, before = int(state["step"]), float(state["seconds"])
     standard = Standard.of(train)
-    samples = Samples(train, standard, pictures, total * settings.batch, seed)
+    samples = Samples(train, standard, images, total * settings.batch, seed)
     rest = torch.utils.data.Subset(samples, range(first * settings.batch, len(samples)))
     loader: DataLoader[Any] = DataLoader(
         rest, settings.batch, num_workers=experiment.run.workers, collate_fn=_collate
@@ -165,14 +165,14 @@ def test_network(
     fabric: Fabric,
     shown: set[str],
 ) -> tuple[Measured, dict[str, Target]]:
-    """Measure a network on the test split, whole pictures at their size for the network.
+    """Measure a network on the test split, whole images at their size for the network.
 
     Args:
         network: Trained.
         task: Of what.
         test: The split.
         standard: Of the training split.
-        batch: Pictures at a time.
+        batch: Images at a time.
         fabric: Where and how precisely.
         shown: Stems whose predictions are given back.
 
@@ -186,10 +186,10 @@ def test_network(
     with torch.no_grad():
         for start in range(0, len(test), batch):
             items = [test[k] for k in range(start, min(start + batch, len(test)))]
-            pictures = torch.stack([standard.apply(picture) for picture, _ in items])
+            images = torch.stack([standard.apply(image) for image, _ in items])
             targets = [target for _, target in items]
             with fabric.autocast():
-                found += task.predict(network, pictures.to(fabric.device), targets)
+                found += task.predict(network, images.to(fabric.device), targets)
             truth += targets
     kept = {stem: one for stem, one in zip(stems, found, strict=True) if stem in shown}
     return task.measure(stems, found, truth), kept
@@ -204,7 +204,7 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _collate(items: list[tuple[Tensor, Any]]) -> tuple[Tensor, list[Any]]:
-    return torch.stack([picture for picture, _ in items]), [target for _, target in items]
+    return torch.stack([image for image, _ in items]), [target for _, target in items]
 
 
 def _rows(path: Path, step: int) -> list[list[Any]]:

@@ -28,7 +28,7 @@ from emma_fusion.downstream.samples import Scenes, Target
 from emma_fusion.downstream.segment import Segmentation
 from emma_fusion.downstream.task import Task
 from emma_fusion.errors import UserError
-from emma_fusion.media.rasters import read_picture, write_picture, write_whole
+from emma_fusion.images.raster import read_image, write_image, write_whole
 from emma_fusion.training.checkpoint import NAME as CHECKPOINT
 from emma_fusion.training.config import read_settings
 
@@ -46,7 +46,7 @@ class Cell:
         kind: Name.
         seed: Number.
         values: Measure -> value; see `emma_fusion.downstream.task.Measured`.
-        pictures: Stem -> value.
+        images: Stem -> value.
         facts: Steps a second, seconds, parameters, stamp, version.
         folder: Of the cell.
     """
@@ -54,7 +54,7 @@ class Cell:
     kind: str
     seed: int
     values: dict[str, float]
-    pictures: dict[str, float]
+    images: dict[str, float]
     facts: dict[str, Any]
     folder: Path
 
@@ -85,7 +85,7 @@ def compare(
 ) -> list[Cell]:
     """Train and measure every cell that is not there yet, seed after seed.
 
-    A cell is kept in ``OUTPUT/cells/KIND/seed-SEED``. It is done anew only if the pictures of its
+    A cell is kept in ``OUTPUT/cells/KIND/seed-SEED``. It is done anew only if the images of its
     kind have changed, such as those of a model with new weights.
 
     Args:
@@ -176,11 +176,11 @@ def read_cell(folder: Path, kind: str, seed: int) -> Cell | None:
         return None
     try:
         kept = json.loads(path.read_text("utf-8"))
-        values, pictures = (
+        values, images = (
             {name: _number(value) for name, value in kept[part].items()}
-            for part in ("values", "pictures")
+            for part in ("values", "images")
         )
-        return Cell(kind, seed, values, pictures, kept["facts"], folder)
+        return Cell(kind, seed, values, images, kept["facts"], folder)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is damaged: delete it, and its cell is made anew.") from error
 
@@ -195,7 +195,7 @@ def read_found(cell: Cell, stem: str) -> Target:
     """What a cell found in a scene that is shown."""
     mask = cell.folder / "found" / f"{stem}.png"
     if mask.is_file():
-        return cast(Target, read_picture(mask))
+        return cast(Target, read_image(mask))
     kept = json.loads((cell.folder / "found" / f"{stem}.json").read_text("utf-8"))
     return Boxes.of(kept["corners"], kept["classes"], kept["scores"])
 
@@ -203,13 +203,13 @@ def read_found(cell: Cell, stem: str) -> Target:
 def _splits(
     experiment: Experiment, dataset: Dataset, kind: Kind, task: Task
 ) -> tuple[Scenes, Scenes]:
-    size, memory = experiment.pictures.size, experiment.run.memory * 2**30
+    size, memory = experiment.images.size, experiment.run.memory * 2**30
     test = Scenes(dataset.test, "test", kind, size, task.label, memory / 4)
     return Scenes(dataset.train, "train", kind, size, task.label, memory), test
 
 
 def _data_stamp(dataset: Dataset) -> str:
-    """Changes when the scenes, their labels or the sizes of their pictures' files do."""
+    """Changes when the scenes, their labels or the sizes of their images' files do."""
     digest = hashlib.blake2b(digest_size=8)
     for scene in [*dataset.train, *dataset.test]:
         sizes = scene.infrared.stat().st_size, scene.visible.stat().st_size
@@ -218,7 +218,7 @@ def _data_stamp(dataset: Dataset) -> str:
 
 
 def _forget(folder: Path, stamp: str) -> None:
-    """A checkpoint of other pictures is of no use."""
+    """A checkpoint of other images is of no use."""
     marker = folder / "stamp"
     if marker.is_file() and marker.read_text("utf-8") != stamp:
         for name in (CHECKPOINT, LOG, RESULT):
@@ -230,7 +230,7 @@ def _keep(outcome: Outcome, kind: Kind, seed: int, folder: Path, stamp: str) -> 
     files: dict[Path, bytes] = {}
     for stem, found in outcome.found.items():
         if isinstance(found, np.ndarray):
-            write_picture(folder / "found" / f"{stem}.png", found)
+            write_image(folder / "found" / f"{stem}.png", found)
         else:
             boxes = {name: array.tolist() for name, array in vars(found).items()}
             files[folder / "found" / f"{stem}.json"] = json.dumps(boxes).encode()
@@ -248,12 +248,12 @@ def _keep(outcome: Outcome, kind: Kind, seed: int, folder: Path, stamp: str) -> 
         "seed": seed,
         "facts": facts,
         "values": {k: _plain(v) for k, v in outcome.measured.values.items()},
-        "pictures": {k: _plain(v) for k, v in outcome.measured.pictures.items()},
+        "images": {k: _plain(v) for k, v in outcome.measured.images.items()},
     }
     for path, data in files.items():
         write_whole({path: data})
     write_whole({folder / RESULT: (json.dumps(kept, indent=1) + "\n").encode()})
-    return Cell(kind.name, seed, outcome.measured.values, outcome.measured.pictures, facts, folder)
+    return Cell(kind.name, seed, outcome.measured.values, outcome.measured.images, facts, folder)
 
 
 def _plain(value: float) -> float | None:

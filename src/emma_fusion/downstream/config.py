@@ -24,7 +24,7 @@ Pixels = Annotated[int, Field(ge=16)]
 
 
 class Data(Section):
-    """Which pictures; see `emma_fusion.downstream.layouts`."""
+    """Which images; see `emma_fusion.downstream.layouts`."""
 
     layout: Literal["msrs", "fmb", "cwfid", "m3fd", "llvip"]
     root: Path = Field(description="folder that holds the dataset's folder, or is it")
@@ -32,8 +32,8 @@ class Data(Section):
     limit: int | None = Field(None, ge=1, description="scenes of each split at most, spread evenly")
 
 
-class Pictures(Section):
-    """What of a picture the network sees, and how samples are drawn of it."""
+class Images(Section):
+    """What of an image the network sees, and how samples are drawn of it."""
 
     size: tuple[Pixels, Pixels] = Field(description="height and width to resize to first")
     crop: tuple[Pixels, Pixels] | None = Field(None, description="drawn window; all if not given")
@@ -42,7 +42,7 @@ class Pictures(Section):
     jitter: float = Field(0.0, ge=0, le=1, description="largest change of contrast and brightness")
 
     @model_validator(mode="after")
-    def _zoom_is_a_range(self) -> Pictures:
+    def _zoom_is_a_range(self) -> Images:
         if not 0.1 <= self.zoom[0] <= self.zoom[1] <= 10:
             raise ValueError("zoom must be LOW, HIGH within 0.1 and 10")
         return self
@@ -81,8 +81,8 @@ class Run(Section):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
     threads: int | None = Field(None, ge=1, description="all cores if not given")
-    workers: int = Field(0, ge=0, description="processes that read pictures")
-    memory: float = Field(2.0, ge=0, description="GiB of pictures to keep, in each such process")
+    workers: int = Field(0, ge=0, description="processes that read images")
+    memory: float = Field(2.0, ge=0, description="GiB of images to keep, in each such process")
     checkpoint_every: int = Field(500, ge=1, description="steps")
     keep_weights: bool = Field(False, description="save each trained network")
 
@@ -95,10 +95,10 @@ class Experiment(Section):
     references: list[str] = Field(["visible"], description="kinds that the others are tested with")
     seeds: list[Annotated[int, Field(ge=0)]] = Field([0, 1, 2, 3, 4], min_length=1)
     network: Network
-    pictures: Pictures
+    images: Images
     training: Training = Training(epochs=50)
     run: Run = Run()
-    shown: int = Field(3, ge=0, description="test scenes on the sheet of pictures")
+    shown: int = Field(3, ge=0, description="test scenes on the sheet of images")
 
     @model_validator(mode="after")
     def _names_are_sound(self) -> Experiment:
@@ -109,9 +109,9 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _sizes_suit_the_network(self) -> Experiment:
-        sizes = (*self.pictures.size, *(self.pictures.crop or ()))
+        sizes = (*self.images.size, *(self.images.crop or ()))
         if self.network.name == "rtdetr" and any(side % 32 for side in sizes):
-            raise ValueError("rtdetr needs pictures.size and crop in multiples of 32")
+            raise ValueError("rtdetr needs images.size and crop in multiples of 32")
         return self
 
     @property
@@ -121,7 +121,7 @@ class Experiment(Section):
 
     def protocol(self) -> dict[str, Any]:
         """What must stay the same for results to be comparable; a dataset may move."""
-        parts = {"data", "network", "pictures", "training"}
+        parts = {"data", "network", "images", "training"}
         return self.model_dump(mode="json", include=parts, exclude={"data": {"root"}})
 
 

@@ -15,7 +15,7 @@ from emma_fusion.downstream.layouts import Dataset, Scene
 from emma_fusion.downstream.samples import Scenes, Target
 from emma_fusion.downstream.task import Measured, Task
 
-#: Objects of a picture that are counted at most, the likeliest first, as in COCO.
+#: Objects of an image that are counted at most, the likeliest first, as in COCO.
 MOST = 100
 STRICT, LOOSE = "mAP@0.5:0.95", "mAP@0.5"
 
@@ -33,7 +33,7 @@ class Detection(Task):
     def prepare(self, scenes: Scenes) -> None:
         """Nothing is needed."""
 
-    def loss(self, network: nn.Module, pictures: Tensor, targets: list[Any]) -> Tensor:
+    def loss(self, network: nn.Module, images: Tensor, targets: list[Any]) -> Tensor:
         """The network's own loss: a matching of predictions with objects, classes and boxes."""
         labels = []
         for boxes in targets:
@@ -41,18 +41,18 @@ class Detection(Task):
             middle = (left + right) / 2, (top + bottom) / 2
             labels.append(
                 {
-                    "class_labels": torch.from_numpy(boxes.classes).to(pictures.device),
+                    "class_labels": torch.from_numpy(boxes.classes).to(images.device),
                     "boxes": torch.stack((*middle, right - left, bottom - top), 1).to(
-                        pictures.device
+                        images.device
                     ),
                 }
             )
-        loss: Tensor = network(pixel_values=pictures, labels=labels).loss
+        loss: Tensor = network(pixel_values=images, labels=labels).loss
         return loss
 
-    def predict(self, network: nn.Module, pictures: Tensor, targets: list[Target]) -> list[Target]:
+    def predict(self, network: nn.Module, images: Tensor, targets: list[Target]) -> list[Target]:
         """The likeliest objects: YOLOS has a class for none, RT-DETR a sigmoid for each class."""
-        output = network(pixel_values=pictures)
+        output = network(pixel_values=images)
         logits, centres = output.logits.float(), output.pred_boxes.float()
         if cast(Any, network.config).model_type == "yolos":
             scores = logits.softmax(dim=-1)[..., :-1]
@@ -71,7 +71,7 @@ def found_boxes(scores: Tensor, centres: Tensor) -> Boxes:
 
     Args:
         scores: (queries, classes).
-        centres: (queries, 4), centre and size as parts of the picture.
+        centres: (queries, 4), centre and size as parts of the image.
     """
     likeliest, places = scores.flatten().topk(min(MOST, scores.numel()))
     chosen = centres[places // scores.shape[1]]
@@ -86,8 +86,8 @@ def average_precision(
     """COCO's average precision, by pycocotools.
 
     Args:
-        found: Of each picture, with scores.
-        truth: Of each picture.
+        found: Of each image, with scores.
+        truth: Of each image.
         classes: Names.
 
     Returns:
@@ -101,9 +101,9 @@ def average_precision(
     data["categories"] = [{"id": n} for n in range(len(classes))]
     with redirect_stdout(io.StringIO()):  # pycocotools tells each of its steps
         sides = []
-        for pictures in (truth, found):
+        for images in (truth, found):
             side = COCO()
-            side.dataset = data | {"annotations": _annotations(pictures)}
+            side.dataset = data | {"annotations": _annotations(images)}
             side.createIndex()
             sides.append(side)
         evaluation = COCOeval(*sides, iouType="bbox")
@@ -121,9 +121,9 @@ def _mean(precision: Any) -> float:
     return float(counted.mean()) if counted.size else float("nan")
 
 
-def _annotations(pictures: list[Boxes]) -> list[dict[str, Any]]:
+def _annotations(images: list[Boxes]) -> list[dict[str, Any]]:
     annotations: list[dict[str, Any]] = []
-    for number, boxes in enumerate(pictures):
+    for number, boxes in enumerate(images):
         for corners, kind, score in zip(boxes.corners, boxes.classes, boxes.scores, strict=True):
             left, top, right, bottom = (1000 * float(edge) for edge in corners)
             annotations.append(

@@ -1,4 +1,4 @@
-"""Pictures to look at: what was found, drawn over what the network saw."""
+"""Images to look at: what was found, drawn over what the network saw."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from emma_fusion.downstream.labels import IGNORED, Boxes
 from emma_fusion.downstream.layouts import Dataset
 from emma_fusion.downstream.samples import Target
 from emma_fusion.downstream.task import Task
-from emma_fusion.media.sheet import make_sheet
+from emma_fusion.images.sheet import make_sheet
 
 #: Detections that are less likely are not drawn.
 LIKELY = 0.3
 COLUMNS = 4
 
 
-def draw(picture: NDArray[np.uint8], target: Target, classes: tuple[str, ...]) -> NDArray[np.uint8]:
-    """Draw a mask or boxes over a picture.
+def draw(image: NDArray[np.uint8], target: Target, classes: tuple[str, ...]) -> NDArray[np.uint8]:
+    """Draw a mask or boxes over an image.
 
     Args:
-        picture: (H, W, C), of which one or three channels are shown.
+        image: (H, W, C), of which one or three channels are shown.
         target: A mask of any size, or objects, of which the likely ones are drawn.
         classes: Names. The first class of a mask is not coloured where there are others: it is
             the background in every dataset here but FMB.
@@ -34,8 +34,8 @@ def draw(picture: NDArray[np.uint8], target: Target, classes: tuple[str, ...]) -
     Returns:
         (H, W, 3) RGB.
     """
-    channels = 3 if picture.shape[2] >= 3 else 1
-    drawn = np.ascontiguousarray(np.repeat(picture[..., :channels], 3 // channels, axis=2))
+    channels = 3 if image.shape[2] >= 3 else 1
+    drawn = np.ascontiguousarray(np.repeat(image[..., :channels], 3 // channels, axis=2))
     height, width = drawn.shape[:2]
     colours = palette(len(classes))
     if isinstance(target, Boxes):
@@ -93,12 +93,12 @@ def sheet(
         (H, W, 3) RGB.
     """
     rows: list[NDArray[np.uint8]] = []
-    height, width = experiment.pictures.size
+    height, width = experiment.images.size
     for scene in shown_scenes(experiment, dataset):
         tiles: dict[str, NDArray[Any]] = {}
         for kind in kinds:
-            picture = kind.read(scene, "test")
-            resized = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+            image = kind.read(scene, "test")
+            resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
             seen = np.asarray(resized.reshape(height, width, -1), np.uint8)
             if kind is kinds[0]:
                 truth = task.label(scene)

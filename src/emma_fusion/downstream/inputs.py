@@ -1,4 +1,4 @@
-"""The kinds of input that are compared: each source alone, both stacked, and fused pictures."""
+"""The kinds of input that are compared: each source alone, both stacked, and fused images."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from emma_fusion.bench.methods import Fuse, Method
 from emma_fusion.bench.scoring import source_hash, was_made_by, without_alpha
 from emma_fusion.downstream.layouts import Dataset, Scene
 from emma_fusion.errors import UserError
-from emma_fusion.media.folders import list_pictures
-from emma_fusion.media.rasters import read_pair, read_picture, write_picture
+from emma_fusion.images.folders import list_images
+from emma_fusion.images.raster import read_image, read_pair, write_image
 from emma_fusion.pair import from_unit, luminance
 
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Kind:
 
     Attributes:
         name: infrared, visible, stacked, or a method's.
-        colour: Whether pictures have three channels and the visible's colour.
+        colour: Whether images have three channels and the visible's colour.
         fused: Split -> stem -> file, for a method.
-        stamp: Changes when the pictures may change.
+        stamp: Changes when the images may change.
     """
 
     name: str
@@ -40,11 +40,11 @@ class Kind:
 
     @property
     def channels(self) -> int:
-        """Of its pictures; stacked is the visible's with the infrared's one behind."""
+        """Of its images; stacked is the visible's with the infrared's one behind."""
         return (3 if self.colour else 1) + (self.name == "stacked")
 
-    def read(self, scene: Scene, split: str) -> Picture:
-        """The picture of a scene.
+    def read(self, scene: Scene, split: str) -> Image:
+        """The image of a scene.
 
         Returns:
             (H, W, channels) uint8.
@@ -53,8 +53,8 @@ class Kind:
             UserError: A file is not readable, or the two sources do not fit.
         """
         if self.fused:
-            picture = without_alpha(read_picture(self.fused[split][scene.stem]))
-            unit = picture.astype(np.float32) / np.float32(np.iinfo(picture.dtype).max)
+            image = without_alpha(read_image(self.fused[split][scene.stem]))
+            unit = image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
             if unit.ndim == 3 and not self.colour:
                 unit = luminance(unit)
             return self._with_channels(unit)
@@ -66,7 +66,7 @@ class Kind:
             return self._with_channels(visible)
         return np.dstack([self._with_channels(visible), from_unit(pair.infrared, np.uint8)])
 
-    def _with_channels(self, unit: NDArray[np.float32]) -> Picture:
+    def _with_channels(self, unit: NDArray[np.float32]) -> Image:
         plane = unit[..., None] if unit.ndim == 2 else unit
         if self.colour and plane.shape[2] == 1:
             plane = np.repeat(plane, 3, axis=2)
@@ -85,12 +85,12 @@ def fused_kind(
     folder: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Kind:
-    """The fused pictures of a method, made where they are not there yet.
+    """The fused images of a method, made where they are not there yet.
 
     They are kept as ``folder/SPLIT/STEM.png`` and made anew when the method or a source changes.
 
     Args:
-        method: A model, a baseline, a function, or a folder of pictures made elsewhere, in
+        method: A model, a baseline, a function, or a folder of images made elsewhere, in
             PATH/train and PATH/test where these exist.
         dataset: Of which scenes.
         colour: Whether they carry the visible's colour.
@@ -98,7 +98,7 @@ def fused_kind(
         progress: Called with how many are there, and of how many.
 
     Raises:
-        UserError: A picture cannot be read or made, or a folder has not all.
+        UserError: An image cannot be read or made, or a folder has not all.
     """
     scenes = {"train": dataset.train, "test": dataset.test}
     digest = hashlib.blake2b(method.stamp.encode(), digest_size=8)
@@ -106,10 +106,10 @@ def fused_kind(
     if method.folder is not None:
         for split, wanted in scenes.items():
             place = method.folder_of(split)
-            there = list_pictures(place) if place else {}
+            there = list_images(place) if place else {}
             if absent := [scene.stem for scene in wanted if scene.stem not in there]:
                 raise UserError(
-                    f"{place} has no fused picture of {len(absent)} scenes of the {split} split, "
+                    f"{place} has no fused image of {len(absent)} scenes of the {split} split, "
                     f"such as {absent[0]}."
                 )
             files[split] = {scene.stem: there[scene.stem] for scene in wanted}
@@ -143,11 +143,11 @@ def _stamp(method: Method, scene: Scene, colour: bool) -> str:
 def _fuse(fuse: Fuse, method: Method, scene: Scene, colour: bool, path: Path, stamp: str) -> None:
     pair = read_pair(scene.infrared, scene.visible, colour="visible")
     plane = fuse(pair)
-    picture = without_alpha(pair.compose(plane)) if colour else from_unit(plane, pair.dtype)
+    image = without_alpha(pair.compose(plane)) if colour else from_unit(plane, pair.dtype)
     record = {
         "software": f"emma-fusion {emma_fusion.__version__}",
         "method": method.name,
         "bench": stamp,
         **pair.record,
     }
-    write_picture(path, picture, record)
+    write_image(path, image, record)

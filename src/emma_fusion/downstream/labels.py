@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emma_fusion.errors import UserError
-from emma_fusion.media.rasters import read_picture
+from emma_fusion.images.raster import read_image
 
 #: Stands in a mask for pixels that are neither learned from nor measured.
 IGNORED = 255
@@ -18,7 +18,7 @@ IGNORED = 255
 
 @dataclass(frozen=True, eq=False)
 class Boxes:
-    """Objects of one picture.
+    """Objects of one image.
 
     Attributes:
         corners: (N, 4) float32, left, top, right, bottom as parts of width and height, in [0, 1].
@@ -32,9 +32,9 @@ class Boxes:
 
     @classmethod
     def of(cls, corners: object, classes: object, scores: object = None) -> Boxes:
-        """From anything that makes arrays, empty lists too; clipped to the picture.
+        """From anything that makes arrays, empty lists too; clipped to the image.
 
-        Boxes that have no area within the picture are left out.
+        Boxes that have no area within the image are left out.
 
         >>> Boxes.of([[-1, 0, 0.5, 1], [2, 2, 3, 3]], [0, 1]).corners
         array([[0. , 0. , 0.5, 1. ]], dtype=float32)
@@ -53,7 +53,7 @@ def read_mask(path: Path, classes: int, first: int = 0) -> NDArray[np.uint8]:
     """Read a mask, one number a pixel.
 
     Args:
-        path: Grey picture.
+        path: Grey image.
         classes: How many there are.
         first: The number of the first class; numbers below it, and 255, are ignored.
 
@@ -63,31 +63,31 @@ def read_mask(path: Path, classes: int, first: int = 0) -> NDArray[np.uint8]:
     Raises:
         UserError: The file is not readable, is coloured, or holds another number.
     """
-    picture = read_picture(path)
-    if picture.ndim == 3:
-        if not (picture[..., :1] == picture[..., 1:3]).all():
+    image = read_image(path)
+    if image.ndim == 3:
+        if not (image[..., :1] == image[..., 1:3]).all():
             raise UserError(
-                f"The label {path} is a coloured picture: save it grey, with the number of the "
+                f"The label {path} is a coloured image: save it grey, with the number of the "
                 "class in every pixel."
             )
-        picture = picture[..., 0]
-    numbers = picture.astype(np.int64) - first
-    unlabelled = (numbers < 0) | (picture == IGNORED)
+        image = image[..., 0]
+    numbers = image.astype(np.int64) - first
+    unlabelled = (numbers < 0) | (image == IGNORED)
     other = ~unlabelled & (numbers >= classes)
     if other.any():
         raise UserError(
-            f"The label {path} holds the number {int(picture[other][0])}: the numbers of its "
+            f"The label {path} holds the number {int(image[other][0])}: the numbers of its "
             f"{classes} classes are {first} to {first + classes - 1}."
         )
     return np.where(unlabelled, IGNORED, numbers).astype(np.uint8)
 
 
 def read_boxes(path: Path, classes: tuple[str, ...]) -> Boxes:
-    """Read the objects of a picture.
+    """Read the objects of an image.
 
     Args:
         path: VOC xml, whose corners are taken as edges in pixels, or YOLO txt: a line
-            ``CLASS X Y WIDTH HEIGHT`` an object, centre and size as parts of the picture.
+            ``CLASS X Y WIDTH HEIGHT`` an object, centre and size as parts of the image.
         classes: Names, in the order of YOLO's numbers; case does not matter in VOC.
 
     Raises:
@@ -105,7 +105,7 @@ def _read_voc(path: Path, classes: tuple[str, ...]) -> Boxes:
     tree = ElementTree.parse(path)
     width, height = (float(tree.findtext(f"size/{side}") or 0) for side in ("width", "height"))
     if not (width > 0 and height > 0):
-        raise ValueError("it does not say the size of its picture")
+        raise ValueError("it does not say the size of its image")
     corners, found = [], []
     for thing in tree.iter("object"):
         name = (thing.findtext("name") or "").strip()

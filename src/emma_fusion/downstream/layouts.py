@@ -1,4 +1,4 @@
-"""Where the field's labelled datasets keep their pictures, and what is missing of them here."""
+"""Where the field's labelled datasets keep their images, and what is missing of them here."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from emma_fusion.errors import UserError
-from emma_fusion.media.folders import list_pictures
+from emma_fusion.images.folders import list_images
 from emma_fusion.training.config import read_settings
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A pair of pictures and its labels.
+    """A pair of images and its labels.
 
     Attributes:
         stem: Its name.
@@ -39,7 +39,7 @@ class Dataset:
         first: Number in the files of the first class (segmentation); below it is unlabelled.
         train: Scenes to learn from.
         test: Scenes to measure on.
-        labels: What its infrared and its visible pictures are.
+        labels: What its infrared and its visible images are.
         missing: What is not there, a sentence each; the scenes concerned are left out.
     """
 
@@ -228,16 +228,16 @@ def _scenes(
     wanted: Iterable[str] | None = None,
     shared: bool = False,
 ) -> list[Scene]:
-    """The scenes that have both pictures and labels.
+    """The scenes that have both images and labels.
 
     Args:
         infrared: Folder.
         visible: Folder.
-        labels: Folder of pictures (masks), xml or txt files.
+        labels: Folder of images (masks), xml or txt files.
         missing: Takes a sentence for all that is not there.
         wanted: Stems of the split; all if None.
         shared: Whether the labels of other splits are in their folder too, so that one without
-            a picture is as it should be.
+            an image is as it should be.
     """
     files: list[dict[str, Path]] = []
     for folder in (infrared, visible, labels):
@@ -251,8 +251,8 @@ def _scenes(
     i, v, label = files
     stems = set(i) | set(v) | (set() if shared else set(label)) if wanted is None else set(wanted)
     for name, folder, there in (
-        ("infrared picture", infrared, i),
-        ("visible picture", visible, v),
+        ("infrared image", infrared, i),
+        ("visible image", visible, v),
         ("label", labels, label),
     ):
         absent = sorted(stems - there.keys())
@@ -264,8 +264,8 @@ def _scenes(
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
-    """Pictures by stem, or where there are none the xml or txt files."""
-    pictures = list_pictures(folder)
-    if pictures:
-        return pictures
+    """Images by stem, or where there are none the xml or txt files."""
+    images = list_images(folder)
+    if images:
+        return images
     return {p.stem: p for p in sorted(folder.iterdir()) if p.suffix.lower() in (".xml", ".txt")}

@@ -36,9 +36,9 @@ def build_network(
         name: deeplab is DeepLabV3+ on MobileNetV2 (Chen et al., ECCV 2018; Sandler et al., CVPR
             2018), segformer SegFormer (Xie et al., NeurIPS 2021), yolos YOLOS (Fang et al.,
             NeurIPS 2021), rtdetr RT-DETR (Zhao et al., CVPR 2024).
-        channels: Of the pictures.
+        channels: Of the images.
         classes: How many.
-        size: Height and width of the pictures, for YOLOS' positions.
+        size: Height and width of the images, for YOLOS' positions.
         settings: Of the library's configuration for it; for rtdetr, `backbone_config` holds those
             of its ResNet.
         weights: A folder that the library's ``save_pretrained`` wrote. Where its first layer has

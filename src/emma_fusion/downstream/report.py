@@ -9,7 +9,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from emma_fusion.bench.ablation_report import finite
 from emma_fusion.bench.tables import markdown_grid
 from emma_fusion.downstream.comparison import Cell
 from emma_fusion.downstream.config import SOURCES
@@ -21,12 +20,13 @@ from emma_fusion.downstream.statistics import (
     gather,
     mean_of,
 )
+from emma_fusion.experiments.ablation_report import finite
 
 HOW = f"""Intervals are 95% intervals of the mean over seeds (Student's t). A difference counts \
 where the paired t-test over seeds, corrected for all comparisons of this table by Holm's method, \
-gives p < {SIGNIFICANT}: training again would give it again on these test pictures. Whether other \
-pictures would is what the test over pictures asks (Wilcoxon's signed-rank test on each picture's \
-mean over seeds, corrected likewise; its interval is the crossed bootstrap's, seeds and pictures \
+gives p < {SIGNIFICANT}: training again would give it again on these test images. Whether other \
+images would is what the test over images asks (Wilcoxon's signed-rank test on each image's \
+mean over seeds, corrected likewise; its interval is the crossed bootstrap's, seeds and images \
 drawn anew)."""
 
 
@@ -43,7 +43,7 @@ def as_markdown(
         cells: All.
         kinds: Names in the order of the table.
         references: Kinds to compare with.
-        about: Kind -> what its pictures are.
+        about: Kind -> what its images are.
         facts: Name -> text, for the top.
     """
     measures = list(cells[0].values)
@@ -66,7 +66,7 @@ def as_markdown(
 
 
 def sentences(compared: list[Difference], kinds: list[str], measure: str) -> list[str]:
-    """What fused and stacked pictures gain or lose against each reference, in words."""
+    """What fused and stacked images gain or lose against each reference, in words."""
     lines = []
     for reference in dict.fromkeys(d.reference for d in compared):
         verdicts = ("better", "worse", "no difference shown", "not tested")
@@ -117,7 +117,7 @@ def as_json(
         "configuration": configuration,
         "means": {k: {m: vars(mean_of(gather(cells, k, m))) for m in measures} for k in kinds},
         "differences": [
-            vars(d) | {"mean": vars(d.mean), "pictures": vars(d.pictures), "verdict": d.verdict}
+            vars(d) | {"mean": vars(d.mean), "images": vars(d.images), "verdict": d.verdict}
             for d in compared
         ],
         "cells": [
@@ -128,14 +128,14 @@ def as_json(
 
 
 def _differences(compared: list[Difference], measure: str) -> str:
-    pictures = any(not math.isnan(d.pictures.value) for d in compared)
+    images = any(not math.isnan(d.images.value) for d in compared)
     header = ["Inputs", f"{measure}, points", "p", "verdict"]
-    if pictures:
-        header += [f"pictures' {measure}, points", "p over pictures"]
+    if images:
+        header += [f"images' {measure}, points", "p over images"]
     rows = []
     for d in compared:
         row = [f"{d.kind} − {d.reference}", _value(d.mean, sign="+"), _p(d.p), d.verdict]
-        rows.append(row + ([_value(d.pictures, sign="+"), _p(d.p_pictures)] if pictures else []))
+        rows.append(row + ([_value(d.images, sign="+"), _p(d.p_images)] if images else []))
     return markdown_grid(header, rows)
 
 

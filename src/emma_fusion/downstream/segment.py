@@ -21,7 +21,7 @@ MEAN = "mIoU"
 def told_by_brightness(scenes: Scenes) -> float:
     """How well brightness alone tells the first class of a mask from the others.
 
-    The area under the receiver's curve, mean over the pictures: the chance that a pixel of another
+    The area under the receiver's curve, mean over the images: the chance that a pixel of another
     class is brighter than one of the first, or darker where that is likelier. 0.5 is nothing, 1
     all. It says why a network finds a kind of input easy or hard.
 
@@ -29,15 +29,15 @@ def told_by_brightness(scenes: Scenes) -> float:
         scenes: Of one channel.
 
     Returns:
-        0.5 to 1; NaN where no picture has both.
+        0.5 to 1; NaN where no image has both.
     """
     areas = []
     for k in range(len(scenes)):
-        picture, target = scenes[k]
-        size = picture.shape[1], picture.shape[0]
+        image, target = scenes[k]
+        size = image.shape[1], image.shape[0]
         mask = cv2.resize(cast(Any, target), size, interpolation=cv2.INTER_NEAREST_EXACT)
         first, other = (
-            np.bincount(picture[..., 0][chosen], minlength=256).astype(np.float64)
+            np.bincount(image[..., 0][chosen], minlength=256).astype(np.float64)
             for chosen in (mask == 0, (mask != 0) & (mask != IGNORED))
         )
         if first.any() and other.any():
@@ -74,12 +74,12 @@ class Segmentation(Task):
         there = np.maximum(counts[: len(self.classes)], 1)
         self.weights = torch.from_numpy((there / there.sum()) ** -self.balance).float()
 
-    def loss(self, network: nn.Module, pictures: Tensor, targets: list[Any]) -> Tensor:
+    def loss(self, network: nn.Module, images: Tensor, targets: list[Any]) -> Tensor:
         """Cross-entropy at the masks' size, over the pixels that are labelled."""
-        masks = torch.stack(targets).to(pictures.device)
-        logits = network(pixel_values=pictures).logits.float()
+        masks = torch.stack(targets).to(images.device)
+        logits = network(pixel_values=images).logits.float()
         logits = F.interpolate(logits, size=masks.shape[1:], mode="bilinear")
-        weights = None if self.weights is None else self.weights.to(pictures.device)
+        weights = None if self.weights is None else self.weights.to(images.device)
         losses = F.cross_entropy(
             logits, masks, weight=weights, ignore_index=IGNORED, reduction="sum"
         )
@@ -88,9 +88,9 @@ class Segmentation(Task):
             return losses / labelled.sum().clamp(min=1)
         return losses / weights[masks[labelled]].sum().clamp(min=1e-6)
 
-    def predict(self, network: nn.Module, pictures: Tensor, targets: list[Target]) -> list[Target]:
+    def predict(self, network: nn.Module, images: Tensor, targets: list[Target]) -> list[Target]:
         """The likeliest class of every pixel, at the size of the label's file."""
-        logits = network(pixel_values=pictures).logits.float()
+        logits = network(pixel_values=images).logits.float()
         found: list[Target] = []
         for one, target in zip(logits, targets, strict=True):
             size = cast(Any, target).shape
@@ -99,7 +99,7 @@ class Segmentation(Task):
         return found
 
     def measure(self, stems: list[str], found: list[Target], truth: list[Target]) -> Measured:
-        """IoU of each class over all pixels of the split, their mean, and each picture's mean IoU.
+        """IoU of each class over all pixels of the split, their mean, and each image's mean IoU.
 
         A class that is in neither truth nor prediction has no IoU and is left out of the mean.
         """
@@ -108,11 +108,11 @@ class Segmentation(Task):
         options: dict[str, Any] = {"average": "none", "ignore_index": IGNORED}
         options["zero_division"] = float("nan")
         metric = MulticlassJaccardIndex(len(self.classes), **options)
-        pictures = {}
+        images = {}
         for stem, mask, true in zip(stems, found, truth, strict=True):
             pair = torch.from_numpy(mask).long(), torch.from_numpy(true).long()
-            pictures[stem] = float(metric(*pair).nanmean())
+            images[stem] = float(metric(*pair).nanmean())
         each = metric.compute()
         values = {MEAN: float(each.nanmean())}
         values |= {f"IoU {name}": float(v) for name, v in zip(self.classes, each, strict=True)}
-        return Measured(values, pictures)
+        return Measured(values, images)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from emma_fusion.bench.ablation import crossed_interval
 from emma_fusion.bench.statistics import holm
 from emma_fusion.downstream.comparison import Cell
+from emma_fusion.experiments.ablation_statistics import crossed_interval
 
 SIGNIFICANT = 0.05
 
@@ -33,9 +33,9 @@ class Difference:
         reference: The other's name.
         mean: Of the differences at equal seed, with the interval of the paired t-test.
         p: Of that test, corrected by Holm's method over all comparisons; NaN with one seed.
-        pictures: Mean difference of the pictures' values, with the 95% interval of the crossed
-            bootstrap over seeds and pictures; NaN where pictures have no values.
-        p_pictures: Of Wilcoxon's signed-rank test over the pictures' means over seeds, corrected
+        images: Mean difference of the images' values, with the 95% interval of the crossed
+            bootstrap over seeds and images; NaN where images have no values.
+        p_images: Of Wilcoxon's signed-rank test over the images' means over seeds, corrected
             in the same way.
     """
 
@@ -43,8 +43,8 @@ class Difference:
     reference: str
     mean: Mean
     p: float
-    pictures: Mean
-    p_pictures: float
+    images: Mean
+    p_images: float
 
     @property
     def verdict(self) -> str:
@@ -80,11 +80,11 @@ def gather(cells: list[Cell], kind: str, measure: str) -> NDArray[np.float64]:
 def differences(
     cells: list[Cell], kinds: list[str], references: list[str], measure: str, seed: int = 0
 ) -> list[Difference]:
-    """Every kind against every reference, once, seed by seed and picture by picture.
+    """Every kind against every reference, once, seed by seed and image by image.
 
     Seeds differ by new weights, samples and dropout, which both sides of a pair share; the test
-    over them asks whether training again would give the same answer on these test pictures. The
-    one over pictures asks whether other pictures would.
+    over them asks whether training again would give the same answer on these test images. The
+    one over images asks whether other images would.
 
     Args:
         cells: All.
@@ -100,20 +100,20 @@ def differences(
         if reference in kinds:
             others = (kind for kind in kinds if kind != reference)
             pairs += [(kind, reference) for kind in others if (reference, kind) not in pairs]
-    of_pictures = {kind: _pictures(cells, kind) for kind in kinds}
+    of_images = {kind: _images(cells, kind) for kind in kinds}
     rows: list[tuple[Mean, float, Mean, float]] = []
     for kind, reference in pairs:
         mine, other = gather(cells, kind, measure), gather(cells, reference, measure)
         gap = mine - other
         p = float(ttest_rel(mine, other).pvalue) if len(gap) > 1 and gap.any() else math.nan
-        apart = of_pictures[kind] - of_pictures[reference]
+        apart = of_images[kind] - of_images[reference]
         apart = apart[:, np.isfinite(apart).all(axis=0)]
-        pictures, p_pictures = Mean(math.nan, math.nan, math.nan), math.nan
+        images, p_images = Mean(math.nan, math.nan, math.nan), math.nan
         if apart.size:
-            pictures = Mean(float(apart.mean()), *crossed_interval(apart, seed))
+            images = Mean(float(apart.mean()), *crossed_interval(apart, seed))
             averaged = apart.mean(axis=0)
-            p_pictures = float(wilcoxon(averaged).pvalue) if averaged.any() else 1.0
-        rows.append((mean_of(gap), p, pictures, p_pictures))
+            p_images = float(wilcoxon(averaged).pvalue) if averaged.any() else 1.0
+        rows.append((mean_of(gap), p, images, p_images))
     corrected = holm(np.array([row[1] for row in rows]))
     of_tests = holm(np.array([row[3] for row in rows]))
     return [
@@ -122,6 +122,6 @@ def differences(
     ]
 
 
-def _pictures(cells: list[Cell], kind: str) -> NDArray[np.float64]:
-    """(seeds, pictures); no columns where pictures have no values."""
-    return np.array([list(cell.pictures.values()) for cell in cells if cell.kind == kind])
+def _images(cells: list[Cell], kind: str) -> NDArray[np.float64]:
+    """(seeds, images); no columns where images have no values."""
+    return np.array([list(cell.images.values()) for cell in cells if cell.kind == kind])

@@ -19,12 +19,12 @@ class Measured:
     Attributes:
         values: Measure -> value in [0, 1], the first of which is the one that decides; NaN for a
             class that is nowhere in the truth.
-        pictures: Stem -> a value of that picture, for the test over pictures; empty where there
+        images: Stem -> a value of that image, for the test over images; empty where there
             is none.
     """
 
     values: dict[str, float]
-    pictures: dict[str, float] = field(default_factory=dict)
+    images: dict[str, float] = field(default_factory=dict)
 
 
 class Task(ABC):
@@ -41,17 +41,17 @@ class Task(ABC):
         """Learn from the labels of the training split what the loss needs of them."""
 
     @abstractmethod
-    def loss(self, network: nn.Module, pictures: Tensor, targets: list[Any]) -> Tensor:
+    def loss(self, network: nn.Module, images: Tensor, targets: list[Any]) -> Tensor:
         """The loss of a batch.
 
         Args:
             network: See `emma_fusion.downstream.networks`.
-            pictures: (B, C, H, W), standardised.
+            images: (B, C, H, W), standardised.
             targets: B of what `samples.Samples` gives.
         """
 
     @abstractmethod
-    def predict(self, network: nn.Module, pictures: Tensor, targets: list[Target]) -> list[Target]:
+    def predict(self, network: nn.Module, images: Tensor, targets: list[Target]) -> list[Target]:
         """What the network finds, each in the form of the target's."""
 
     @abstractmethod

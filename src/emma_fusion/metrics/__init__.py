@@ -1,7 +1,7 @@
-"""Metrics of fused pictures: one pure function each, and the conventions they are known by.
+"""Metrics of fused images: one pure function each, and the conventions they are known by.
 
-Every function takes arrays or tensors, one picture (H, W) or many (..., H, W), as uint8, uint16
-or floats in [0, 1], and computes in float64 on levels 0..255, on the device where the pictures are.
+Every function takes arrays or tensors, one image (H, W) or many (..., H, W), as uint8, uint16
+or floats in [0, 1], and computes in float64 on levels 0..255, on the device where the images are.
 `METRICS` holds direction, range and number of sources of each; `CONVENTIONS` the formulas
 that go by the same names elsewhere.
 

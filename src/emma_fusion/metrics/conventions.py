@@ -13,7 +13,7 @@ from emma_fusion.errors import UserError
 from emma_fusion.metrics.edges import edge_preservation, invented_edges
 from emma_fusion.metrics.gradients import average_gradient, edge_intensity, spatial_frequency
 from emma_fusion.metrics.information import cross_entropy, entropy, mutual_information
-from emma_fusion.metrics.levels import Levels, Picture, as_levels
+from emma_fusion.metrics.levels import Image, Levels, as_levels
 from emma_fusion.metrics.perception import contrast_preservation, visible_difference
 from emma_fusion.metrics.statistics import (
     peak_signal_to_noise,
@@ -23,7 +23,7 @@ from emma_fusion.metrics.statistics import (
 from emma_fusion.metrics.structure import structural_similarity
 from emma_fusion.metrics.table import METRICS
 
-Scorer = Callable[[Picture, Picture, Picture], Any]
+Scorer = Callable[[Image, Image, Image], Any]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Convention:
         title: Whose it is, in a line.
         metrics: Short name of the metric -> function of (fused, infrared, visible).
         default: The names that are scored where none are asked for.
-        colour: What a colour picture is scored by: its "luminance", or its "channels" each.
+        colour: What a colour image is scored by: its "luminance", or its "channels" each.
     """
 
     name: str
@@ -54,25 +54,25 @@ def _ours(*names: str) -> dict[str, Scorer]:
 
 
 def _alone(function: Callable[..., Any], **settings: Any) -> Scorer:
-    """Make a metric of the fused picture alone look like one of three pictures."""
+    """Make a metric of the fused image alone look like one of three images."""
     return lambda fused, infrared, visible: function(fused, **settings)
 
 
-def _joined_spatial_frequency(fused: Picture, infrared: Picture, visible: Picture) -> Any:
+def _joined_spatial_frequency(fused: Image, infrared: Image, visible: Image) -> Any:
     """VIFB's SF: the channels stand side by side in one plane, joins included."""
     planes = as_levels(fused).planes
     joined = torch.cat(list(planes), dim=-1) if planes.ndim == 3 else planes
     return spatial_frequency(Levels(joined), divisor="pixels")
 
 
-def _merged_top_levels(fused: Picture, infrared: Picture, visible: Picture) -> Any:
+def _merged_top_levels(fused: Image, infrared: Image, visible: Image) -> Any:
     """Tang's MI: an index level + 1 in 8 bits saturates, so that 254 and 255 are one level."""
     planes = (Levels(as_levels(x).planes.clamp(max=254)) for x in (fused, infrared, visible))
     return mutual_information(*planes, unit="bits")
 
 
-def _of_infrared(fused: Picture, infrared: Picture, visible: Picture) -> Any:
-    """Tang's Nabf: the arguments arrive in another order, and the infrared picture is scored."""
+def _of_infrared(fused: Image, infrared: Image, visible: Image) -> Any:
+    """Tang's Nabf: the arguments arrive in another order, and the infrared image is scored."""
     return invented_edges(infrared, visible, fused)
 
 

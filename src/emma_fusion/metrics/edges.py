@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from emma_fusion.metrics.filters import arctan_, extend, sobel, strips
-from emma_fusion.metrics.levels import of_three_pictures
+from emma_fusion.metrics.levels import of_three_images
 
 NOTHING = 1e-30
 
 
-@of_three_pictures()
+@of_three_images()
 def edge_preservation(
     fused: Tensor,
     infrared: Tensor,
@@ -76,7 +76,7 @@ STRONG = 2.0
 WEAK_WEIGHT = 0.001
 
 
-@of_three_pictures()
+@of_three_images()
 def invented_edges(fused: Tensor, infrared: Tensor, visible: Tensor) -> Tensor:
     """Nabf, the share of edges that fusion added: artefacts that neither source has.
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import unfold
 
 from emma_fusion.metrics.filters import extend, sobel
-from emma_fusion.metrics.levels import of_three_pictures
+from emma_fusion.metrics.levels import of_three_images
 
 SIDE = 3
 WINDOWS_AT_ONCE = 2048  # keeps their joint distributions in the cache
@@ -16,7 +16,7 @@ TINY = 1e-12
 Feature = Literal["pixel", "edge", "gradient"]
 
 
-@of_three_pictures(smallest=SIDE)
+@of_three_images(smallest=SIDE)
 def feature_mutual_information(
     fused: Tensor, infrared: Tensor, visible: Tensor, *, feature: Feature = "edge"
 ) -> Tensor:
@@ -25,7 +25,7 @@ def feature_mutual_information(
     M. B. A. Haghighat, A. Aghagolzadeh and H. Seyedarabi, A non-reference image fusion metric based
     on mutual information of image features, Computers and Electrical Engineering 37(5), 2011, in
     the windowed form of M. Haghighat and M. A. Razian, Fast-FMI, AICT 2014. In each 3x3 window the
-    features of a picture, divided by their sum, are a distribution over its 9 places. The joint
+    features of an image, divided by their sum, are a distribution over its 9 places. The joint
     distribution of two windows is estimated from their correlation: between independence and the
     upper or lower Frechet bound. FMI is the mean of I(F; S) / (H(F) + H(S)) over the windows,
     summed over both sources S. Two windows that are equal count 1/2, also where they are empty.
@@ -41,7 +41,7 @@ def feature_mutual_information(
             times its mean and 0 elsewhere. Where a paper names none, it was the edges.
 
     Returns:
-        0 to 1; 1 for three equal pictures.
+        0 to 1; 1 for three equal images.
     """
     f, *sources = (_feature(x, feature) for x in (fused, infrared, visible))
     total = torch.zeros((), dtype=torch.float64, device=fused.device)

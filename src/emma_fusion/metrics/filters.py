@@ -1,4 +1,4 @@
-"""Filters that run in float64 wherever the picture is.
+"""Filters that run in float64 wherever the image is.
 
 PyTorch has no fast float64 convolution: a CPU takes OpenCV's, any other device sums of shifted
 planes.
@@ -84,7 +84,7 @@ def windows(
         taps: Of the window, in both directions; their sum is one.
 
     Returns:
-        Mean and variance of the fused picture, and of each source mean, variance and covariance.
+        Mean and variance of the fused image, and of each source mean, variance and covariance.
     """
     for strip in strips(fused, len(taps)):
         f = fused[strip]

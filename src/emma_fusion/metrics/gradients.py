@@ -1,4 +1,4 @@
-"""Metrics of sharpness, from the fused picture alone."""
+"""Metrics of sharpness, from the fused image alone."""
 
 from typing import Literal
 
@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from emma_fusion.metrics.filters import extend, sobel
-from emma_fusion.metrics.levels import of_one_picture
+from emma_fusion.metrics.levels import of_one_image
 
 
-@of_one_picture()
+@of_one_image()
 def spatial_frequency(
     fused: Tensor, *, divisor: Literal["differences", "pixels"] = "differences"
 ) -> Tensor:
@@ -33,7 +33,7 @@ def spatial_frequency(
     return total.sqrt()
 
 
-@of_one_picture(smallest=2)
+@of_one_image(smallest=2)
 def average_gradient(fused: Tensor, *, divisor: Literal["pixels", "inner"] = "pixels") -> Tensor:
     """AG, the mean of sqrt((gx^2 + gy^2) / 2), in levels.
 
@@ -66,7 +66,7 @@ def _differences(plane: Tensor, dim: int) -> Tensor:
     return slope
 
 
-@of_one_picture()
+@of_one_image()
 def edge_intensity(fused: Tensor) -> Tensor:
     """EI, the mean strength of the Sobel gradient, border pixels repeated, in levels.
 

@@ -4,20 +4,20 @@ import torch
 from torch import Tensor
 
 from emma_fusion.metrics.filters import correlate, ratio
-from emma_fusion.metrics.levels import of_three_pictures
+from emma_fusion.metrics.levels import of_three_images
 
 MEAN = (0.25, 0.25, 0.25, 0.25)
 ALTERNATING = (0.25, -0.25, 0.25, -0.25)
 
 
-@of_three_pictures(smallest=4)
+@of_three_images(smallest=4)
 def hidden_pattern_ratio(fused: Tensor, infrared: Tensor, visible: Tensor) -> Tensor:
-    """Pattern, how much stronger a period-2 pattern is in the fused picture than in its sources.
+    """Pattern, how much stronger a period-2 pattern is in the fused image than in its sources.
 
     A network that is trained through frozen sensing networks can hide one source in the other as
-    a fine grid that they can read; SF and AG rise by it. Each picture is filtered with three 4x4
+    a fine grid that they can read; SF and AG rise by it. Each image is filtered with three 4x4
     kernels, columns (-1)^x / 16, rows (-1)^y / 16 and checkerboard (-1)^(x+y) / 16; the RMS
-    response in the fused picture is divided by the larger one of the sources.
+    response in the fused image is divided by the larger one of the sources.
 
     Args:
         fused: (..., H, W), four pixels a side or more.
@@ -26,7 +26,7 @@ def hidden_pattern_ratio(fused: Tensor, infrared: Tensor, visible: Tensor) -> Te
 
     Returns:
         The largest of the three ratios, 0 and more; around 1 for fusion methods without such a
-        pattern. 1 where neither the fused picture nor a source responds; infinite
+        pattern. 1 where neither the fused image nor a source responds; infinite
         where only the fused one does.
     """
     ratios = []

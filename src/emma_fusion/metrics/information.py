@@ -6,12 +6,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from emma_fusion.metrics.levels import of_one_picture, of_three_pictures
+from emma_fusion.metrics.levels import of_one_image, of_three_images
 
 LEVELS = 256
 
 
-@of_one_picture()
+@of_one_image()
 def entropy(fused: Tensor, *, to_level: Literal["nearest", "below"] = "nearest") -> Tensor:
     """EN, the Shannon entropy of the grey levels, in bits: -sum p log2 p over 256 levels.
 
@@ -32,7 +32,7 @@ def entropy(fused: Tensor, *, to_level: Literal["nearest", "below"] = "nearest")
     return _entropy(_histogram(_whole(fused, to_level))) / math.log(2)
 
 
-@of_three_pictures()
+@of_three_images()
 def mutual_information(
     fused: Tensor,
     infrared: Tensor,
@@ -54,14 +54,14 @@ def mutual_information(
         to_level: Which whole level a value between two counts as.
 
     Returns:
-        0 and more; at most twice the entropy of the fused picture.
+        0 and more; at most twice the entropy of the fused image.
     """
     f, a, b = (_whole(x, to_level) for x in (fused, infrared, visible))
     nats = _information(f, a) + _information(f, b)
     return nats / math.log(2) if unit == "bits" else nats
 
 
-@of_three_pictures()
+@of_three_images()
 def normalised_mutual_information(fused: Tensor, infrared: Tensor, visible: Tensor) -> Tensor:
     """NMI (Q_MI), 2 I(F; A) / (H(F) + H(A)) + 2 I(F; B) / (H(F) + H(B)).
 
@@ -74,7 +74,7 @@ def normalised_mutual_information(fused: Tensor, infrared: Tensor, visible: Tens
         visible: As `fused`.
 
     Returns:
-        0 to 2; a constant fused picture tells everything about a constant source: 1 for it.
+        0 to 2; a constant fused image tells everything about a constant source: 1 for it.
     """
     f, a, b = (_whole(x, "nearest") for x in (fused, infrared, visible))
     total = torch.zeros((), dtype=torch.float64, device=fused.device)
@@ -85,7 +85,7 @@ def normalised_mutual_information(fused: Tensor, infrared: Tensor, visible: Tens
     return total
 
 
-@of_three_pictures()
+@of_three_images()
 def cross_entropy(
     fused: Tensor,
     infrared: Tensor,
@@ -97,7 +97,7 @@ def cross_entropy(
 
     D. M. Bulanon, T. F. Burks and V. Alchanatis, Image fusion of visible and thermal images for
     fruit detection, Biosystems Engineering 103(1), 2009. As VIFB has it: levels that either
-    picture lacks are left out, so the value may fall below zero.
+    image lacks are left out, so the value may fall below zero.
 
     Args:
         fused: (..., H, W).
@@ -139,5 +139,5 @@ def _information(first: Tensor, second: Tensor) -> Tensor:
     joint = _histogram(first * LEVELS + second, LEVELS**2)
     table = joint.reshape(LEVELS, LEVELS)
     information = _entropy(table.sum(1)) + _entropy(table.sum(0)) - _entropy(joint)
-    # Independent pictures may fall below zero by rounding.
+    # Independent images may fall below zero by rounding.
     return information.clamp(min=0)

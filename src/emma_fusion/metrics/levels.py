@@ -1,4 +1,4 @@
-"""Pictures of any kind as planes of grey levels on 0..255: where every metric begins."""
+"""Images of any kind as planes of grey levels on 0..255: where every metric begins."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ ROUNDING = 1e-4
 
 @dataclass(frozen=True)
 class Levels:
-    """A picture that is already on 0..255; metrics take it without converting it again.
+    """An image that is already on 0..255; metrics take it without converting it again.
 
     Attributes:
         planes: (..., H, W) float64 on 0..255.
@@ -29,22 +29,22 @@ class Levels:
     planes: Tensor
 
 
-Picture = NDArray[Any] | Tensor | Levels
+Image = NDArray[Any] | Tensor | Levels
 
 
-def as_levels(picture: Picture, which: str = "picture") -> Levels:
-    """Bring a picture to float64 levels on 0..255, on the device where it is.
+def as_levels(image: Image, which: str = "image") -> Levels:
+    """Bring an image to float64 levels on 0..255, on the device where it is.
 
     Args:
-        picture: (..., H, W), array or tensor; uint8 on 0..255, uint16 on 0..65535 or
+        image: (..., H, W), array or tensor; uint8 on 0..255, uint16 on 0..65535 or
             floating in [0, 1].
         which: What the error message calls it.
 
     Returns:
-        The picture's levels.
+        The image's levels.
 
     Raises:
-        UserError: The picture has another type, no pixels, fewer than two dimensions, values
+        UserError: The image has another type, no pixels, fewer than two dimensions, values
             that are not finite or floats outside [0, 1].
 
     >>> as_levels(np.array([[0, 255]], np.uint8)).planes
@@ -52,24 +52,24 @@ def as_levels(picture: Picture, which: str = "picture") -> Levels:
     >>> as_levels(np.array([[0.0, 0.2]], np.float32)).planes
     tensor([[ 0., 51.]], dtype=torch.float64)
     """
-    if isinstance(picture, Levels):
-        return picture
-    if isinstance(picture, np.ndarray) and picture.dtype in _ARRAY_TYPES:
-        picture = torch.from_numpy(np.ascontiguousarray(picture))
-    if not isinstance(picture, Tensor) or picture.dtype not in _TENSOR_TYPES:
-        kind = getattr(picture, "dtype", type(picture).__name__)
+    if isinstance(image, Levels):
+        return image
+    if isinstance(image, np.ndarray) and image.dtype in _ARRAY_TYPES:
+        image = torch.from_numpy(np.ascontiguousarray(image))
+    if not isinstance(image, Tensor) or image.dtype not in _TENSOR_TYPES:
+        kind = getattr(image, "dtype", type(image).__name__)
         raise UserError(
             f"A {which} to score must be uint8, uint16 or floating in [0, 1], not {kind}."
         )
-    if picture.ndim < 2 or picture.numel() == 0:
+    if image.ndim < 2 or image.numel() == 0:
         raise UserError(
             f"A {which} to score must be (H, W) or (..., H, W) with pixels in it, "
-            f"not {tuple(picture.shape)}."
+            f"not {tuple(image.shape)}."
         )
-    planes = picture.to(torch.float64)
-    if picture.dtype == torch.uint16:
+    planes = image.to(torch.float64)
+    if image.dtype == torch.uint16:
         planes = planes / 257
-    elif picture.is_floating_point():
+    elif image.is_floating_point():
         low, high = torch.aminmax(planes)
         if not (torch.isfinite(low) and torch.isfinite(high)):
             raise UserError(f"The {which} holds values that are not finite; it cannot be scored.")
@@ -96,13 +96,13 @@ _TENSOR_TYPES = (
 )
 
 
-def of_one_picture(
+def of_one_image(
     smallest: int = 1,
 ) -> Callable[[Callable[Concatenate[Tensor, P], Tensor]], Callable[..., Any]]:
     """Make a metric of a function of the levels of one (H, W) plane.
 
     The metric takes whatever `as_levels` takes: of (H, W) it gives a float, of (..., H, W)
-    an array or tensor (...) of values, as the picture is one or the other.
+    an array or tensor (...) of values, as the image is one or the other.
 
     Args:
         smallest: Pixels that either side must have.
@@ -112,7 +112,7 @@ def of_one_picture(
         core: Callable[Concatenate[Tensor, P], Tensor],
     ) -> Callable[..., Any]:
         @wraps(core)
-        def metric(fused: Picture, *args: P.args, **kwargs: P.kwargs) -> Any:
+        def metric(fused: Image, *args: P.args, **kwargs: P.kwargs) -> Any:
             return _over_batch(
                 lambda plane: core(plane, *args, **kwargs), core.__name__, smallest, fused=fused
             )
@@ -122,7 +122,7 @@ def of_one_picture(
     return decorate
 
 
-def of_three_pictures(
+def of_three_images(
     smallest: int = 1,
 ) -> Callable[
     [Callable[Concatenate[Tensor, Tensor, Tensor, P], Tensor]],
@@ -130,7 +130,7 @@ def of_three_pictures(
 ]:
     """Make a metric of a function of the levels of a fused plane and its two sources.
 
-    As `of_one_picture`; all three must have one shape.
+    As `of_one_image`; all three must have one shape.
 
     Args:
         smallest: Pixels that either side must have.
@@ -141,7 +141,7 @@ def of_three_pictures(
     ) -> Callable[..., Any]:
         @wraps(core)
         def metric(
-            fused: Picture, infrared: Picture, visible: Picture, *args: P.args, **kwargs: P.kwargs
+            fused: Image, infrared: Image, visible: Image, *args: P.args, **kwargs: P.kwargs
         ) -> Any:
             return _over_batch(
                 lambda f, a, b: core(f, a, b, *args, **kwargs),
@@ -158,22 +158,22 @@ def of_three_pictures(
 
 
 def _over_batch(
-    core: Callable[..., Tensor], name: str, smallest: int, **pictures: Picture
+    core: Callable[..., Tensor], name: str, smallest: int, **images: Image
 ) -> float | NDArray[np.float64] | Tensor:
-    planes = [as_levels(p, f"{which} picture").planes for which, p in pictures.items()]
+    planes = [as_levels(p, f"{which} image").planes for which, p in images.items()]
     shape = planes[0].shape
     if any(p.shape != shape for p in planes):
         sizes = ", ".join(
-            f"{which} is {tuple(p.shape)}" for which, p in zip(pictures, planes, strict=True)
+            f"{which} is {tuple(p.shape)}" for which, p in zip(images, planes, strict=True)
         )
-        raise UserError(f"Pictures that are scored together must have one size: {sizes}.")
+        raise UserError(f"Images that are scored together must have one size: {sizes}.")
     if min(shape[-2:]) < smallest:
         raise UserError(
-            f"The metric {name} needs pictures of at least {smallest}x{smallest} pixels, "
+            f"The metric {name} needs images of at least {smallest}x{smallest} pixels, "
             f"not {shape[-2]}x{shape[-1]}."
         )
     if len(shape) == 2:
         return float(core(*planes))
     rows = zip(*(p.reshape(-1, *shape[-2:]) for p in planes), strict=True)
     values = torch.stack([core(*row) for row in rows]).reshape(shape[:-2])
-    return values.numpy() if isinstance(pictures["fused"], np.ndarray) else values
+    return values.numpy() if isinstance(images["fused"], np.ndarray) else values

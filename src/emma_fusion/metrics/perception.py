@@ -6,19 +6,19 @@ import torch
 from torch import Tensor
 
 from emma_fusion.metrics.filters import correlate, extend, ratio, sobel
-from emma_fusion.metrics.levels import of_three_pictures
+from emma_fusion.metrics.levels import of_three_images
 
 BLOCK = 16
 
 
-@of_three_pictures()
+@of_three_images()
 def contrast_preservation(
     fused: Tensor, infrared: Tensor, visible: Tensor, *, constant: float = 0.0
 ) -> Tensor:
     """Qcb, how well the sources' local contrast is preserved, as the eye would see it.
 
     Y. Chen and R. S. Blum, A new automated quality assessment algorithm for image fusion, Image and
-    Vision Computing 27(10), 2009, as VIFB computes it: every picture is stretched to 0..255 and
+    Vision Computing 27(10), 2009, as VIFB computes it: every image is stretched to 0..255 and
     filtered with a difference of Gaussians in the frequency domain; the contrast is that of two
     Gaussian windows (sigma 2 over sigma 4), masked as C^3 / (C^2 + 0.0001).
 
@@ -26,7 +26,7 @@ def contrast_preservation(
         fused: (..., H, W).
         infrared: As `fused`.
         visible: As `fused`.
-        constant: The level that a constant picture is stretched to; NaN in VIFB.
+        constant: The level that a constant image is stretched to; NaN in VIFB.
 
     Returns:
         0 to 1.
@@ -58,14 +58,14 @@ def _window(plane: Tensor, sigma: float) -> Tensor:
     return correlate(extend(plane, 15, "zeros"), taps, taps)
 
 
-@of_three_pictures()
+@of_three_images()
 def visible_difference(
     fused: Tensor, infrared: Tensor, visible: Tensor, *, constant: float = 0.0
 ) -> Tensor:
     """Qcv, the visible difference from the sources, region by region.
 
     H. Chen and P. K. Varshney, A human perception inspired quality metric for image fusion based on
-    regional information, Information Fusion 8(2), 2007, as VIFB computes it: every picture is
+    regional information, Information Fusion 8(2), 2007, as VIFB computes it: every image is
     stretched to 0..255; the difference is filtered by a contrast sensitivity function; its mean
     square in blocks of 16x16 is weighted by the block's sum of Sobel strengths to the fifth power.
     Blocks that the border cuts off are filled with zeros.
@@ -74,7 +74,7 @@ def visible_difference(
         fused: (..., H, W).
         infrared: As `fused`.
         visible: As `fused`.
-        constant: The level that a constant picture is stretched to; NaN in VIFB.
+        constant: The level that a constant image is stretched to; NaN in VIFB.
 
     Returns:
         0 and more; lower is better. Constant sources weigh all blocks alike.

@@ -1,4 +1,4 @@
-"""What is done to a fused picture before it is scored."""
+"""What is done to a fused image before it is scored."""
 
 from typing import Any, Literal
 
@@ -12,11 +12,11 @@ PROTOCOLS: tuple[Protocol, ...] = ("direct", "paper")
 
 
 def prepare(fused: NDArray[Any], protocol: str) -> NDArray[Any]:
-    """Bring the luminance of a fused picture into the form that a protocol scores.
+    """Bring the luminance of a fused image into the form that a protocol scores.
 
     "direct" scores it as it is. "paper" (EMMA, CVPR 2024, and its authors' other methods)
     stretches it to its own minimum and maximum and rounds it to 8 bit first, which
-    raises EN, SD, SF and AG; a constant picture has nothing to stretch and is only rounded.
+    raises EN, SD, SF and AG; a constant image has nothing to stretch and is only rounded.
 
     Args:
         fused: (H, W), uint8, uint16, or floats in [0, 1].

@@ -1,4 +1,4 @@
-"""Many metrics of one fused picture, under one convention."""
+"""Many metrics of one fused image, under one convention."""
 
 from collections.abc import Iterable
 from typing import Any, overload
@@ -21,7 +21,7 @@ def score(
     convention: str = "ours",
     metrics: Iterable[str] | None = None,
 ) -> dict[str, float]:
-    """Score a fused picture against its two sources.
+    """Score a fused image against its two sources.
 
     Args:
         fused: (H, W) or (H, W, 3) RGB, array or tensor; uint8, uint16, or floats in [0, 1].
@@ -34,12 +34,12 @@ def score(
         Name of the metric -> value, in the order asked for.
 
     Raises:
-        UserError: An unknown name, sizes that differ, a picture that cannot be scored or is too
+        UserError: An unknown name, sizes that differ, an image that cannot be scored or is too
             small for a metric.
 
     >>> import numpy as np
-    >>> picture = np.arange(4096, dtype=np.uint16).reshape(64, 64) * 16
-    >>> values = score(picture, picture, picture, metrics=["SCD", "VIF", "SSIM"])
+    >>> image = np.arange(4096, dtype=np.uint16).reshape(64, 64) * 16
+    >>> values = score(image, image, image, metrics=["SCD", "VIF", "SSIM"])
     >>> {name: round(value, 6) for name, value in values.items()}
     {'SCD': 0.0, 'VIF': 2.0, 'SSIM': 2.0}
     """
@@ -51,60 +51,59 @@ def score(
                 f"The convention {convention!r} has no metric {name!r}; "
                 f"it has {', '.join(chosen.metrics)}."
             )
-    pictures = {"fused": fused, "infrared": infrared, "visible": visible}
+    images = {"fused": fused, "infrared": infrared, "visible": visible}
     if chosen.colour == "channels" and fused.ndim == 3:
-        planes = [_channels(picture, which) for which, picture in pictures.items()]
+        planes = [_channels(image, which) for which, image in images.items()]
     else:
         planes = [
-            as_levels(luminance(picture, which), f"{which} picture")
-            for which, picture in pictures.items()
+            as_levels(luminance(image, which), f"{which} image") for which, image in images.items()
         ]
     # Of channels there are as many values, of which the mean is taken.
     values = {name: chosen.metrics[name](*planes) for name in names}
     return {name: v if isinstance(v, float) else float(v.mean()) for name, v in values.items()}
 
 
-def _channels(picture: Image, which: str) -> Levels:
-    """Return the (3, H, W) channels of a picture; a grey one has three equal ones."""
-    if picture.ndim == 2:
-        levels = as_levels(picture, f"{which} picture").planes
+def _channels(image: Image, which: str) -> Levels:
+    """Return the (3, H, W) channels of an image; a grey one has three equal ones."""
+    if image.ndim == 2:
+        levels = as_levels(image, f"{which} image").planes
         return Levels(levels.expand(3, *levels.shape))
-    if picture.ndim != 3 or picture.shape[2] != 3:
-        raise UserError(_shape_sentence(picture, which))
-    return Levels(as_levels(picture, f"{which} picture").planes.movedim(-1, 0).contiguous())
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise UserError(_shape_sentence(image, which))
+    return Levels(as_levels(image, f"{which} image").planes.movedim(-1, 0).contiguous())
 
 
-def _shape_sentence(picture: Image, which: str) -> str:
-    return f"The {which} picture must be (H, W) or (H, W, 3), not {tuple(picture.shape)}."
+def _shape_sentence(image: Image, which: str) -> str:
+    return f"The {which} image must be (H, W) or (H, W, 3), not {tuple(image.shape)}."
 
 
 @overload
-def luminance(picture: NDArray[Any], which: str = ...) -> NDArray[Any]: ...
+def luminance(image: NDArray[Any], which: str = ...) -> NDArray[Any]: ...
 @overload
-def luminance(picture: Tensor, which: str = ...) -> Tensor: ...
-def luminance(picture: Image, which: str = "picture") -> Image:
-    """Return the BT.601 luminance of a picture, in its own dtype: whole levels stay whole.
+def luminance(image: Tensor, which: str = ...) -> Tensor: ...
+def luminance(image: Image, which: str = "image") -> Image:
+    """Return the BT.601 luminance of an image, in its own dtype: whole levels stay whole.
 
     Args:
-        picture: (H, W), which is returned as it is, or (H, W, 3) RGB.
+        image: (H, W), which is returned as it is, or (H, W, 3) RGB.
         which: What the error message calls it.
 
     Returns:
         (H, W).
 
     Raises:
-        UserError: The picture has another shape.
+        UserError: The image has another shape.
 
     >>> import numpy as np
     >>> luminance(np.array([[[0, 255, 0]]], np.uint8))
     array([[150]], dtype=uint8)
     """
-    if picture.ndim == 2:
-        return picture
-    if picture.ndim != 3 or picture.shape[2] != 3:
-        raise UserError(_shape_sentence(picture, which))
-    planes = torch.as_tensor(picture)
+    if image.ndim == 2:
+        return image
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise UserError(_shape_sentence(image, which))
+    planes = torch.as_tensor(image)
     red, green, blue = planes.to(torch.float64).unbind(-1)
     grey = 0.299 * red + 0.587 * green + 0.114 * blue
     grey = (grey if planes.is_floating_point() else grey.round()).to(planes.dtype)
-    return grey if isinstance(picture, Tensor) else grey.numpy()
+    return grey if isinstance(image, Tensor) else grey.numpy()

@@ -5,10 +5,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from emma_fusion.metrics.levels import of_one_picture, of_three_pictures
+from emma_fusion.metrics.levels import of_one_image, of_three_images
 
 
-@of_one_picture()
+@of_one_image()
 def standard_deviation(fused: Tensor) -> Tensor:
     """SD, the root of the mean squared distance from the mean (divisor N), in levels.
 
@@ -28,9 +28,9 @@ def standard_deviation(fused: Tensor) -> Tensor:
     return fused.std(correction=0)
 
 
-@of_three_pictures()
+@of_three_images()
 def correlation(fused: Tensor, infrared: Tensor, visible: Tensor) -> Tensor:
-    """CC, the mean of the Pearson correlations of the fused picture with each source.
+    """CC, the mean of the Pearson correlations of the fused image with each source.
 
     Args:
         fused: (..., H, W).
@@ -38,14 +38,14 @@ def correlation(fused: Tensor, infrared: Tensor, visible: Tensor) -> Tensor:
         visible: As `fused`.
 
     Returns:
-        -1 to 1; the correlation with a constant picture counts as 0.
+        -1 to 1; the correlation with a constant image counts as 0.
     """
     return (_pearson(fused, infrared) + _pearson(fused, visible)) / 2
 
 
-@of_three_pictures()
+@of_three_images()
 def correlation_of_differences(fused: Tensor, infrared: Tensor, visible: Tensor) -> Tensor:
-    """SCD, the sum r(A, F - B) + r(B, F - A): what each source gave to the fused picture.
+    """SCD, the sum r(A, F - B) + r(B, F - A): what each source gave to the fused image.
 
     V. Aslantas and E. Bendes, A new image quality metric for image fusion: the sum of the
     correlations of differences, AEU Int. J. Electronics and Communications 69(12), 2015.
@@ -56,7 +56,7 @@ def correlation_of_differences(fused: Tensor, infrared: Tensor, visible: Tensor)
         visible: As `fused`.
 
     Returns:
-        -2 to 2; the correlation with a constant picture counts as 0.
+        -2 to 2; the correlation with a constant image counts as 0.
     """
     return _pearson(infrared, fused - visible) + _pearson(visible, fused - infrared)
 
@@ -64,14 +64,14 @@ def correlation_of_differences(fused: Tensor, infrared: Tensor, visible: Tensor)
 def _pearson(x: Tensor, y: Tensor) -> Tensor:
     x, y = x - x.mean(), y - y.mean()
     strength = (x.square().sum() * y.square().sum()).sqrt()
-    # A constant picture's distance from its mean is rounding, not signal.
+    # A constant image's distance from its mean is rounding, not signal.
     flat = strength <= 1e-9 * x.numel()
     return torch.where(flat, 0.0, (x * y).sum() / strength).clamp(-1, 1)
 
 
-@of_three_pictures()
+@of_three_images()
 def mean_squared_error(fused: Tensor, infrared: Tensor, visible: Tensor) -> Tensor:
-    """MSE, the mean of both sources' mean squared differences from the fused picture.
+    """MSE, the mean of both sources' mean squared differences from the fused image.
 
     Args:
         fused: (..., H, W).
@@ -84,7 +84,7 @@ def mean_squared_error(fused: Tensor, infrared: Tensor, visible: Tensor) -> Tens
     return (_mse(fused, infrared) + _mse(fused, visible)) / 2
 
 
-@of_three_pictures()
+@of_three_images()
 def root_mean_squared_error(
     fused: Tensor,
     infrared: Tensor,
@@ -111,7 +111,7 @@ def root_mean_squared_error(
     return error / fused.numel() ** 0.5 if divisor == "pixels" else error
 
 
-@of_three_pictures()
+@of_three_images()
 def peak_signal_to_noise(
     fused: Tensor,
     infrared: Tensor,
@@ -126,13 +126,13 @@ def peak_signal_to_noise(
         fused: (..., H, W).
         infrared: As `fused`.
         visible: As `fused`.
-        peak: "maximum" puts the fused picture's own maximum in the place of 255, as the
+        peak: "maximum" puts the fused image's own maximum in the place of 255, as the
             `paper` evaluator does.
         error: "vifb" puts VIFB's RMSE in the place of the mean squared error, "unit" (Tang) that
-            of pictures in [0, 1], which adds 48.13 dB.
+            of images in [0, 1], which adds 48.13 dB.
 
     Returns:
-        Decibels; infinite where all three pictures are equal.
+        Decibels; infinite where all three images are equal.
     """
     top = fused.max() if peak == "maximum" else torch.full_like(fused[0, 0], 255.0)
     mse = (_mse(fused, infrared) + _mse(fused, visible)) / 2
@@ -141,7 +141,7 @@ def peak_signal_to_noise(
         mse = roots / 2 / fused.numel() ** 0.5
     elif error == "unit":
         mse = mse / 255**2
-    # A black picture equal to both sources is without error, too.
+    # A black image equal to both sources is without error, too.
     return torch.where(mse == 0, torch.inf, 10 * torch.log10(top.square() / mse))
 
 

@@ -8,12 +8,12 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from emma_fusion.metrics.filters import extend, gaussian, windows
-from emma_fusion.metrics.levels import of_three_pictures
+from emma_fusion.metrics.levels import of_three_images
 
 Window = Literal["gaussian", "uniform"]
 
 
-@of_three_pictures(smallest=11)
+@of_three_images(smallest=11)
 def structural_similarity(
     fused: Tensor,
     infrared: Tensor,
@@ -24,7 +24,7 @@ def structural_similarity(
     border: Literal["inside", "replicate"] = "inside",
     combine: Literal["sum", "mean"] = "sum",
 ) -> Tensor:
-    """SSIM of the fused picture with each source, summed.
+    """SSIM of the fused image with each source, summed.
 
     Z. Wang, A. C. Bovik, H. R. Sheikh and E. P. Simoncelli, Image quality assessment: from error
     visibility to structural similarity, IEEE TIP 13(4), 2004.
@@ -51,9 +51,9 @@ def structural_similarity(
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 
-@of_three_pictures(smallest=11 * 2 ** (len(WEIGHTS) - 1))
+@of_three_images(smallest=11 * 2 ** (len(WEIGHTS) - 1))
 def multi_scale_similarity(fused: Tensor, infrared: Tensor, visible: Tensor) -> Tensor:
-    """MS-SSIM of the fused picture with each source, summed.
+    """MS-SSIM of the fused image with each source, summed.
 
     Z. Wang, E. P. Simoncelli and A. C. Bovik, Multiscale structural similarity for image quality
     assessment, Asilomar 2003: contrast and structure at five scales, luminance at the coarsest,

@@ -43,7 +43,7 @@ class Metric:
         better: Whether "higher" or "lower" values are better.
         low: The smallest value there can be.
         high: The largest value there can be.
-        sources: How many source pictures it takes beside the fused one: 0 or 2.
+        sources: How many source images it takes beside the fused one: 0 or 2.
     """
 
     name: str

@@ -117,11 +117,11 @@ def motion_smoothness(
     return total / (len(fused) - 3)
 
 
-def _warp(picture: npt.NDArray[Any], flow: Field) -> npt.NDArray[Any]:
-    """The picture's values where the flow points to, the border repeated."""
+def _warp(image: npt.NDArray[Any], flow: Field) -> npt.NDArray[Any]:
+    """The image's values where the flow points to, the border repeated."""
     y, x = np.mgrid[: flow.shape[0], : flow.shape[1]].astype(np.float32)
     return cv2.remap(
-        picture, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE
+        image, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE
     )
 
 

@@ -8,14 +8,14 @@ from torch import Tensor
 from torch.nn.functional import threshold
 
 from emma_fusion.metrics.filters import correlate, gaussian, windows
-from emma_fusion.metrics.levels import of_three_pictures
+from emma_fusion.metrics.levels import of_three_images
 
 WINDOWS = (17, 9, 5, 3)
 SMALLEST = 41  # What four valid windows with halvings between them leave a pixel of.
 TINY = 1e-10
 
 
-@of_three_pictures(smallest=SMALLEST)
+@of_three_images(smallest=SMALLEST)
 def visual_information_fidelity(
     fused: Tensor,
     infrared: Tensor,
@@ -23,7 +23,7 @@ def visual_information_fidelity(
     *,
     combine: Literal["sum", "mean"] = "sum",
 ) -> Tensor:
-    """VIF, the information of each source that the fused picture still holds, summed.
+    """VIF, the information of each source that the fused image still holds, summed.
 
     H. R. Sheikh and A. C. Bovik, Image information and visual quality, IEEE TIP 15(2), 2006, in
     its pixel-domain form (VIFP) with the source as the reference: four scales, Gaussian windows
@@ -37,7 +37,7 @@ def visual_information_fidelity(
         combine: Sum of both sources' values (the paper's tables), or their mean.
 
     Returns:
-        0 and more; 2 for three equal pictures (1 as a mean), more where the fused picture has
+        0 and more; 2 for three equal images (1 as a mean), more where the fused image has
         more contrast than its sources. A constant source has nothing to lose: 1 for it.
     """
     kept, held = fused.new_zeros(2, 2)
@@ -55,7 +55,7 @@ VIFF_WEIGHTS = (1 / 2.15, 0.0, 0.15 / 2.15, 1 / 2.15)
 VIFF_EMPTY = 1e-7
 
 
-@of_three_pictures(smallest=SMALLEST)
+@of_three_images(smallest=SMALLEST)
 def visual_information_fidelity_for_fusion(
     fused: Tensor, infrared: Tensor, visible: Tensor
 ) -> Tensor:
@@ -64,7 +64,7 @@ def visual_information_fidelity_for_fusion(
     Y. Han, Y. Cai, Y. Cao and X. Xu, A new image fusion performance metric based on visual
     information fidelity, Information Fusion 14(2), 2013. Windows and scales are those of
     `visual_information_fidelity`, with 0.005 * 255^2 as the variance of the visual noise. At each
-    place the source with the smaller gain counts, since the fused picture falls shorter of it. The
+    place the source with the smaller gain counts, since the fused image falls shorter of it. The
     ratios of the four scales are weighted 1, 0, 0.15 and 1 (over 2.15).
 
     No values of other implementations were at hand; see docs/metrics.md.
@@ -75,7 +75,7 @@ def visual_information_fidelity_for_fusion(
         visible: As `fused`.
 
     Returns:
-        0 and more; 1 for three equal pictures.
+        0 and more; 1 for three equal images.
     """
     kept, held = torch.full((2, len(WINDOWS)), VIFF_EMPTY, dtype=torch.float64, device=fused.device)
     for scale, channels in _scales(fused, infrared, visible):
@@ -93,7 +93,7 @@ def visual_information_fidelity_for_fusion(
 def _scales(
     fused: Tensor, infrared: Tensor, visible: Tensor
 ) -> Iterator[tuple[int, list[tuple[Tensor, Tensor, Tensor]]]]:
-    """Give, strip by strip of each scale, the model of each source's channel to the fused picture.
+    """Give, strip by strip of each scale, the model of each source's channel to the fused image.
 
     Returns:
         The scale, and for both sources gain, unexplained variance and source variance.

@@ -23,7 +23,7 @@ from torch import Tensor
 from emma_fusion import models
 from emma_fusion.equivariance.loss import sobel
 from emma_fusion.errors import UserError
-from emma_fusion.media.folders import match_pairs
+from emma_fusion.images.folders import match_pairs
 from emma_fusion.metrics import prepare, score
 from emma_fusion.networks.fast import CHANNELS, FILTERS, FastFuser
 from emma_fusion.networks.weights import load_fuser, read_facts, save_weights

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from emma_fusion.errors import UserError
-from emma_fusion.media.folders import match_pairs
-from emma_fusion.media.rasters import read_pair
+from emma_fusion.images.folders import match_pairs
+from emma_fusion.images.raster import read_pair
 from emma_fusion.training.config import Folders, Pairs, Patches
 from emma_fusion.training.teachers import Plane, Teachers
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from emma_fusion.errors import UserError
-from emma_fusion.media.folders import match_pairs
+from emma_fusion.images.folders import match_pairs
 from emma_fusion.training.config import Folders
 from emma_fusion.training.patches import held_out, read_planes, resized, spread
 from emma_fusion.training.teachers import Plane

@@ -11,7 +11,7 @@ from torch import nn
 
 from emma_fusion import models
 from emma_fusion.errors import UserError
-from emma_fusion.media.folders import match_pairs
+from emma_fusion.images.folders import match_pairs
 from emma_fusion.networks import SensingUNet, UFuser
 from emma_fusion.networks.weights import (
     load_fuser,

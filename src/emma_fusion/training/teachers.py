@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from emma_fusion import baselines
 from emma_fusion.errors import UserError
-from emma_fusion.media.folders import list_pictures
-from emma_fusion.media.rasters import read_pair
+from emma_fusion.images.folders import list_images
+from emma_fusion.images.raster import read_pair
 from emma_fusion.training.config import Additive, Pairs
 
 Plane = npt.NDArray[np.float32]
@@ -33,7 +33,7 @@ class Teachers:
     """
 
     def __init__(self, pairs: Pairs) -> None:
-        self.folders = [list_pictures(folder) for folder in pairs.teachers]
+        self.folders = [list_images(folder) for folder in pairs.teachers]
         self.names = [str(folder) for folder in pairs.teachers]
         self.methods = [] if pairs.teachers else pairs.methods
         self.additive = pairs.additive

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from emma_fusion.errors import UserError
-from emma_fusion.media.folders import SUFFIXES
+from emma_fusion.images.folders import SUFFIXES
 from emma_fusion.web.limits import MEGA, Limits
 from emma_fusion.web.names import shown_name
 
-# Names of folders, in small letters, that say which picture of a pair is in them.
+# Names of folders, in small letters, that say which image of a pair is in them.
 INFRARED = frozenset(
     ["infrared", "ir", "thermal", "lwir", "cropinfrared", "crop_infrared", "pet", "spect", "ct"]
 )
@@ -28,10 +28,10 @@ _DIRECTORY_BYTES = 8 * MEGA
 
 @dataclass(frozen=True)
 class Match:
-    """Two pictures of one name.
+    """Two images of one name.
 
     Attributes:
-        name: Of the pair, for the fused picture; with the folders that tell pairs apart.
+        name: Of the pair, for the fused image; with the folders that tell pairs apart.
         infrared: Path in the folder or zip.
         visible: Path in the folder or zip.
     """
@@ -42,19 +42,19 @@ class Match:
 
 
 def match_paths(paths: Iterable[str]) -> tuple[list[Match], list[str]]:
-    """Match pictures by the folders that they are in and by their stems.
+    """Match images by the folders that they are in and by their stems.
 
     A folder of a name in `INFRARED` or `VISIBLE`, the innermost where there are several, says which
-    picture it is; the rest of the path must be equal, but for the suffix.
+    image it is; the rest of the path must be equal, but for the suffix.
 
     Args:
-        paths: With `/` between folders. What is no picture, and hidden files, are left out.
+        paths: With `/` between folders. What is no image, and hidden files, are left out.
 
     Returns:
-        The pairs in the order of their names, and the pictures without a partner.
+        The pairs in the order of their names, and the images without a partner.
 
     Raises:
-        UserError: There is no pair, or two pictures would be one side of the same.
+        UserError: There is no pair, or two images would be one side of the same.
 
     >>> pairs, alone = match_paths(["x/ir/1.png", "x/vi/1.jpg", "x/vi/2.jpg", "x/notes.txt"])
     >>> pairs, alone
@@ -85,7 +85,7 @@ def match_paths(paths: Iterable[str]) -> tuple[list[Match], list[str]]:
     if not keys:
         raise UserError(
             f"There are no pairs in it: {len(infrared)} infrared, {len(visible)} visible and "
-            f"{len(lost)} other pictures were found. Put the infrared pictures into a folder named "
+            f"{len(lost)} other images were found. Put the infrared images into a folder named "
             "infrared (or ir, thermal, PET, SPECT, CT) and the visible ones into a folder named "
             "visible (or vi, vis, rgb, MRI), with equal file names."
         )
@@ -137,14 +137,14 @@ class Archive:
         """The bytes of a file in it.
 
         Raises:
-            UserError: It is damaged, or larger than a picture may be.
+            UserError: It is damaged, or larger than an image may be.
         """
         info = self._entries[path]
         name = shown_name(path)
-        if info.file_size > self._limits.picture_bytes:
+        if info.file_size > self._limits.image_bytes:
             raise UserError(
-                f"{name} has {info.file_size / MEGA:.0f} MB; a picture may have "
-                f"{self._limits.picture_megabytes}."
+                f"{name} has {info.file_size / MEGA:.0f} MB; an image may have "
+                f"{self._limits.image_megabytes}."
             )
         try:
             with self._zip.open(info) as file:

@@ -12,15 +12,15 @@ class Limits:
     """What is refused, each with a sentence.
 
     Attributes:
-        picture_megabytes: Of one picture's file.
-        megapixels: Of one picture, by its header, before it is decoded.
-        upload_megabytes: Of a zip or film, and of all that is unpacked of a zip.
+        image_megabytes: Of one image's file.
+        megapixels: Of one image, by its header, before it is decoded.
+        upload_megabytes: Of a zip or video, and of all that is unpacked of a zip.
         pairs: In a folder or zip.
-        minutes: For a folder, zip or film.
+        minutes: For a folder, zip or video.
         shelf_megabytes: Kept for all visitors together; the oldest makes room.
     """
 
-    picture_megabytes: int = 64
+    image_megabytes: int = 64
     megapixels: float = 10.0
     upload_megabytes: int = 1000
     pairs: int = 5000
@@ -28,9 +28,9 @@ class Limits:
     shelf_megabytes: int = 8000
 
     @property
-    def picture_bytes(self) -> int:
-        """`picture_megabytes` in bytes."""
-        return self.picture_megabytes * MEGA
+    def image_bytes(self) -> int:
+        """`image_megabytes` in bytes."""
+        return self.image_megabytes * MEGA
 
     @property
     def upload_bytes(self) -> int:

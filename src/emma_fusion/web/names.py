@@ -44,12 +44,12 @@ def safe_stem(name: str, taken: Collection[str] = ()) -> str:
         taken: Stems that are used already, in small letters; a number tells the next one apart.
 
     >>> safe_stem("../../etc/pass wd"), safe_stem("CON"), safe_stem("straße 1"), safe_stem("..")
-    ('pass_wd', '_CON', 'straße_1', 'picture')
+    ('pass_wd', '_CON', 'straße_1', 'image')
     >>> safe_stem("A", {"a", "a_2"})
     'A_3'
     """
     name = unicodedata.normalize("NFC", re.split(r"[/\\]", name)[-1])
-    safe = re.sub(r"[^\w.()-]+", "_", name).strip("._ ")[:_LONGEST].rstrip(".") or "picture"
+    safe = re.sub(r"[^\w.()-]+", "_", name).strip("._ ")[:_LONGEST].rstrip(".") or "image"
     if safe.split(".")[0].lower() in _DEVICES:
         safe = f"_{safe}"
     number, unique = 2, safe

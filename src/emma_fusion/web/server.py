@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from emma_fusion import __version__
 from emma_fusion.errors import UserError
-from emma_fusion.media.palettes import Palette
-from emma_fusion.media.video import need_av
+from emma_fusion.values.palettes import Palette
+from emma_fusion.video import need_av
 from emma_fusion.web.guard import Guard
 from emma_fusion.web.limits import MEGA
 from emma_fusion.web.names import shown_name
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parent / "page"
 _MEDIA = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-# Pictures that are decoded at the same time, each of which takes memory.
+# Images that are decoded at the same time, each of which takes memory.
 _AT_ONCE = 2
 
 
@@ -65,11 +65,11 @@ def make_server(studio: Studio) -> Any:
         middleware=[Middleware(Guard)],
     )
     _add_routes(server, studio)
-    # One picture fits in between two of a folder: they meet in `Networks`, one pass at a time.
+    # One image fits in between two of a folder: they meet in `Networks`, one pass at a time.
     for name, job, together in (
         ("fuse", studio.fuse, 2),
         ("fuse_many", studio.fuse_many, 1),
-        ("fuse_film", studio.fuse_film, 1),
+        ("fuse_video", studio.fuse_video, 1),
     ):
         server.api(
             _taking_a_dict(job),
@@ -156,11 +156,11 @@ def _add_routes(app: FastAPI, studio: Studio) -> None:
         name = shown_name(request.query_params.get("name", ""))
         limits = studio.limits
         if kind in ("infrared", "visible"):
-            data = b"".join([part async for part in _within(request, limits.picture_bytes, name)])
+            data = b"".join([part async for part in _within(request, limits.image_bytes, name)])
             async with at_once:
-                take = partial(studio.take_picture, data, name, kind == "infrared")
+                take = partial(studio.take_image, data, name, kind == "infrared")
                 return JSONResponse(await run_in_threadpool(take))
-        most = limits.picture_bytes if kind == "file" else limits.upload_bytes
+        most = limits.image_bytes if kind == "file" else limits.upload_bytes
         token, path = studio.shelf.reserve()
         try:
             with path.open("wb") as file:
@@ -230,7 +230,7 @@ def describe(studio: Studio) -> dict[str, Any]:
         "palettes": list(get_args(Palette)),
         "video": video,
         "limits": {
-            "picture": limits.picture_bytes,
+            "image": limits.image_bytes,
             "upload": limits.upload_bytes,
             "pixels": limits.pixels,
             "pairs": limits.pairs,

@@ -1,4 +1,4 @@
-"""Many pictures at once: a zip, or the files of a folder that were given one by one."""
+"""Many images at once: a zip, or the files of a folder that were given one by one."""
 
 from __future__ import annotations
 

@@ -14,16 +14,13 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial, wraps
 from typing import Any, get_args
 
+from emma_fusion.demo import render_scene
 from emma_fusion.errors import UserError
-from emma_fusion.media.rasters import encode_picture
-from emma_fusion.media.records import INSIDE
-from emma_fusion.media.scene import render_scene
-from emma_fusion.media.video.layout import Layout
+from emma_fusion.images.raster import encode_image
+from emma_fusion.images.record import INSIDE
+from emma_fusion.video.layout import Layout
 from emma_fusion.web.archives import Match, match_paths
-from emma_fusion.web.limits import Limits
-from emma_fusion.web.names import safe_stem, shown_name, stem
-from emma_fusion.web.networks import Networks
-from emma_fusion.web.pictures import (
+from emma_fusion.web.images import (
     Choices,
     Given,
     make_pair,
@@ -33,6 +30,9 @@ from emma_fusion.web.pictures import (
     view_infrared,
     write_fused,
 )
+from emma_fusion.web.limits import Limits
+from emma_fusion.web.names import safe_stem, shown_name, stem
+from emma_fusion.web.networks import Networks
 from emma_fusion.web.shelf import Shelf
 from emma_fusion.web.sources import Source, open_source
 
@@ -78,14 +78,14 @@ class Studio:
         self._stops: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
 
-    def take_picture(self, data: bytes, name: str, infrared: bool) -> State:
-        """Keep a picture; what the page says of it.
+    def take_image(self, data: bytes, name: str, infrared: bool) -> State:
+        """Keep an image; what the page says of it.
 
         Raises:
-            UserError: It is no picture, damaged, or beyond the limits.
+            UserError: It is no image, damaged, or beyond the limits.
         """
         given = Given.read(data, name, self.limits)
-        shown = (view_infrared if infrared else lambda g: view(g.picture))(given)
+        shown = (view_infrared if infrared else lambda g: view(g.image))(given)
         return {
             **given.describe(),
             "token": self.shelf.put(data, given.name, MEDIA_TYPES[f".{given.format}"]),
@@ -96,20 +96,20 @@ class Studio:
         """A drawn street at night, as if the visitor had given it."""
         infrared, visible = render_scene()
         return {
-            side: self.take_picture(encode_picture("a.png", picture), name, side == "infrared")
-            for side, picture, name in (
+            side: self.take_image(encode_image("a.png", image), name, side == "infrared")
+            for side, image, name in (
                 ("infrared", infrared, "street-infrared.png"),
                 ("visible", visible, "street-visible.png"),
             )
         }
 
     def stop(self, job: str) -> None:
-        """Bring a job to its end before its next picture."""
+        """Bring a job to its end before its next image."""
         self._stop_of(job[:64]).set()
 
     @_job
     def fuse(self, request: Request) -> Iterator[State]:
-        """Fuse two pictures: first the fused one, then its scores.
+        """Fuse two images: first the fused one, then its scores.
 
         Args:
             request: "infrared" and "visible", tokens, and the choices.
@@ -119,18 +119,18 @@ class Studio:
         pair = make_pair(infrared, visible, choices)
         fused = self.networks.fuse(choices.model, pair)
         suffix = f".{visible.format}"
-        picture, data = write_fused(pair, fused, suffix, choices)
+        image, data = write_fused(pair, fused, suffix, choices)
         name = f"{safe_stem(stem(visible.name))}-fused"
         result = {
             "state": "fused",
-            **Given(picture, name + suffix, visible.format).describe(),
+            **Given(image, name + suffix, visible.format).describe(),
             "colour": pair.record["colour"],
             "bytes": len(data),
-            "view": self.shelf.put(view(picture), "view.png", "image/png"),
+            "view": self.shelf.put(view(image), "view.png", "image/png"),
             "download": self.shelf.put(data, name + suffix, MEDIA_TYPES[suffix]),
         }
         yield result
-        yield {**result, "state": "done", "metrics": score(picture, infrared, visible)}
+        yield {**result, "state": "done", "metrics": score(image, infrared, visible)}
 
     @_job
     def fuse_many(self, request: Request) -> Iterator[State]:
@@ -152,14 +152,14 @@ class Studio:
                 self._stops.pop(job, None)
 
     @_job
-    def fuse_film(self, request: Request) -> Iterator[State]:
-        """Fuse two films into one.
+    def fuse_video(self, request: Request) -> Iterator[State]:
+        """Fuse two videos into one.
 
         Args:
             request: "infrared" and "visible", tokens; "layout", see `lay_out`; "job", a name to
                 stop it by; and the choices.
         """
-        from emma_fusion.web.films import FilmGiven, fuse_films
+        from emma_fusion.web.videos import VideoGiven, fuse_videos
 
         choices = Choices.parse(request)
         self.networks.open(choices.model)
@@ -167,15 +167,15 @@ class Studio:
         if layout not in get_args(Layout):
             raise UserError(f"The layout is none of {', '.join(get_args(Layout))}.")
         items = [self.shelf.get(str(request.get(side))) for side in ("infrared", "visible")]
-        films = [FilmGiven(item.path, item.name) for item in items]
+        videos = [VideoGiven(item.path, item.name) for item in items]
         job = str(request.get("job"))[:64]
         stopped, begin = self._stop_of(job), time.monotonic()
         token, path = self.shelf.reserve(".mp4")
         state: State = {}
         try:
-            for state in fuse_films(
-                films[0],
-                films[1],
+            for state in fuse_videos(
+                videos[0],
+                videos[1],
                 path,
                 partial(self.networks.fuse, choices.model),
                 choices,
@@ -185,7 +185,7 @@ class Studio:
             ):
                 if "state" in state:
                     yield state
-            name = f"{safe_stem(stem(films[1].name))}-fused.mp4"
+            name = f"{safe_stem(stem(videos[1].name))}-fused.mp4"
             self.shelf.place(token, path, name, "video/mp4")
         finally:
             with self._lock:
@@ -270,14 +270,14 @@ class Studio:
             out.writestr(f"{name}{suffix}.json", text + "\n")
 
     def _ended(self, stopped: threading.Event, begin: float, size: int) -> str:
-        """Why a job of many pictures ends here, or nothing."""
+        """Why a job of many images ends here, or nothing."""
         if stopped.is_set():
             return "It was stopped; what was fused until then is here."
         if time.monotonic() - begin > 60 * self.limits.minutes:
             return f"It took more than {self.limits.minutes:g} minutes and ends here: split it."
         if size > self.limits.upload_bytes:
             return (
-                f"The fused pictures have more than {self.limits.upload_megabytes} MB: the zip "
+                f"The fused images have more than {self.limits.upload_megabytes} MB: the zip "
                 "ends here."
             )
         return ""

@@ -21,7 +21,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
   }));
 }
 
-// Pictures: every source and method of one pair, and the same crop of all of them.
+// Images: every source and method of one pair, and the same crop of all of them.
 const sets = JSON.parse(document.getElementById("data").textContent);
 if (sets.length) {
   const find = (id) => document.getElementById(id);
@@ -63,15 +63,15 @@ if (sets.length) {
 
   const show = () => {
     gallery.textContent = "";
-    frames = pairs()[stem.selectedIndex].pictures.map((picture) => {
+    frames = pairs()[stem.selectedIndex].images.map((shown) => {
       const figure = element("figure", gallery);
-      element("figcaption", figure, { textContent: picture.name });
+      element("figcaption", figure, { textContent: shown.name });
       const frame = element("div", figure, { className: "frame" });
-      const image = element("img", frame, { alt: `${picture.name}, ${stem.value}`, draggable: false });
+      const image = element("img", frame, { alt: `${shown.name}, ${stem.value}`, draggable: false });
       const mark = element("div", frame, { className: "mark" });
       const canvas = element("canvas", figure);
-      canvas.setAttribute("aria-label", `Crop of ${picture.name}`);
-      element("small", figure, { textContent: picture.scores });
+      canvas.setAttribute("aria-label", `Crop of ${shown.name}`);
+      element("small", figure, { textContent: shown.scores });
       const follow = (event) => {
         const box = image.getBoundingClientRect();
         move((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
@@ -79,7 +79,7 @@ if (sets.length) {
       image.addEventListener("pointermove", follow);
       image.addEventListener("pointerdown", follow);
       image.addEventListener("load", crop);
-      image.src = picture.src;
+      image.src = shown.src;
       return { image, mark, canvas };
     });
   };

@@ -5,7 +5,7 @@ const TITLES = { infrared: "Infrared", visible: "Visible", fused: "Fused" };
 
 const settings = await (await fetch("settings")).json();
 const given = {}; // side -> what the server says of the file there
-let mode = "pictures";
+let mode = "images";
 let busy = false;
 let running = null; // the name of a job that can be stopped
 
@@ -16,7 +16,7 @@ function size(bytes) {
 }
 
 function upload(file, kind, onProgress) {
-  const most = kind === "big" ? settings.limits.upload : settings.limits.picture;
+  const most = kind === "big" ? settings.limits.upload : settings.limits.image;
   if (file.size > most) {
     return Promise.reject(new Error(`${file.name} has ${size(file.size)}; the limit here is ${size(most)}.`));
   }
@@ -86,12 +86,12 @@ function complain(error) {
 
 function ready() {
   const complete = {
-    pictures: given.infrared && given.visible,
+    images: given.infrared && given.visible,
     many: given.many,
-    film: given["film-infrared"] && given["film-visible"],
+    video: given["video-infrared"] && given["video-visible"],
   }[mode];
   $("#go").disabled = busy || !complete;
-  $("#go").textContent = { pictures: "Fuse", many: "Fuse all", film: "Fuse the films" }[mode];
+  $("#go").textContent = { images: "Fuse", many: "Fuse all", video: "Fuse the videos" }[mode];
 }
 
 function choices() {
@@ -151,30 +151,30 @@ function tell(tile, text, wrong = false) {
   said.classList.toggle("wrong", wrong);
 }
 
-function fill(side, picture) {
-  given[side] = picture;
+function fill(side, answer) {
+  given[side] = answer;
   const tile = $(`.tile[data-side=${side}]`);
   const image = $("img", tile);
-  image.src = `view/${picture.view}`;
+  image.src = `view/${answer.view}`;
   image.hidden = false;
   $(".face", tile).hidden = true;
-  tell(tile, `${picture.name}, ${picture.width}×${picture.height}, ${picture.bits} bit`);
-  views[side] = { src: image.src, ratio: picture.width / picture.height };
+  tell(tile, `${answer.name}, ${answer.width}×${answer.height}, ${answer.bits} bit`);
+  views[side] = { src: image.src, ratio: answer.width / answer.height };
   delete views.fused;
   showViews();
 }
 
 async function take(side, file) {
   const tile = $(`.tile[data-side=${side}]`);
-  const film = side.startsWith("film");
+  const video = side.startsWith("video");
   complain(null);
   if (!busy) say("");
   delete given[side];
   ready();
   tell(tile, "Reading …");
   try {
-    const answer = await upload(file, film ? "big" : side, (share) => tell(tile, share < 1 ? `Giving it over, ${Math.round(100 * share)} %` : "Reading …"));
-    if (film) {
+    const answer = await upload(file, video ? "big" : side, (share) => tell(tile, share < 1 ? `Giving it over, ${Math.round(100 * share)} %` : "Reading …"));
+    if (video) {
       given[side] = answer;
       tile.classList.add("filled");
       $(".face b", tile).textContent = "Ready";
@@ -184,7 +184,7 @@ async function take(side, file) {
       fill(side, answer);
     }
   } catch (error) {
-    if (!film) {
+    if (!video) {
       $("img", tile).hidden = true;
       $(".face", tile).hidden = false;
       delete views[side];
@@ -215,9 +215,9 @@ async function example() {
   try {
     const answer = await fetch("example", { method: "POST" }).catch(() => { throw new Error(GONE); });
     if (!answer.ok) throw new Error(sentence(answer.status, await answer.text()));
-    const pictures = await answer.json();
-    fill("infrared", pictures.infrared);
-    fill("visible", pictures.visible);
+    const images = await answer.json();
+    fill("infrared", images.infrared);
+    fill("visible", images.visible);
     ready();
     await fuse();
   } catch (error) {
@@ -228,7 +228,7 @@ async function example() {
 $("#example").addEventListener("click", example);
 $("#example-too").addEventListener("click", example);
 
-/* ---- the slider between two pictures ---- */
+/* ---- the slider between two images ---- */
 
 const views = {};
 const picked = { left: "infrared", right: "visible" };
@@ -274,7 +274,7 @@ for (const place of ["left", "right"]) {
 function showViews() {
   const there = Object.keys(TITLES).filter((view) => views[view]);
   $("#result").hidden = !there.length;
-  $("#empty-pictures").hidden = there.length > 0;
+  $("#empty-images").hidden = there.length > 0;
   $("#download").hidden = !views.fused;
   if (!views.fused) { $("#scores").hidden = true; $("#facts").textContent = ""; }
   if (!there.length) return;
@@ -283,7 +283,7 @@ function showViews() {
     if (!views[picked[place]]) picked[place] = place === "left" ? there[0] : there.at(-1);
     const view = picked[place];
     if (image.src !== views[view].src) image.src = views[view].src;
-    image.alt = `${TITLES[view]} picture`;
+    image.alt = `${TITLES[view]} image`;
     if (place === "right") $(".compare").style.setProperty("--ratio", views[view].ratio);
     $(`.caption.${place}`, stage).textContent = TITLES[view];
     for (const input of $$(`#pick-${place} input`)) {
@@ -293,7 +293,7 @@ function showViews() {
   }
   if (!views.fused) {
     $("#facts").textContent = there.length > 1
-      ? "Slide to see whether the two lie on one another; then fuse." : "The other picture is still to come.";
+      ? "Slide to see whether the two lie on one another; then fuse." : "The other image is still to come.";
   }
   setCut(cut);
 }
@@ -326,7 +326,7 @@ async function fuse() {
       download($("#download"), state.download, state.name);
       $("#scores").hidden = true;
       say("Scoring …", true);
-      if (matchMedia("(max-width: 780px)").matches) $("#panel-pictures").scrollIntoView({ behavior: "smooth" });
+      if (matchMedia("(max-width: 780px)").matches) $("#panel-images").scrollIntoView({ behavior: "smooth" });
     }
     if (state.state === "done") {
       const rows = state.metrics.map((metric) => {
@@ -379,7 +379,7 @@ async function long(place, job, request, title, what, finish) {
   const box = $(`#work-${place}`);
   box.replaceChildren($("#progress").content.cloneNode(true));
   box.hidden = false;
-  box.classList.remove("film");
+  box.classList.remove("video");
   $(`#empty-${place}`).hidden = true;
   $("h2", box).textContent = title;
   $("button", box).addEventListener("click", (event) => {
@@ -433,14 +433,14 @@ function finishMany(state) {
   ];
 }
 
-function finishFilm(state) {
-  $("#work-film").classList.add("film");
+function finishVideo(state) {
+  $("#work-video").classList.add("video");
   const video = make("video", "");
   Object.assign(video, { src: `view/${state.download}`, controls: true, loop: true, muted: true, playsInline: true });
   const row = make("div", "", "below");
   const facts = make("p", "", "facts");
   facts.append(bold(state.name), ` ${state.frames} frames, ${size(state.bytes)}.`);
-  const button = make("a", "Download the film", "button primary");
+  const button = make("a", "Download the video", "button primary");
   download(button, state.download, state.name);
   row.append(facts, button);
   return [video, row, ...(state.ended ? [make("p", state.ended)] : []), ...listed("Notes", state.notes)];
@@ -455,17 +455,17 @@ function takeZip(file) {
   ready();
 }
 
-const PICTURE = /\.(png|jpe?g|bmp|tiff?|webp)$/i;
+const IMAGE = /\.(png|jpe?g|bmp|tiff?|webp)$/i;
 
 function takeFolder(files) {
-  const pictures = files.filter(({ path }) => PICTURE.test(path) && !path.split("/").some((part) => part.startsWith(".")));
-  if (!pictures.length) {
+  const images = files.filter(({ path }) => IMAGE.test(path) && !path.split("/").some((part) => part.startsWith(".")));
+  if (!images.length) {
     delete given.many;
-    $("#said-many").textContent = "There are no pictures in that folder: png, jpg, bmp, tif or webp.";
+    $("#said-many").textContent = "There are no images in that folder: png, jpg, bmp, tif or webp.";
     $("#said-many").classList.add("wrong");
   } else {
-    given.many = { files: pictures };
-    $("#said-many").textContent = `${pictures[0].path.split("/")[0]}, ${pictures.length} pictures`;
+    given.many = { files: images };
+    $("#said-many").textContent = `${images[0].path.split("/")[0]}, ${images.length} images`;
     $("#said-many").classList.remove("wrong");
   }
   ready();
@@ -523,19 +523,19 @@ async function fuseMany() {
   await long("many", "fuse_many", { ...chosen, ...request }, "Fusing the pairs", "pairs", finishMany);
 }
 
-function fuseFilm() {
+function fuseVideo() {
   const request = {
     ...choices(), layout: $("#layout").value,
-    infrared: given["film-infrared"].token, visible: given["film-visible"].token,
+    infrared: given["video-infrared"].token, visible: given["video-visible"].token,
   };
-  return long("film", "fuse_film", request, "Fusing the films", "frames", finishFilm);
+  return long("video", "fuse_video", request, "Fusing the videos", "frames", finishVideo);
 }
 
 $("#inputs").addEventListener("submit", (event) => {
   event.preventDefault();
-  ({ pictures: fuse, many: fuseMany, film: fuseFilm })[mode]();
+  ({ images: fuse, many: fuseMany, video: fuseVideo })[mode]();
 });
-$("fieldset").addEventListener("change", () => { if (views.fused && mode === "pictures" && !busy) say("Changed: fuse again to see it."); });
+$("fieldset").addEventListener("change", () => { if (views.fused && mode === "images" && !busy) say("Changed: fuse again to see it."); });
 addEventListener("pagehide", () => { if (running) navigator.sendBeacon(`stop/${running}`); });
 
 /* ---- what the server offers ---- */
@@ -543,9 +543,9 @@ addEventListener("pagehide", () => { if (running) navigator.sendBeacon(`stop/${r
 const cards = { base: "base, any scene", fast: "fast, in real time", medical: "medical, brain scans" };
 for (const name of settings.models) $("#model").append(new Option(cards[name] ?? name, name));
 for (const name of settings.palettes) $("#palette").append(new Option(`${name}, by the infrared`, name));
-$("#tab-film").hidden = !settings.video;
+$("#tab-video").hidden = !settings.video;
 $("#version").textContent = `emma-fusion ${settings.version}`;
 const { limits } = settings;
-$("#limits-many").textContent = `Up to ${size(limits.upload).replace(".0", "")} and ${limits.pairs} pairs, each picture up to ${limits.pixels / 1e6} megapixels, and ${limits.minutes} minutes.`;
-$("#limits-film").textContent = `Each up to ${size(limits.upload).replace(".0", "")}, and ${limits.minutes} minutes of work.`;
+$("#limits-many").textContent = `Up to ${size(limits.upload).replace(".0", "")} and ${limits.pairs} pairs, each image up to ${limits.pixels / 1e6} megapixels, and ${limits.minutes} minutes.`;
+$("#limits-video").textContent = `Each up to ${size(limits.upload).replace(".0", "")}, and ${limits.minutes} minutes of work.`;
 ready();

@@ -1,0 +1,143 @@
+"""Aligning pairs on their way from files to the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from emma_fusion.align.geometry import Matrix, Size
+from emma_fusion.align.registration import (
+    Alignment,
+    Wanted,
+    plane_of,
+    register,
+    size_of,
+)
+from emma_fusion.align.rig import Rig, load_rig
+from emma_fusion.align.warping import feather, warp
+from emma_fusion.errors import UserError
+from emma_fusion.pair import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Aligned:
+    """An infrared image on the visible image's grid.
+
+    Attributes:
+        image: (H, W) or (H, W, 3 or 4) of the infrared image's dtype.
+        cover: see `Pair.cover`.
+        covered: (H, W), 1 where the infrared camera saw and 0 elsewhere; None for everywhere.
+        record: how it was aligned, for the fused image's metadata; empty where it was not.
+    """
+
+    image: npt.NDArray[Any]
+    cover: FloatArray | None
+    record: dict[str, Any]
+    covered: FloatArray | None = None
+
+
+class Aligner:
+    """Aligns pair after pair in one way.
+
+    Args:
+        how: "translation", "rigid", "similarity", "affine", "homography" or "auto", or the file
+            of a calibration.
+
+    Raises:
+        UserError: it is neither, or the file is damaged.
+    """
+
+    def __init__(self, how: str) -> None:
+        self._rig: Rig | None = None
+        self._wanted: Wanted = "auto"
+        self._how = how
+        if how in get_args(Wanted):
+            self._wanted = how  # type: ignore[assignment]
+        elif Path(how).suffix or Path(how).exists():
+            self._rig = load_rig(how)
+        else:
+            raise UserError(
+                f"There is no alignment {how!r}: use off, {', '.join(get_args(Wanted))}, or the "
+                "file of a calibration that emma calibrate wrote."
+            )
+
+    @property
+    def is_rig(self) -> bool:
+        """Whether every pair gets the transform of a calibration."""
+        return self._rig is not None
+
+    def __call__(
+        self,
+        infrared: npt.NDArray[Any],
+        visible: npt.NDArray[Any],
+        labels: tuple[str, str] = ("infrared", "visible"),
+    ) -> Aligned:
+        """Bring an infrared image onto the grid of a visible one.
+
+        Args:
+            infrared: (H', W') or (H', W', 3 or 4).
+            visible: (H, W) or (H, W, 3 or 4).
+            labels: what to call the two in errors.
+
+        Raises:
+            UserError: one is no image, the two could not be aligned with confidence, or they
+                have other sizes than the calibration.
+        """
+        for label, image in zip(labels, (infrared, visible), strict=True):
+            if image.ndim not in (2, 3):
+                raise UserError(f"{label} has the shape {image.shape}: give (H, W) or (H, W, 3).")
+        sizes = size_of(infrared), size_of(visible)
+        if self._rig is not None:
+            self._rig.check(*sizes, labels)
+            record = {"by": Path(self._how).name, "model": self._rig.model}
+            return place(infrared, self._rig.matrix, sizes[1], record)
+        found = register(plane_of(infrared), plane_of(visible), self._wanted)
+        check(found, labels)
+        facts: dict[str, Any] = {
+            "by": self._how,
+            "model": found.model,
+            "confidence": round(found.confidence, 3),
+            "moved_pixels": round(found.moved, 2),
+        }
+        return place(infrared, found.matrix, sizes[1], facts)
+
+
+def align(
+    infrared: npt.NDArray[Any],
+    visible: npt.NDArray[Any],
+    aligner: Aligner | None,
+    labels: tuple[str, str],
+) -> Aligned:
+    """The infrared image as an aligner brings it, or as it is where there is none."""
+    return Aligned(infrared, None, {}) if aligner is None else aligner(infrared, visible, labels)
+
+
+def check(found: Alignment, labels: tuple[str, str]) -> None:
+    """Refuse an alignment that is not to be trusted.
+
+    Raises:
+        UserError: it is not.
+    """
+    if not found.trusted:
+        raise UserError(
+            f"{labels[0]} could not be aligned with {labels[1]}: only {found.confidence:.0%} of "
+            f"their patches agree, and it takes {found.least:.0%}. They show too few contours "
+            "in common. If they come from a fixed rig, calibrate it from many "
+            "pairs: emma calibrate."
+        )
+
+
+def place(
+    infrared: npt.NDArray[Any], matrix: Matrix, size: Size, record: dict[str, Any]
+) -> Aligned:
+    """The image where a transform puts it; untouched where that is the identity."""
+    if size_of(infrared) == size and np.allclose(matrix, np.eye(3), atol=1e-9):
+        return Aligned(infrared, None, {"alignment": record})
+    warped, covered = warp(infrared, matrix, size)
+    rows = [[round(value, 8) for value in row] for row in matrix.tolist()]
+    record = {"alignment": {**record, "visible_to_infrared": rows}}
+    return Aligned(warped, feather(covered), record, covered)

@@ -1,0 +1,1 @@
+"""A training or a measurement over many variants, and what it says."""

@@ -1,0 +1,93 @@
+"""The record of how a fused image was made, kept inside the file or in a file beside it.
+
+PNG, JPEG and WebP carry it as XMP (ISO 16684-1), where it is the JSON text of one property. For
+TIFF and BMP, into which OpenCV writes no XMP, it is a file beside the image: `NAME.EXT.json`.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+from emma_fusion.errors import UserError
+
+INSIDE = (".png", ".jpg", ".jpeg", ".webp")
+_JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/">
+<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:emma="urn:emma-fusion:record"><emma:record>{}</emma:record>
+</rdf:Description></rdf:RDF></x:xmpmeta>
+<?xpacket end="w"?>"""
+_RECORD = re.compile(rb"<emma:record>(.*?)</emma:record>", re.DOTALL)
+
+
+def to_xmp(record: dict[str, Any]) -> bytes:
+    """The XMP packet that holds a record."""
+    return _XMP.format(html.escape(json.dumps(record, ensure_ascii=False), quote=False)).encode()
+
+
+def to_json(record: dict[str, Any]) -> bytes:
+    """The text of the file beside an image."""
+    return (json.dumps(record, ensure_ascii=False, indent=2) + "\n").encode()
+
+
+def beside(path: Path) -> Path:
+    """Where the record of a TIFF or BMP is.
+
+    >>> beside(Path("fused/001.tif")).name
+    '001.tif.json'
+    """
+    return path.with_name(path.name + ".json")
+
+
+def read_record(path: Path | str) -> dict[str, Any] | None:
+    """Read the record of a fused image, or None where it has none."""
+    path = Path(path)
+    if path.suffix.lower() in INSIDE:
+        found = _RECORD.search(path.read_bytes())
+        text = html.unescape(found.group(1).decode()) if found else None
+    else:
+        text = beside(path).read_text("utf-8") if beside(path).is_file() else None
+    record: dict[str, Any] | None = json.loads(text) if text else None
+    return record
+
+
+def check_beside(path: Path) -> None:
+    """Check that the record of an image would take the place of nothing but another record.
+
+    Raises:
+        UserError: a file of another kind is where the record of a TIFF or BMP goes.
+    """
+    file = beside(path)
+    if path.suffix.lower() in INSIDE or not file.exists():
+        return
+    try:
+        held = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError):
+        held = None
+    if not (isinstance(held, dict) and str(held.get("software")).startswith("emma-fusion")):
+        raise UserError(
+            f"{file} exists and is no record of a fused image: write to another file, or "
+            "replace it: --overwrite."
+        )
+
+
+def insert_xmp(encoded: bytes | memoryview, xmp: bytes) -> bytes:
+    """Put an XMP packet into a PNG (an iTXt chunk) or a JPEG (an APP1 segment)."""
+    encoded = memoryview(encoded)  # whose parts are no copies
+    if bytes(encoded[:4]) == b"\x89PNG":
+        body = b"XML:com.adobe.xmp\0\0\0\0\0" + xmp
+        crc = zlib.crc32(b"iTXt" + body)
+        chunk = struct.pack(">I", len(body)) + b"iTXt" + body + struct.pack(">I", crc)
+        after = 33  # signature and IHDR
+    else:
+        body = _JPEG_XMP + xmp
+        chunk = b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
+        after = 4 + struct.unpack_from(">H", encoded, 4)[0]  # start of image and JFIF's APP0
+    return b"".join((encoded[:after], chunk, encoded[after:]))

@@ -1,0 +1,1 @@
+"""From what a sensor counted to what is shown: mending, ranges, palettes."""

@@ -1,0 +1,73 @@
+"""One range of values over many images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emma_fusion.errors import UserError
+from emma_fusion.pair import luminance, parse_range
+
+
+def parse_shares(rule: str) -> tuple[float, float] | None:
+    """The percentiles of a range over a folder, "folder" or "folder:LOW:HIGH"; None for others.
+
+    Raises:
+        UserError: what follows the colon is no pair of percentiles.
+
+    >>> parse_shares("folder"), parse_shares("folder:1:99"), parse_shares("auto")
+    ((0.1, 99.9), (1.0, 99.0), None)
+    """
+    if rule.split(":")[0] != "folder":
+        return None
+    if rule == "folder":
+        return 0.1, 99.9
+    return parse_range("percentile" + rule.removeprefix("folder"))[1]
+
+
+def common_range(
+    images: Iterable[npt.NDArray[Any]], shares: tuple[float, float]
+) -> tuple[float, float]:
+    """Percentiles of the values of many images together, exactly, one image in memory.
+
+    Args:
+        images: (H, W), or (H, W, 3 or 4) of which the luminance counts; all uint8 or all uint16.
+        shares: two percentiles, 0 to 100.
+
+    Raises:
+        UserError: there is no image, depths differ, or the two percentiles are the same value.
+
+    >>> common_range([np.array([[0, 10]], np.uint8), np.array([[20]], np.uint8)], (0, 75))
+    (0.0, 15.0)
+    """
+    counts, dtype = np.zeros(2**16, np.int64), None
+    for image in images:
+        if dtype not in (None, image.dtype):
+            raise UserError("Images of 8 and of 16 bit have no common range of values.")
+        dtype = image.dtype
+        if image.ndim == 3:
+            image = np.rint(luminance(image[..., :3].astype(np.float32))).astype(dtype)
+        counts += np.bincount(image.ravel(), minlength=2**16)
+    if dtype is None:
+        raise UserError("There is no readable infrared image to take a range from.")
+    ends = np.cumsum(counts)
+    low, high = (_percentile(ends, share) for share in shares)
+    if low == high:
+        raise UserError(
+            f"The infrared images have no range: their percentiles {shares[0]:g} and "
+            f"{shares[1]:g} are both {low:g}. Give the values: --infrared-range LOW:HIGH."
+        )
+    return low, high
+
+
+def _percentile(ends: npt.NDArray[np.int64], share: float) -> float:
+    """NumPy's linear percentile, from cumulated counts."""
+    place = share / 100 * (ends[-1] - 1)
+    below, above = (
+        int(np.searchsorted(ends, index, side="right"))
+        for index in (np.floor(place), np.ceil(place))
+    )
+    return float(below + (above - below) * (place - np.floor(place)))

@@ -1,0 +1,95 @@
+import re
+
+import pytest
+
+from emma_fusion.errors import UserError
+from emma_fusion.images.folders import check_name, list_images, match_pairs
+
+
+def fill(folder, *names):
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        (folder / name).write_bytes(b"")
+    return folder
+
+
+def test_stems_match_whatever_the_suffix_and_the_order(tmp_path):
+    a = fill(tmp_path / "a", "2.png", "1.png", "10.JPG", "only_a.png")
+    b = fill(tmp_path / "b", "1.tif", "10.webp", "2.jpeg", "only_b.bmp")
+    pairs, unmatched = match_pairs(a, b)
+    assert [(stem, i.name, v.name) for stem, i, v in pairs] == [
+        ("1", "1.png", "1.tif"),
+        ("10", "10.JPG", "10.webp"),
+        ("2", "2.png", "2.jpeg"),
+    ]
+    assert [path.name for path in unmatched] == ["only_a.png", "only_b.bmp"]
+
+
+def test_a_shift_by_one_is_no_pair(tmp_path):
+    a = fill(tmp_path / "a", "1.png", "2.png")
+    b = fill(tmp_path / "b", "2.png", "3.png")
+    assert [stem for stem, _, _ in match_pairs(a, b)[0]] == ["2"]
+
+
+def test_what_is_no_image_is_left_out(tmp_path):
+    folder = fill(tmp_path / "a", "1.png", "1.png.json", "notes.txt", ".2.png.1a2b.tmp", ".3.png")
+    (folder / "4.png").mkdir()
+    assert list(list_images(folder)) == ["1"]
+
+
+def test_names_with_dots(tmp_path):
+    a = fill(tmp_path / "a", "x.1.png", "x.2.png")
+    b = fill(tmp_path / "b", "x.1.jpg", "x.2.jpg")
+    assert [stem for stem, _, _ in match_pairs(a, b)[0]] == ["x.1", "x.2"]
+
+
+def test_two_of_one_stem_are_named(tmp_path):
+    folder = fill(tmp_path / "a", "1.png", "1.jpg")
+    with pytest.raises(UserError, match=r"1\.jpg and 1\.png .* have the same stem"):
+        list_images(folder)
+
+
+def test_no_pairs(tmp_path):
+    a = fill(tmp_path / "a", "1.png")
+    b = fill(tmp_path / "b", "2.png", "3.png")
+    with pytest.raises(UserError, match=r"has 1 images and .* has 2"):
+        match_pairs(a, b)
+    with pytest.raises(UserError, match="has 0 images"):
+        match_pairs(fill(tmp_path / "empty"), b)
+
+
+def test_a_missing_folder_and_a_file(tmp_path):
+    with pytest.raises(UserError, match=re.escape(str(tmp_path / "no"))):
+        list_images(tmp_path / "no")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="is not a folder"):
+        list_images(tmp_path / "file")
+
+
+def test_names_that_differ_as_disks_do_not_tell_apart(tmp_path):
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    a = fill(tmp_path / "a", "IMG_1.JPG", f"{decomposed}.png", "x.png", "X.bmp", "two.png")
+    b = fill(tmp_path / "b", "img_1.png", f"{composed}.png", "x.jpg", "Two.png", "TWO.jpg")
+    pairs, unmatched = match_pairs(a, b)
+    found = {i.name: v.name for _, i, v in pairs}
+    # x is exact, so X stays alone; of Two and TWO neither is the only one
+    assert found == {
+        "IMG_1.JPG": "img_1.png",
+        f"{decomposed}.png": f"{composed}.png",
+        "x.png": "x.jpg",
+    }
+    assert [stem for stem, _, _ in pairs] == ["img_1", composed, "x"]
+    assert sorted(path.name for path in unmatched) == ["TWO.jpg", "Two.png", "X.bmp", "two.png"]
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", ".x", "a/b", "a\\b", "a:b", "a.", "a ", "nul", "Com1.x"]
+)
+def test_names_that_some_system_cannot_have(name):
+    with pytest.raises(UserError, match="used for files"):
+        check_name(name)
+
+
+def test_names_that_all_systems_can_have():
+    for name in ("street", "Straße 2", "v1.2+x", "console", "com"):
+        check_name(name)
