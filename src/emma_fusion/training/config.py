@@ -106,6 +106,9 @@ class Schedule(Section):
     decay: Literal["halving", "cosine"] = "halving"
     halvings: int = Field(4, ge=1, description="parts of the stage, the rate halved after each")
     warm_up: int = Field(0, ge=0, description="steps over which the rate rises")
+    clip: float = Field(
+        0.0, ge=0, description="largest norm of the gradient, which is shortened to it; 0: any"
+    )
 
     def total(self, patches: int) -> int:
         """Steps of the stage for this many training patches."""

@@ -161,6 +161,9 @@ class Loop:
             optimizer.zero_grad(set_to_none=True)
             self.fabric.backward(loss)
             average_gradients(self.fabric, parameters)
+            if stage.schedule.clip:
+                # One step on a bad batch can saturate the last sigmoid for good.
+                torch.nn.utils.clip_grad_norm_(parameters, stage.schedule.clip)
             optimizer.step()
             if mean is not None:
                 # A mean over the steps so far, until it is as long as the decay asks for.

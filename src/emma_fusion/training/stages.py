@@ -181,6 +181,9 @@ def fusion_stage(
     else:
         trained |= {"infrared": infrared_net, "visible": visible_net}
 
+    # On a processor the U-Fuser's few channels take no less time in half precision.
+    fuse = in_full_precision(fuser) if fabric.device.type == "cpu" else fuser
+
     def loss(step: Draw) -> tuple[Tensor, Terms]:
         generator = step.generator
         places = _places(patches, schedule, step)
@@ -194,7 +197,7 @@ def fusion_stage(
         gradient = schedule.gradient
         terms = (
             emma_terms(
-                fuser,
+                fuse,
                 infrared_net,
                 visible_net,
                 infrared,
@@ -205,7 +208,7 @@ def fusion_stage(
                 gradient=gradient,
             )
             if schedule.sense
-            else direct_terms(fuser, infrared, visible, transform, params, gradient=gradient)
+            else direct_terms(fuse, infrared, visible, transform, params, gradient=gradient)
         )
         total = terms.total(schedule.alpha, schedule.infrared, schedule.visible)
         logged = {
@@ -254,6 +257,17 @@ def _places(patches: PatchSet, schedule: Schedule, step: Draw) -> list[Place]:
     if schedule.steps is None:
         return patches.of_epochs(schedule.batch, step.step, step.seed)
     return patches.at_random(schedule.batch, step.generator)
+
+
+def in_full_precision(network: nn.Module) -> Network:
+    """A network that runs in float32 even under autocast."""
+
+    def run(*planes: Tensor) -> Tensor:
+        with torch.autocast(planes[0].device.type, enabled=False):
+            result: Tensor = network(*(plane.float() for plane in planes))
+            return result
+
+    return run
 
 
 @contextmanager
