@@ -20,9 +20,9 @@ def planes(n, batch=3, size=16):
 def test_sobel_agrees_with_scipy():
     (x,) = planes(1)
     got = sobel(x)[0].numpy()
-    picture = x[0, 0].numpy()
+    image = x[0, 0].numpy()
     for index, axis in enumerate((1, 0)):
-        expected = scipy_sobel(picture, axis=axis, mode="nearest") / 8
+        expected = scipy_sobel(image, axis=axis, mode="nearest") / 8
         assert np.allclose(got[index], expected, atol=1e-6)
 
 

@@ -9,7 +9,14 @@ from safetensors.torch import save_file
 
 from emma_fusion.errors import UserError
 from emma_fusion.networks import SensingUNet, UFuser
-from emma_fusion.networks.authors import from_authors, key_map, read_authors, to_authors
+from emma_fusion.networks.authors import (
+    from_authors,
+    key_map,
+    read_authors,
+    sensing_from_authors,
+    sensing_key_map,
+    to_authors,
+)
 from emma_fusion.networks.weights import load_fuser, load_sensing, read_facts, save_weights
 
 GOLDEN = Path(os.environ.get("EMMA_DATA", "../shared/data")).parent / "golden"
@@ -46,6 +53,37 @@ def test_the_published_network_gives_the_published_output():
         with torch.no_grad():
             fused = form(infrared, visible)[0, 0].numpy()
         assert np.abs(fused - planes["fused"]).max() < 1e-5
+
+
+def test_the_authors_sensing_networks_come_by_name():
+    """Names and shapes of theirs; the output follows the page's plan, [what came up, skip]."""
+    generator = torch.Generator().manual_seed(0)
+    ours = SensingUNet().state_dict()
+    keys = sensing_key_map()
+    assert set(keys.values()) == set(ours)
+    assert ours[keys["up_sample5.0.weight"]].shape == (1024, 512, 4, 4)
+    assert ours[keys["up4.conv.0.weight"]].shape == (512, 1024, 3, 3)
+    assert ours[keys["down1.conv.4.running_var"]].shape == (64,)
+    assert ours[keys["last.0.bias"]].shape == (1,)
+    state = {
+        theirs: torch.rand(ours[key].shape, generator=generator) * 0.02
+        if ours[key].is_floating_point()
+        else ours[key]
+        for theirs, key in keys.items()
+    }
+    network = sensing_from_authors({f"module.{key}": value for key, value in state.items()})
+    assert torch.equal(network.ups[3].weight, state["up_sample5.0.weight"])
+    # The first half of a decoder's input channels is what came up.
+    state["up1.conv.0.weight"][:, :64] = 0
+    state["up_sample2.0.weight"] += 1
+    x = torch.rand(1, 1, 16, 16, generator=generator)
+    with torch.no_grad():
+        other = sensing_from_authors(state).eval()(x)
+        state["up_sample2.0.weight"] -= 1
+        assert torch.equal(other, sensing_from_authors(state).eval()(x))
+    del state["last.0.bias"]
+    with pytest.raises(UserError, match="sensing network: 1 tensors missing"):
+        sensing_from_authors(state)
 
 
 def test_weights_of_the_other_order_are_refused(tmp_path):

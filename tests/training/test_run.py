@@ -149,7 +149,7 @@ def test_tuning_needs_no_teacher_and_keeps_the_sensing_networks(whole, tiny, tmp
     assert changed == {"fuser"}
 
 
-def test_a_run_is_not_overwritten_nor_resumed_on_other_pictures(whole, tiny, tmp_path):
+def test_a_run_is_not_overwritten_nor_resumed_on_other_images(whole, tiny, tmp_path):
     folder, _config = whole
     values = TrainingConfig.model_validate(tiny)
     with pytest.raises(UserError, match="holds a run already"):

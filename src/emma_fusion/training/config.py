@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from emma_fusion.baselines.additive import Additive
 from emma_fusion.errors import UserError
 from emma_fusion.networks.block import Branches
 
@@ -22,33 +23,20 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-class Additive(Section):
-    """A teacher of our own: the sum of both sources, as bright as a picture can be.
-
-    See `emma_fusion.training.teachers.additive`.
-    """
-
-    contrast: float = Field(1.1, gt=0, description="largest factor on the sum")
-    spread: float = Field(0.28, gt=0, description="standard deviation that the factor aims at")
-    centre: float = Field(0.4, ge=0, le=1, description="mean above which a picture is darkened")
-    gains: list[float] = Field([1.3, 1.3, 1.1], description="of the detail, finest first")
-    noise: float = Field(2.0, ge=0, description="RMS in 1/255 below which detail gets no gain")
-
-
 class Folders(Section):
     """Two folders of registered pairs, matched by stem."""
 
     infrared: Path
     visible: Path
-    visible_gain: float = Field(1.0, ge=0, description="of the visible picture: below 1, dusk")
+    visible_gain: float = Field(1.0, ge=0, description="of the visible image: below 1, dusk")
     visible_offset: float = Field(0.0, ge=0, description="added to it: haze")
     scales: list[Annotated[float, Field(gt=0)]] = Field(
-        [1.0], description="sizes at which pictures are used, 1 = as stored"
+        [1.0], description="sizes at which images are used, 1 = as stored"
     )
     most: int | None = Field(
         None,
         ge=1,
-        description="patches (in a distillation, pictures) kept at most, spread evenly",
+        description="patches (in a distillation, images) kept at most, spread evenly",
     )
     shrink: float = Field(1.0, gt=0, le=1, description="size at which pairs are read, 1: as stored")
     scene: str = Field(
@@ -65,7 +53,7 @@ class Folders(Section):
 class Pairs(Folders):
     """Two folders of pairs and their teachers."""
 
-    teachers: list[Path] = Field([], description="folders of fused pictures, same stems")
+    teachers: list[Path] = Field([], description="folders of fused images, same stems")
     methods: list[str] = Field(
         ["laplacian", "wavelet", "guided"],
         description="baselines that make teachers where no folder is given",
@@ -83,7 +71,7 @@ class Pairs(Folders):
 
 
 class Patches(Section):
-    """How pictures are cut (EMMA, section 4.1)."""
+    """How images are cut (EMMA, section 4.1)."""
 
     size: int = Field(128, ge=32, multiple_of=16)
     stride: int = Field(200, ge=1)
@@ -180,7 +168,7 @@ class Fusion(Schedule):
 
     batch: int = Field(4, ge=1)
     alpha: float = Field(0.1, ge=0)
-    shifts: int = Field(3, ge=0, description="shifted copies of each fused picture")
+    shifts: int = Field(3, ge=0, description="shifted copies of each fused image")
     rotations: int = Field(3, ge=0)
     reflections: int = Field(3, ge=0)
     mixed: int = Field(0, ge=0, description="copies that draw their kind of transform")

@@ -99,13 +99,13 @@ class Loop:
         fabric: Its processes.
         journal: What it tells.
         networks: All networks of the run by name; ``fuser`` is among them.
-        data: Fingerprint of the pictures.
-        validation: Pairs for previews: stem, infrared, visible and, if there is one picture that
+        data: Fingerprint of the images.
+        validation: Pairs for previews: stem, infrared, visible and, if there is one image that
             the fused one is to be like, that one; ``(H, W)`` each.
         state: A checkpoint to go on from.
 
     Raises:
-        UserError: The checkpoint is of other pictures or networks.
+        UserError: The checkpoint is of other images or networks.
     """
 
     def __init__(
@@ -268,7 +268,7 @@ class Loop:
     def _load(self, state: dict[str, Any]) -> None:
         if state["data"] != self.data:
             raise UserError(
-                f"The pictures are not those that the run in {self.folder} began with: restore "
+                f"The images are not those that the run in {self.folder} began with: restore "
                 "them, or start a new run."
             )
         try:

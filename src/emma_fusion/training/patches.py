@@ -216,7 +216,7 @@ def read_patches(
         usable = []
         for found in matched:
             missing = teachers.missing(found[0]) if with_teachers else []
-            result.unmatched += [f"{folder}: no picture of {found[0]}" for folder in missing]
+            result.unmatched += [f"{folder}: no image of {found[0]}" for folder in missing]
             if not missing:
                 usable.append(found)
         listed.append((pairs, teachers, usable))
@@ -250,7 +250,7 @@ def read_patches(
     if not len(result):
         raise UserError(
             f"No patch of {patches.size}×{patches.size} pixels with enough contrast was found in "
-            f"{total} pairs: give larger pictures, or lower patches.size or patches.min_contrast."
+            f"{total} pairs: give larger images, or lower patches.size or patches.min_contrast."
         )
     result.fingerprint = digest.hexdigest()[:16]
     return result

@@ -21,6 +21,7 @@ from emma_fusion.equivariance import (
     fidelity,
     take,
 )
+from emma_fusion.equivariance.loss import Network
 from emma_fusion.errors import UserError
 from emma_fusion.networks import SensingUNet, UFuser
 from emma_fusion.training.config import Fusion, Guard, Schedule, TrainingConfig
