@@ -169,9 +169,7 @@ def test_draws_cover_what_they_should_and_nothing_else() -> None:
 @pytest.mark.parametrize("transform", ALL.values(), ids=ALL.keys())
 def test_one_generator_state_gives_one_result_and_touches_no_other(transform: Transform) -> None:
     x, before = noise(3, 1, 16, 24), torch.get_rng_state()
-    images = [
-        transform.apply(x, transform.draw(3, 16, 24, seeded(seed)))[0] for seed in (5, 5, 6)
-    ]
+    images = [transform.apply(x, transform.draw(3, 16, 24, seeded(seed)))[0] for seed in (5, 5, 6)]
     assert torch.equal(images[0], images[1])
     assert not torch.equal(images[0], images[2])
     assert torch.equal(before, torch.get_rng_state())

@@ -39,6 +39,7 @@ TINY = {
         "batch": 2,
         "steps": 6,
         "lr": 3e-5,
+        "fixed": False,
         "shifts": 1,
         "rotations": 1,
         "reflections": 0,

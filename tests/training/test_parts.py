@@ -296,11 +296,12 @@ def test_the_worst_image_is_near_and_worse():
 
 def test_the_guard_stops_a_run_whose_images_go_wrong():
     good = {"pattern": 1.0, "darkening": 1.0}
-    stop_where(Guard(), good)
+    stop_where(Guard(), 400, good)
+    stop_where(Guard(), 100, good | {"darkening": 9.0})
     with pytest.raises(UserError, match="period-2 ratio"):
-        stop_where(Guard(), good | {"pattern": 1.5})
+        stop_where(Guard(), 400, good | {"pattern": 1.5})
     with pytest.raises(UserError, match="darkening"):
-        stop_where(Guard(), good | {"darkening": 9.0})
+        stop_where(Guard(), 400, good | {"darkening": 9.0})
 
 
 def test_darkening_counts_what_is_below_both_sources():

@@ -157,6 +157,9 @@ class Start(Schedule):
 class Guard(Section):
     """When stage 2 stops because its images go wrong; means over the validation pairs."""
 
+    begin: int = Field(
+        300, ge=0, description="step before which it does not stop: all is dark then"
+    )
     pattern: float = Field(1.3, gt=0, description="largest ratio of period-2 patterns")
     darkening: float = Field(
         6.6, gt=0, description="largest darkening below both sources, in 1/255"

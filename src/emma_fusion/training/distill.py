@@ -32,7 +32,7 @@ from emma_fusion.training.images import ImageSet, read_images
 from emma_fusion.training.journal import Journal
 from emma_fusion.training.loop import Loop, check_run, evaluating, fuse_planes, launch
 from emma_fusion.training.processes import share
-from emma_fusion.training.stages import Stage, Terms
+from emma_fusion.training.stages import Draw, Stage, Terms
 from emma_fusion.training.teachers import Plane
 
 METRICS = ("EN", "SD", "SF", "AG", "SCD", "VIF", "Qabf")
@@ -144,15 +144,15 @@ def distillation_stage(
     """The one stage: whole images, each with a pass of its own as their sizes differ."""
     learning = config.learning
 
-    def loss(generator: torch.Generator) -> tuple[Tensor, Terms]:
-        drawn = images.draw(learning.batch, learning.largest, student.multiple_of, generator)
+    def loss(step: Draw) -> tuple[Tensor, Terms]:
+        drawn = images.draw(learning.batch, learning.largest, student.multiple_of, step.generator)
         own = drawn[share(learning.batch, fabric)]
         found: dict[str, list[Tensor]] = {"value": [], "gradient": [], "range": []}
         for planes in own:
             infrared, visible, wanted = planes.to(fabric.device)
             fused = student(infrared, visible)
             found["value"].append((fused - wanted).abs().mean())
-            found["gradient"].append(sobel(fused - wanted).abs().mean())
+            found["gradient"].append(8 * sobel(fused - wanted).abs().mean())
             ends = ((x.max(), x.min()) for x in (fused, wanted))
             found["range"].append(sum((a - b).abs() for a, b in zip(*ends, strict=True)))
         terms = {name: torch.stack(each).mean() for name, each in found.items()}

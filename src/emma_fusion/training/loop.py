@@ -227,7 +227,7 @@ class Loop:
         text = " ".join(f"{name} {value:.3f}" for name, value in row.items())
         self.journal.say(f"{stage.name} step {step}, {len(pairs)} validation pairs: {text}")
         if stage.guard is not None:
-            stage.guard(row)
+            stage.guard(step, row)
 
     def _show(self, stage: Stage, step: int, rows: list[tuple[Plane, ...]]) -> None:
         """A sheet of four validation pairs: what goes in, and what comes out on the right."""

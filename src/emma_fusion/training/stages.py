@@ -58,7 +58,7 @@ class Stage:
         schedule: Length and rates.
         loss: Given the step's draw, the loss to minimise and its terms, each a scalar tensor.
         ema: Decay of the running mean of the weights, 0 for none.
-        guard: Given the scores of the validation pairs, raises where the run is to stop.
+        guard: Given a step and the scores of the validation pairs, raises where the run is to stop.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Stage:
     schedule: Schedule
     loss: Callable[[Draw], tuple[Tensor, Terms]]
     ema: float = 0.0
-    guard: Callable[[dict[str, float]], None] | None = None
+    guard: Callable[[int, dict[str, float]], None] | None = None
 
 
 def group(fusion: Fusion, size: int) -> Transform | None:
@@ -233,16 +233,19 @@ def fusion_stage(
     )
 
 
-def stop_where(guard: Guard, row: dict[str, float]) -> None:
+def stop_where(guard: Guard, step: int, row: dict[str, float]) -> None:
     """Stops a run whose images have gone where no published method's are.
 
     Args:
         guard: The limits.
+        step: Steps done.
         row: Of `emma_fusion.training.validation.validation_row`.
 
     Raises:
         UserError: A limit is passed.
     """
+    if step < guard.begin:
+        return
     for name, what in (("pattern", "the period-2 ratio"), ("darkening", "darkening, in 1/255,")):
         limit = getattr(guard, name)
         if row[name] > limit:
