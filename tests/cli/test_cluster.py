@@ -83,7 +83,7 @@ def test_a_plan_of_remote_folders(remote):
         (("nowhere", "vi", "out"), "no folder nowhere"),
         (("ir", "memory://nowhere", "out"), "no folder memory://nowhere"),
         (("gopher://ir", "vi", "out"), "gopher://ir cannot be reached"),
-        (("ir", "vi", "vi"), "one of the two inputs"),
+        (("ir", "vi", "vi"), "one of the inputs"),
     ],
 )
 def test_folders_that_cannot_be_fused(folders, monkeypatch, names, complaint):

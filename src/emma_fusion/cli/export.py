@@ -26,14 +26,15 @@ def export(
     """
     from emma_fusion import __version__, models
     from emma_fusion.errors import UserError
+    from emma_fusion.jobs.targets import Targets
     from emma_fusion.networks.weights import load_fuser
     from emma_fusion.runtimes.export import SUFFIXES
     from emma_fusion.runtimes.export import export as write
 
     files = [output, *([output.with_suffix(".bin")] if kind == "openvino" else [])]
-    existing = next((file for file in files if file.exists()), None)
-    if existing and not overwrite:
-        raise UserError(f"{existing} exists already: choose another name, or give --overwrite.")
+    targets = Targets([Path(model)], overwrite)
+    for file in files:
+        targets.check(file)
     if output.suffix != SUFFIXES[kind]:
         raise UserError(f"{output} must end in {SUFFIXES[kind]}.")
     network = load_fuser(model)

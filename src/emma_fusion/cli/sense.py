@@ -108,15 +108,15 @@ def plan(fused: Path, output: Path, sources: tuple[Path, Path] | None) -> list[J
     """
     from emma_fusion.errors import UserError
     from emma_fusion.images.folders import list_images, match_pairs
+    from emma_fusion.jobs.targets import Targets, check_exist
 
+    check_exist(fused, *(sources or ()))
     for path in (fused, *(sources or ())):
-        if not path.exists():
-            raise UserError(f"{path} does not exist.")
         if path.is_dir() != fused.is_dir():
             kinds = [f"{p} is a {'folder' if p.is_dir() else 'file'}" for p in (fused, path)]
             raise UserError(f"{' and '.join(kinds)}: give files only or folders only.")
-    if output.exists() and not output.is_dir():
-        raise UserError(f"{output} is a file: the sensed images need a folder.")
+    targets = Targets((fused, *(sources or ())), overwrite=True)  # what exists is skipped later
+    targets.check_folder(output)
     images = list_images(fused) if fused.is_dir() else {fused.stem: fused}
     if not images:
         raise UserError(f"The folder {fused} holds no images.")
@@ -140,11 +140,8 @@ def plan(fused: Path, output: Path, sources: tuple[Path, Path] | None) -> list[J
         )
         for stem, path in images.items()
     ]
-    for job in jobs:
-        for target in (job.infrared, job.visible):
-            inputs = (job.fused, *(job.sources or ()))
-            if target.exists() and any(target.samefile(path) for path in inputs):
-                raise UserError(f"{target} is one of the inputs: write to another folder.")
+    for side in ("infrared", "visible"):
+        targets.check_all([getattr(job, side) for job in jobs])
     return jobs
 
 
