@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from emma_fusion.cli import main
-from emma_fusion.jobs import video
 from emma_fusion.demo import render_scene
 from emma_fusion.fuser import Fuser
 from emma_fusion.images.raster import read_image, write_image
 from emma_fusion.images.record import read_record
+from emma_fusion.jobs import video
 from emma_fusion.video import live
 from emma_fusion.video.reading import VideoFile
 from emma_fusion.video.writing import read_video_record

@@ -14,15 +14,25 @@ from emma_fusion.cli.progress import Terminal, bar
 
 def calibrate(
     infrared: Annotated[Path, typer.Argument(help="The folder of infrared images.")],
-    visible: Annotated[Path, typer.Argument(help="The folder of visible images, which have the same stems.")],
+    visible: Annotated[
+        Path, typer.Argument(help="The folder of visible images, which have the same stems.")
+    ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The file that the calibration is written to.", metavar="FILE.json")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The file that the calibration is written to.",
+            metavar="FILE.json",
+        ),
     ],
     model: Annotated[
         Literal["translation", "rigid", "similarity", "affine", "homography"],
         typer.Option(help="The most general transform that is considered."),
     ] = "affine",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that exist.")
+    ] = False,
 ) -> None:
     """Find the transform between two cameras that do not move against each other.
 

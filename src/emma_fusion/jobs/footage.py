@@ -13,7 +13,7 @@ from emma_fusion.errors import UserError
 from emma_fusion.jobs.messages import Messages
 from emma_fusion.jobs.request import VideoOptions
 from emma_fusion.video.folder import FrameFolder
-from emma_fusion.video.frames import Frame, is_video
+from emma_fusion.video.frames import Frame
 from emma_fusion.video.live import TIME_BASE, Camera, watch
 from emma_fusion.video.pairing import pair_frames
 from emma_fusion.video.reading import VideoFile
@@ -67,8 +67,6 @@ def open_footage(
     rate = _parse_rate(options.rate)
     videos: dict[Path, Video] = {}
     for path, deep in ((infrared, True), (visible, False)):
-        if path.is_file() and not is_video(path):
-            raise UserError(f"{path} is no video file: give two videos, or folders of frames.")
         if path.is_file():
             videos[path] = VideoFile(path, deep)
     if len(videos) == 2 and rate is not None:

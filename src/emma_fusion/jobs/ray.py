@@ -127,9 +127,7 @@ class Folder:
     __hash__ = None  # type: ignore[assignment]
 
 
-def fuse_on_ray(
-    recipe: Recipe, messages: Messages, open_fuser: OpenFuser | None = None
-) -> Outcome:
+def fuse_on_ray(recipe: Recipe, messages: Messages, open_fuser: OpenFuser | None = None) -> Outcome:
     """Fuse the pairs of two folders by Ray.
 
     Ray is the cluster that RAY_ADDRESS names, else one that is started on this machine. The

@@ -286,9 +286,7 @@ class FuseRequest:
             panel=_THERMAL,
         ),
     ] = ""
-    overwrite: Annotated[
-        bool, Option("Replace files that exist.", flags=("--overwrite",))
-    ] = False
+    overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False
     network: NetworkOptions = NetworkOptions()
     scan: ScanOptions = ScanOptions()
     video: VideoOptions = VideoOptions()
@@ -319,6 +317,4 @@ class AlignRequest:
             metavar="HOW",
         ),
     ] = "auto"
-    overwrite: Annotated[
-        bool, Option("Replace files that exist.", flags=("--overwrite",))
-    ] = False
+    overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False

@@ -43,9 +43,7 @@ def fuse_scans(request: FuseRequest, messages: Messages) -> Outcome:
     Raises:
         UserError: A scan cannot be read, the two do not overlap, or an option is none for scans.
     """
-    functional, anatomical, target = map(
-        Path, (request.infrared, request.visible, request.output)
-    )
+    functional, anatomical, target = map(Path, (request.infrared, request.visible, request.output))
     scan = request.scan
     _need_extra()
     _check(request)
@@ -140,7 +138,9 @@ def _check_target(target: Path, sources: tuple[Path, Path], request: FuseRequest
         )
     place = target.resolve()
     for source in (source.resolve() for source in sources):
-        if (source.is_dir() and source in place.parents) or (place.is_dir() and place in source.parents):
+        if (source.is_dir() and source in place.parents) or (
+            place.is_dir() and place in source.parents
+        ):
             raise UserError(
                 f"{target} lies within one of the inputs or holds one: write to another place."
             )
@@ -156,7 +156,9 @@ def _check_target(target: Path, sources: tuple[Path, Path], request: FuseRequest
         if not request.overwrite:
             raise UserError(f"{target} exists: write to another place, or replace it: --overwrite.")
         if not all(map(is_ours, target.iterdir())):
-            raise UserError(f"{target} holds files that are no fused scan: write to another folder.")
+            raise UserError(
+                f"{target} holds files that are no fused scan: write to another folder."
+            )
 
 
 def _doubts(moving: Volume, fixed: Volume, scan: ScanOptions) -> list[str]:

@@ -153,9 +153,7 @@ def check_inputs(infrared: Path, visible: Path) -> bool:
     return infrared.is_dir()
 
 
-def find_pairs(
-    infrared: Path, visible: Path, messages: Messages
-) -> list[tuple[str, Path, Path]]:
+def find_pairs(infrared: Path, visible: Path, messages: Messages) -> list[tuple[str, Path, Path]]:
     """The pair of two files, or those of two folders; images without a partner are named.
 
     Returns:

@@ -221,7 +221,8 @@ def _check(recipe: Recipe) -> None:
             "Each frame on its own would be aligned a little differently and the video would "
             "shake: calibrate the cameras with emma calibrate, and give the file to --align."
         )
+    for name in () if request.video.live else (request.infrared, request.visible):
+        if Path(name).is_file() and not is_video(name):
+            raise UserError(f"{name} is no video file: give two videos, or folders of frames.")
     if request.video.live and (request.video.offset or request.video.rate):
         raise UserError("Cameras have their own time: leave out --rate and --offset.")
-
-

@@ -11,9 +11,10 @@ import pytest
 
 fsspec = pytest.importorskip("fsspec", reason="the extra cluster is not installed")
 
+from emma_fusion.cli.cluster import Worker, fuse_on_ray, plan  # noqa: E402
+
 from emma_fusion import Fuser  # noqa: E402
 from emma_fusion.cli import main  # noqa: E402
-from emma_fusion.cli.cluster import Worker, fuse_on_ray, plan  # noqa: E402
 from emma_fusion.cli.fuse import Request  # noqa: E402
 from emma_fusion.errors import UserError  # noqa: E402
 from emma_fusion.images.geotiff import Tag, read_georeference  # noqa: E402
