@@ -1,6 +1,6 @@
-"""What `emma fuse` and `emma align` are asked for, as plain data: the command line and the page fill it in.
+"""What `emma fuse` and `emma align` are asked for, as plain data.
 
-Every option stands here once, with its type, its default and its help. `cli.options` makes the
+The command line and the page fill it in. Every option stands here once, with its type, its default and its help. `cli.options` makes the
 command line of it, so that a new option is one field here and its use in `jobs`.
 """
 

@@ -137,10 +137,9 @@ def _check_target(target: Path, sources: tuple[Path, Path], request: FuseRequest
             "folder for DICOM files."
         )
     place = target.resolve()
-    for source in (source.resolve() for source in sources):
-        if (source.is_dir() and source in place.parents) or (
-            place.is_dir() and place in source.parents
-        ):
+    for source in map(Path.resolve, sources):
+        inside = source.is_dir() and source in place.parents
+        if inside or (place.is_dir() and place in source.parents):
             raise UserError(
                 f"{target} lies within one of the inputs or holds one: write to another place."
             )
@@ -200,8 +199,8 @@ def _bring_together(
     on_grid, share = resample(moving, fixed.affine, fixed.voxels.shape, motion)
     if share == 0:
         raise UserError(
-            f"{request.infrared} and {request.visible} do not overlap: their headers put them at different "
-            "places. --register rigid starts from their centres."
+            f"{request.infrared} and {request.visible} do not overlap: their headers put them at "
+            "different places. --register rigid starts from their centres."
         )
     if share < 0.5:
         messages.say(

@@ -29,7 +29,7 @@ class Targets:
     """Says of files and folders whether a run may write to them.
 
     Args:
-        inputs: The files and folders that the run reads. Of a folder, the files in it are inputs, too.
+        inputs: The files and folders that the run reads, and with a folder the files in it.
         overwrite: Whether the user wants what exists to be replaced.
     """
 

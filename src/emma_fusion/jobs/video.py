@@ -1,4 +1,4 @@
-"""Two videos, folders of frames or cameras: frame after frame an image, with a steady brightness."""
+"""Two videos, fused frame after frame with a steady brightness."""
 
 from __future__ import annotations
 
