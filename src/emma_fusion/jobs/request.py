@@ -1,7 +1,8 @@
 """What `emma fuse` and `emma align` are asked for, as plain data.
 
-The command line and the page fill it in. Every option stands here once, with its type, its default and its help. `cli.options` makes the
-command line of it, so that a new option is one field here and its use in `jobs`.
+The command line and the page fill it in. Every option stands here once, with its type, its
+default and its help; `cli.options` makes the command line of it. So a new option is one field
+here, and its use in `jobs`.
 """
 
 from __future__ import annotations
