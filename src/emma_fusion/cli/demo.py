@@ -10,13 +10,23 @@ import typer
 
 def demo(
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Where to: a folder.", metavar="FOLDER")
+        Path,
+        typer.Option(
+            "--output", "-o", help="The folder that the four images go to.", metavar="FOLDER"
+        ),
     ] = Path("demo"),
     model: Annotated[
-        str, typer.Option(help="Weights that ship, by name, or a .safetensors file.")
+        str,
+        typer.Option(
+            help="The weights to use: the name of a shipped model, or a .safetensors file."
+        ),
     ] = "base",
-    seed: Annotated[int, typer.Option(help="Of the scene's bricks, leaves and noise.", min=0)] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
+    seed: Annotated[
+        int, typer.Option(help="The seed of the scene's bricks, leaves and noise.", min=0)
+    ] = 0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that exist.")
+    ] = False,
 ) -> None:
     """Draw a street at night in infrared and visible light, and fuse the two."""
     from emma_fusion import __version__

@@ -10,14 +10,24 @@ import typer
 
 
 def export(
-    kind: Annotated[Literal["onnx", "openvino"], typer.Argument(help="Of file.")],
+    kind: Annotated[
+        Literal["onnx", "openvino"], typer.Argument(help="The kind of file: onnx, or openvino.")
+    ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="An .onnx file, or an .xml file for openvino.")
+        Path,
+        typer.Option(
+            "-o", "--output", help="The file to write: an .onnx file, or an .xml file for openvino."
+        ),
     ],
     model: Annotated[
-        str, typer.Option(help="Weights that ship, by name, or a .safetensors file.")
+        str,
+        typer.Option(
+            help="The weights to use: the name of a shipped model, or a .safetensors file."
+        ),
     ] = "base",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that exist.")
+    ] = False,
 ) -> None:
     """Write a model for ONNX Runtime or OpenVINO, for images of any size.
 

@@ -230,8 +230,8 @@ def choose_target(request: FuseRequest) -> Files:
         target = target / (visible.stem + choose_suffix(request, visible.suffix))
     elif request.format and _format(target) != request.format:
         raise UserError(
-            f"{target.name} has not the suffix of the format {request.format}: leave out --format "
-            f"or write to {target.with_suffix('.' + request.format).name}."
+            f"{target.name} does not have the suffix of the format {request.format}: leave out "
+            f"--format or write to {target.with_suffix('.' + request.format).name}."
         )
     if request.protocol == "paper" and _format(target) in ("jpg", "webp"):
         raise UserError(

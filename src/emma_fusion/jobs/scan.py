@@ -32,9 +32,10 @@ from emma_fusion.scans.secondary_capture import encode_series, is_ours
 from emma_fusion.scans.slices import fuse_slices
 from emma_fusion.scans.volume import Volume
 from emma_fusion.scans.window import find_window, parse_window
+from emma_fusion.values.palettes import Palette
 
 # The colours of nuclear medicine where none are asked for, by DICOM's names of the modalities.
-_PALETTES = {"PT": "hot", "NM": "hot"}
+_PALETTES: dict[str, Palette] = {"PT": "hot", "NM": "hot"}
 
 
 def fuse_scans(request: FuseRequest, messages: Messages) -> Outcome:
