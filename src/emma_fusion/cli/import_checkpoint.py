@@ -20,12 +20,12 @@ def import_checkpoint(
     one folder, as sensing_infrared.safetensors and sensing_visible.safetensors, for emma sense.
     """
     from emma_fusion.errors import UserError
+    from emma_fusion.jobs.targets import Targets
     from emma_fusion.networks.authors import read_authors
     from emma_fusion.networks.weights import save_weights
 
     if output.suffix != ".safetensors":
         raise UserError(f"{output} must end in .safetensors.")
-    if output.exists() and not overwrite:
-        raise UserError(f"{output} exists already: choose another name, or give --overwrite.")
+    Targets([file], overwrite).check(output)
     save_weights(read_authors(file), output, {"imported from": file.name})
     typer.echo(f"wrote {output}", err=True)
