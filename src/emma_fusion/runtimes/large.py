@@ -24,7 +24,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emma_fusion.errors import UserError
-from emma_fusion.networks.block import FoldedAttention, RestormerCNNBlock, block_diagonal
+from emma_fusion.networks.attention import (
+    FoldedAttention,
+    at_least_float32,
+    head_sums,
+    mixing_matrix,
+    without_autocast,
+)
+from emma_fusion.networks.block import RestormerCNNBlock
 from emma_fusion.networks.output import to_plane
 from emma_fusion.networks.ufuser import UFuser
 from emma_fusion.pair import FloatArray
@@ -237,8 +244,7 @@ class _Gram:
     ) -> None:
         self._block, self._attention = block, attention
         channels = attention.kernel.shape[1]
-        self._products: Tensor | float = 0.0
-        self._squares: Tensor | float = 0.0
+        self._gram: Tensor | float = 0.0
         kernel = attention.kernel[: 2 * channels]
 
         def embed(x: Tensor) -> Tensor:
@@ -250,25 +256,18 @@ class _Gram:
 
     def add(self, start: int, stop: int) -> None:
         """Add the rows from `start` up to `stop`."""
-        strip = self._queries_keys.rows(start, stop)
-        heads = self._attention.heads
-        with torch.autocast(strip.device.type, enabled=False):
-            queries, keys = strip.float().reshape(2, heads, -1, strip[0, 0].numel()).unbind()
-            # within a strip in float32, between strips in float64: there may be many
-            self._products = self._products + (queries @ keys.mT).double()
-            squares = torch.stack([x.square().sum(dim=-1) for x in (queries, keys)])
-            self._squares = self._squares + squares.double()
+        rows = self._queries_keys.rows(start, stop).flatten(2)
+        with without_autocast(rows):
+            # Within a strip in float32, between strips in float64: there may be many.
+            rows = at_least_float32(rows)
+            self._gram = self._gram + (rows @ rows.mT).double()
 
     def settle(self) -> None:
         """Replace the attention by the convolution that it is for these sums."""
-        products, squares = torch.as_tensor(self._products), torch.as_tensor(self._squares)
-        queries, keys = squares.sqrt()
-        norms = queries.unsqueeze(-1) * keys.unsqueeze(-2)
-        cosines = products / norms.clamp_min(1e-12)
-        attention = (cosines * self._attention.scale).softmax(dim=-1)
-        kernel, project = self._attention.kernel, self._attention.project.flatten(1)
+        attention, kernel = self._attention, self._attention.kernel
         channels = kernel.shape[1]
-        mixing = project.double() @ block_diagonal(attention.unsqueeze(0))[0]
+        sums = head_sums(torch.as_tensor(self._gram), attention.heads)
+        (mixing,) = mixing_matrix(*sums, attention.scale, attention.project)
         settled = nn.Conv2d(channels, channels, 3, padding=1, bias=False, device=kernel.device)
         values = kernel[2 * channels :].double()
         settled.weight = nn.Parameter(
