@@ -13,6 +13,7 @@ from torch import Tensor
 
 from emma_fusion import models
 from emma_fusion.errors import UserError
+from emma_fusion.networks.copies import is_unchanged
 from emma_fusion.networks.device import check_threads, find_device, inference
 from emma_fusion.networks.padding import pad_to_multiple
 from emma_fusion.networks.ufuser import UFuser
@@ -21,8 +22,8 @@ from emma_fusion.pair import Colour, Contrast, FloatArray, Pair
 from emma_fusion.runtimes.choice import open_runtime
 from emma_fusion.runtimes.large import Progress, choose_rows, fuse_large
 from emma_fusion.runtimes.memory import parse_size, usable_memory
+from emma_fusion.runtimes.pytorch import PRECISIONS
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 Picture = TypeVar("Picture", npt.NDArray[Any], Tensor)
 _NUMPY_FLOATS = (torch.float16, torch.float32, torch.float64)
 
@@ -31,7 +32,8 @@ class Fuser:
     """Fuses pairs of any size with one pass of a network each.
 
     Args:
-        network: the trained U-Fuser or fast fuser; a folded copy of it is used.
+        network: the trained U-Fuser or fast fuser; a folded copy of it is used. A subclass of
+            either, or one with forward hooks, is copied and run as it is, by PyTorch and whole.
         name: of the model, for the record of what was made with it.
         device: "auto" (CUDA where there is one, else the CPU), or any name PyTorch knows.
         precision: "fp32", or "bf16" or "fp16" for faster, slightly rougher arithmetic.
@@ -39,9 +41,10 @@ class Fuser:
         memory: what the process may hold, on a GPU what it may hold there, such as "4GiB" or a
             number of bytes; None is what is free. Pictures too large for it are fused in strips,
             with the same output.
-        runtime: "torch"; or, of the extra `runtimes`, "onnxruntime" or "openvino", or "auto" for
-            the fastest that is installed, which the first time is tried out for a minute. Pictures
-            that are fused in strips are fused by PyTorch.
+        runtime: "torch"; "engine" for the U-Fuser in fewer passes on a CPU; of the extra
+            `runtimes`, "onnxruntime" or "openvino"; or "auto" for the fastest that is installed,
+            which the first time is tried out for a minute. Images that are fused in strips are
+            fused by PyTorch.
 
     Raises:
         UserError: the device is not there, or an option is unknown.
@@ -67,7 +70,12 @@ class Fuser:
         self.threads = check_threads(threads)
         self.memory = parse_size(memory) if isinstance(memory, str) else memory
         self._multiple_of, self._minimum_size = network.multiple_of, network.minimum_size
-        self._network = network.fold().to(self.device)
+        if precision == "fp16" and not getattr(network, "supports_half", True):
+            raise UserError(f"The network of {name!r} is not right in fp16: use fp32 or bf16.")
+        # What can be computed in strips too; anything else is run as it is, and whole.
+        self._network: UFuser | None = None
+        if isinstance(network, UFuser) and is_unchanged(network):
+            self._network = network.fold().to(self.device)
         self.runtime, self._run = open_runtime(
             network, self.device, runtime=runtime, precision=precision, threads=self.threads
         )
@@ -171,20 +179,21 @@ class Fuser:
         """
         height, width = pair.visible.shape
         network, rows = self._network, None
-        if isinstance(network, UFuser):
+        if network is not None:
             limit = self.memory or usable_memory(self.device)
             rows = choose_rows(network, (height, width), limit, self.device)
         advice = "a smaller picture or the precision bf16"
-        with inference(self.device, self.threads, (height, width), advice), self._autocast():
-            if rows and isinstance(network, UFuser):
-                fused = fuse_large(
-                    network,
-                    pair.infrared,
-                    pair.visible,
-                    rows=rows,
-                    device=self.device,
-                    progress=progress,
-                )
+        with inference(self.device, self.threads, (height, width), advice):
+            if rows and network is not None:
+                with self._autocast():
+                    fused = fuse_large(
+                        network,
+                        pair.infrared,
+                        pair.visible,
+                        rows=rows,
+                        device=self.device,
+                        progress=progress,
+                    )
             else:
                 fused = self._fuse_whole(pair)
         if not np.isfinite(fused).all():

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from emma_fusion import models
 from emma_fusion.errors import UserError
+from emma_fusion.networks.copies import inference_copy
 from emma_fusion.networks.device import check_threads, find_device, inference
 from emma_fusion.networks.padding import pad_to_multiple
 from emma_fusion.networks.sensing import SensingUNet
@@ -26,8 +27,8 @@ class Sensor:
     i ≈ A_i(f) and v ≈ A_v(f) (Zhao et al., CVPR 2024, section 3.2).
 
     Args:
-        infrared: A_i.
-        visible: A_v.
+        infrared: A_i; a copy of it is used.
+        visible: A_v; a copy of it is used.
         name: of the model, for the record of what was made with it.
         device: "auto" (CUDA where there is one, else the CPU), or any name PyTorch knows.
         threads: on a CPU; None leaves PyTorch's own number, which is one a core it may use.
@@ -49,7 +50,7 @@ class Sensor:
         self.device = find_device(device)
         self.threads = check_threads(threads)
         self._networks = [
-            network.eval().requires_grad_(False).to(self.device) for network in (infrared, visible)
+            inference_copy(network).to(self.device) for network in (infrared, visible)
         ]
 
     @classmethod

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 import emma_fusion
+from emma_fusion.cli.allocator import keep_freed_memory
 from emma_fusion.cli.examples import epilog
 from emma_fusion.errors import UserError
 
@@ -89,6 +90,8 @@ for _verb in VERBS:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; a user's mistake becomes one sentence on stderr and exit code 2."""
+    if arguments is None:  # the process is the command line's own
+        keep_freed_memory()
     try:
         app(args=arguments)
     except (UserError, OSError) as error:  # such as a file that may not be read, or a full disk

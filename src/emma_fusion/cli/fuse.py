@@ -239,7 +239,7 @@ def fuse(
         ),
     ] = None,
     runtime: Annotated[
-        Literal["auto", "torch", "onnxruntime", "openvino"],
+        Literal["auto", "torch", "engine", "onnxruntime", "openvino"],
         typer.Option(
             help="What runs the network on a CPU; auto: the fastest that is installed (extra "
             "runtimes), tried out the first time and remembered."

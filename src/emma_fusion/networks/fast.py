@@ -76,6 +76,8 @@ class FastFuser(nn.Module):
 
     minimum_size = 16
     """Height and width must be at least this."""
+    supports_half = True
+    """Whether fp16 is right: no value on the way comes near 65504, where it ends."""
 
     def __init__(
         self, channels: tuple[int, ...] = CHANNELS, number_of_filters: int = FILTERS

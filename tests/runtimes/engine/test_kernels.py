@@ -11,8 +11,8 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from emma_fusion.networks.weights import load_fuser
-from emma_fusion.runtimes.choice import open_runtime
-from emma_fusion.runtimes.frames import Convolution
+from emma_fusion.runtimes.choice import candidates, open_runtime
+from emma_fusion.runtimes.engine.frames import Convolution
 
 CPU = torch.device("cpu")
 WRONG_WITH_AMX = [(8, 8, 8), (8, 16, 16), (16, 4, 4), (16, 8, 1), (16, 16, 16)]
@@ -39,12 +39,18 @@ class Kernels(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+@pytest.mark.parametrize(
+    ("runtime", "precision"), [("torch", "bf16"), ("torch", "fp16"), ("engine", "bf16")]
+)
 @pytest.mark.parametrize("model", ["base", "medical", "fast"])
-def test_no_network_has_a_kernel_of_one_row(model, precision):
+def test_no_network_has_a_kernel_of_one_row(model, runtime, precision):
     network = load_fuser(model)
-    _, run = open_runtime(network, CPU, runtime="torch", precision=precision, threads=None)
+    if runtime not in candidates(network, precision):
+        pytest.skip(f"the runtime {runtime} has no {precision} for {model} here")
+    _, run = open_runtime(network, CPU, runtime=runtime, precision=precision, threads=None)
     planes = torch.rand((2, 1, 1, 48, 64), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        run(*planes)  # the engine holds a new width against PyTorch first
     with torch.inference_mode(), Kernels() as kernels:
         run(*planes)
     assert len(kernels.seen) > 8

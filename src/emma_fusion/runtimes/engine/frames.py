@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emma_fusion.runtimes.postops import Combine, Then, convolve, pack
+from emma_fusion.runtimes.engine.postops import Combine, Then, convolve, pack
 
 # Numbers in a map: of fewer, padding by one slow operation is faster than by five fast ones.
 _SMALL = 2**18

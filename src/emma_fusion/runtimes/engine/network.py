@@ -2,7 +2,7 @@
 
 The same function as `UFuser.forward`. Blocks are rewritten as in `rewritten`; convolutions do what
 follows them on the way (see `postops`), and take maps without concatenating them (see `frames`);
-and where the attention depends on the picture it becomes a convolution as soon as its sums are
+and where the attention depends on the image it becomes a convolution as soon as its sums are
 known, so that there is no map of values to mix.
 """
 
@@ -18,8 +18,8 @@ from torch.nn import functional
 from emma_fusion.networks.attention import ChannelAttention, FoldedAttention, GramAttention
 from emma_fusion.networks.block import ChannelLayerNorm
 from emma_fusion.networks.ufuser import UFuser
-from emma_fusion.runtimes.frames import Convolution, frame, mirror
-from emma_fusion.runtimes.postops import convolve, upsample
+from emma_fusion.runtimes.engine.frames import Convolution, frame, mirror
+from emma_fusion.runtimes.engine.postops import convolve, upsample
 from emma_fusion.runtimes.rewritten import DenseGate
 
 # In half precision, fewer channels are normalised by convolutions.
@@ -27,7 +27,7 @@ _MANY = 32
 
 
 class AttentionAsConvolution(GramAttention):
-    """`FoldedAttention` of one picture: a 3×3 convolution, once it is known what it mixes.
+    """`FoldedAttention` of one image: a 3×3 convolution, once it is known what it mixes.
 
     Args:
         attention: What it is to equal.
