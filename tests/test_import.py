@@ -5,7 +5,19 @@ import sys
 
 import pytest
 
-CORE = ["torch", "cv2", "pydantic", "typer", "rich", "yaml", "pywt", "safetensors"]
+CORE = [
+    "torch",
+    "cv2",
+    "PIL",
+    "simplejpeg",
+    "psutil",
+    "pydantic",
+    "typer",
+    "rich",
+    "yaml",
+    "pywt",
+    "safetensors",
+]
 EXTRAS = [
     *("lightning_fabric", "tensorboard", "matplotlib", "pandas", "skimage", "sklearn", "scipy"),
     *("onnx", "onnxruntime", "onnxscript", "openvino", "av", "pydicom", "nibabel", "SimpleITK"),

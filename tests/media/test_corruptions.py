@@ -8,6 +8,8 @@ could tell from a sound one; then it must be a whole picture of the size that th
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 
 import cv2
@@ -65,6 +67,14 @@ def sound_files():
 
 SOUND = sound_files()
 CHECKED = {name for name in SOUND if name.endswith(".png")}
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    """OpenCV logs what it refuses unless it is told not to, as the command line does."""
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    yield
+    cv2.utils.logging.setLogLevel(level)
 
 
 @pytest.fixture(params=SOUND)
@@ -213,3 +223,46 @@ def test_jpeg_data_that_end_early_are_refused_though_the_end_is_marked(tmp_path,
     sentence = refuse(tmp_path / "x.jpg", data[: len(data) * 3 // 4] + b"\xff\xd9")
     assert "could not be decoded" in sentence
     assert capfd.readouterr().err == ""
+
+
+LOGGING = """
+import logging, sys, threading
+from pathlib import Path
+from emma_fusion.errors import UserError
+from emma_fusion.media.rasters import read_picture
+logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+stop, written = threading.Event(), []
+def log():
+    while not stop.is_set():
+        written.append(logging.error("FATAL: premature end, said the host"))
+threads = [threading.Thread(target=log) for _ in range(2)]
+for thread in threads:
+    thread.start()
+sound, refused = 0, 0
+for _ in range(20):
+    for path in sorted(Path(sys.argv[1]).iterdir()):
+        try:
+            read_picture(path)
+            sound += 1
+        except UserError:
+            refused += 1
+stop.set()
+for thread in threads:
+    thread.join()
+print(sound, refused, len(written))
+"""
+
+
+def test_other_threads_may_write_to_stderr(tmp_path):
+    """What they say is not taken for a decoder's complaint, and arrives where they sent it."""
+    for name in ("rgb.jpg", "lzw.tif", "deep.png"):
+        (tmp_path / name).write_bytes(SOUND[name])
+    data = SOUND["rgb.jpg"]
+    (tmp_path / "z.jpg").write_bytes(data[: len(data) * 3 // 4] + b"\xff\xd9")
+    done = subprocess.run(
+        [sys.executable, "-c", LOGGING, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    sound, refused, written = map(int, done.stdout.split())
+    assert (sound, refused) == (60, 20)
+    assert written > 0
+    assert done.stderr.count("said the host") == written

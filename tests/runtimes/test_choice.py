@@ -41,9 +41,7 @@ def test_the_choice_is_measured_once_and_remembered(network, cache_home, trials)
     assert trials[1:] == [["openvino", "torch"], ["onnxruntime", "openvino", "torch"]]
 
 
-def test_what_has_changed_is_measured_anew(
-    network, cache_home, trials, monkeypatch
-):
+def test_what_has_changed_is_measured_anew(network, cache_home, trials, monkeypatch):
     choose(network, CPU, "fp32", 1)
     monkeypatch.setattr(choice, "version", lambda package: "2")
     choose(network, CPU, "fp32", 1)

@@ -35,6 +35,8 @@ class Header:
         orientation: the EXIF orientation that is still to be applied, 1 (none) to 8.
         inverted: a 16-bit TIFF whose 0 is white.
         grey_alpha: a TIFF with one grey channel and one more, which OpenCV leaves out.
+        lzw: where the strips or tiles of a TIFF with LZW are, offset and length of each.
+        stored: bytes that the data of a TIFF have when they are decoded, at least.
     """
 
     format: str
@@ -43,6 +45,8 @@ class Header:
     orientation: int = 1
     inverted: bool = False
     grey_alpha: bool = False
+    lzw: tuple[tuple[int, int], ...] = ()
+    stored: int = 0
 
 
 def read_header(data: bytes) -> Header:
@@ -200,7 +204,8 @@ def _read_tiff(data: bytes) -> Header:
         raise Damaged("is damaged: some of its picture data are missing")
     photometric, bits, samples = first(262), first(258, 1), first(277, 1)
     plain = first(259, 1) == 1 and photometric != 6 and 324 not in tags
-    if plain and sum(counts) < -(-width * bits * samples // 8) * height:
+    stored = -(-width * bits * samples // 8) * height
+    if plain and sum(counts) < stored:
         raise Damaged("is damaged: some of its picture data are missing")
     if first(259) in (8, 32946):
         for offset, count in zip(offsets, counts, strict=True):
@@ -211,6 +216,8 @@ def _read_tiff(data: bytes) -> Header:
         height,
         inverted=photometric == 0 and bits == 16,
         grey_alpha=photometric in (0, 1) and samples == 2,
+        lzw=tuple(zip(offsets, counts, strict=True)) if first(259) == 5 else (),
+        stored=stored,
     )
 
 

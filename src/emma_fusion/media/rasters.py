@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import secrets
-import tempfile
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +16,7 @@ import numpy.typing as npt
 from emma_fusion.errors import UserError
 from emma_fusion.media import records
 from emma_fusion.media.alignment import Aligner, align
+from emma_fusion.media.decoding import check_lzw, decode_jpeg
 from emma_fusion.media.folders import SUFFIXES, make_folder
 from emma_fusion.media.geotiff import Tag, add_georeference
 from emma_fusion.media.headers import Damaged, Header, read_header, split_pages
@@ -32,9 +29,7 @@ MAX_PIXELS = 2**28
 DEEP_SUFFIXES = (".png", ".tif", ".tiff")  # those that hold 16 bit
 ALPHA_SUFFIXES = (".png", ".tif", ".tiff", ".webp", ".bmp")
 
-_FD_LOCK = threading.Lock()
-# libjpeg writes these to stderr and goes on with grey; what else it says there is harmless.
-_COMPLAINT = re.compile(rb"premature end|bad Huffman code|found marker 0x|ERROR|FATAL")
+_LARGEST_SIDE = {".webp": 16383, ".jpg": 65500, ".jpeg": 65500}
 
 
 def read_picture(path: Path | str) -> npt.NDArray[Any]:
@@ -222,11 +217,10 @@ def _read_bytes(path: Path) -> bytes:
 
 def encode_pages(pictures: list[npt.NDArray[Any]]) -> bytes:
     """The bytes of a TIFF file of many pages, each as `write_picture` takes it."""
-    with _captured_stderr():
-        try:
-            done, encoded = cv2.imencodemulti(".tif", [_swap_channels(page) for page in pictures])
-        except cv2.error:
-            done = False
+    try:
+        done, encoded = cv2.imencodemulti(".tif", [_swap_channels(page) for page in pictures])
+    except cv2.error:
+        done = False
     if not done:
         raise UserError(f"{len(pictures)} pages could not be put into one TIFF file.")
     return encoded.tobytes()
@@ -251,20 +245,22 @@ def encode_picture(
     picture = _swap_channels(picture)
     lossless = [cv2.IMWRITE_WEBP_QUALITY, 101] if suffix == ".webp" else []
     xmp = None if record is None or suffix not in records.INSIDE else records.to_xmp(record)
-    with _captured_stderr():
-        try:
-            if xmp is not None and suffix == ".webp":
-                chunk = np.frombuffer(xmp, np.uint8)
-                done, encoded = cv2.imencodeWithMetadata(
-                    suffix, picture, [cv2.IMAGE_METADATA_XMP], [chunk], lossless
-                )
-                xmp = None
-            else:
-                done, encoded = cv2.imencode(suffix, picture, lossless)
-        except cv2.error:
-            done = False
+    height, width = picture.shape[:2]
+    done = max(height, width) <= _LARGEST_SIDE.get(suffix, MAX_PIXELS)
+    try:
+        if not done:
+            pass  # OpenCV would say so on stderr
+        elif xmp is not None and suffix == ".webp":
+            chunk = np.frombuffer(xmp, np.uint8)
+            done, encoded = cv2.imencodeWithMetadata(
+                suffix, picture, [cv2.IMAGE_METADATA_XMP], [chunk], lossless
+            )
+            xmp = None
+        else:
+            done, encoded = cv2.imencode(suffix, picture, lossless)
+    except cv2.error:
+        done = False
     if not done:
-        height, width = picture.shape[:2]
         raise UserError(f"{name} cannot hold a picture of {width}x{height} pixels: write png.")
     return encoded.tobytes() if xmp is None else records.insert_xmp(encoded.data, xmp)
 
@@ -307,20 +303,24 @@ def _decode(data: bytes, header: Header, max_pixels: int = MAX_PIXELS) -> npt.ND
             "is a grey TIFF with a second channel, which is not read: save it without its alpha, "
             "or as PNG"
         )
-    with _captured_stderr() as complaints:
+    picture = decode_jpeg(data) if header.format == "jpg" else None
+    if header.lzw:
+        check_lzw(data, header)
+    if picture is None:
         try:
             picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         except cv2.error:
             picture = None
-    if picture is None or _COMPLAINT.search(bytes(complaints)):
-        raise Damaged("is damaged: its picture data could not be decoded")
+        if picture is None:
+            raise Damaged("is damaged: its image data could not be decoded")
+        picture = _swap_channels(picture)
     if sorted(picture.shape[:2]) != sorted((height, width)):  # TIFF's orientation may turn it
         raise Damaged("is damaged: its parts do not agree on its size")
     if picture.dtype not in (np.uint8, np.uint16):
         raise Damaged(f"holds {picture.dtype} values: save it with 8 or 16 bit")
     if header.inverted and picture.dtype == np.uint16:
         picture = np.iinfo(np.uint16).max - picture
-    return _orient(_swap_channels(picture), header.orientation)
+    return _orient(picture, header.orientation)
 
 
 def _swap_channels(picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -340,25 +340,3 @@ def _orient(picture: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
     if orientation in (2, 3, 6, 7):
         picture = picture[:, ::-1]
     return np.ascontiguousarray(picture)
-
-
-@contextmanager
-def _captured_stderr() -> Iterator[bytearray]:
-    """Collect what the decoders write to stderr, which is the only place where they say it.
-
-    File descriptor 2 belongs to the whole process, so this is for one thread at a time, and what
-    another thread writes there in these milliseconds is taken for a decoder's.
-    """
-    said = bytearray()
-    with _FD_LOCK, tempfile.TemporaryFile() as file:
-        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
-        stderr = os.dup(2)
-        os.dup2(file.fileno(), 2)
-        try:
-            yield said
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            cv2.utils.logging.setLogLevel(level)
-            file.seek(0)
-            said += file.read()

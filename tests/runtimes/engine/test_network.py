@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from emma_fusion import Fuser, Pair
-from emma_fusion.cli.allocator import TUNED
+from emma_fusion.cli.process import TUNED
 from emma_fusion.networks.block import ChannelLayerNorm
 from emma_fusion.networks.ufuser import UFuser
 from emma_fusion.runtimes.engine.frames import frame
@@ -115,7 +115,7 @@ def test_through_the_fuser(network, size):
 PAGES = """
 import resource, torch
 from emma_fusion.networks.ufuser import UFuser
-from emma_fusion.cli.allocator import keep_freed_memory
+from emma_fusion.cli.process import keep_freed_memory
 from emma_fusion.runtimes.memory import give_back_memory, resident_memory
 from emma_fusion.runtimes.engine.runtime import EngineRuntime
 keep_freed_memory()

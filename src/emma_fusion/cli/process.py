@@ -1,7 +1,4 @@
-"""What the C library does with freed memory, for the command line's own process.
-
-As a library the package leaves it as the host has it.
-"""
+"""Settings of the process that is the command line's own; a library call changes none of them."""
 
 from __future__ import annotations
 
@@ -15,6 +12,13 @@ import platform
 _MMAP_THRESHOLD, _MAPPED = -3, 2**28
 _TRIM_THRESHOLD, _KEPT = -1, 2**31 - 1
 TUNED = ("MALLOC_", "GLIBC_TUNABLES")
+
+
+def set_up_process() -> None:
+    """To be called once, before the work begins: memory is kept, and decoders say nothing."""
+    keep_freed_memory()
+    # What is wrong with a file is said in a sentence, and not by what decodes it too.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 
 def keep_freed_memory() -> None:
