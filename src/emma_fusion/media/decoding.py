@@ -34,7 +34,7 @@ def decode_jpeg(data: bytes) -> npt.NDArray[Any] | None:
         space = simplejpeg.decode_jpeg_header(data, strict=False)[2]
         wanted = {"Gray": "GRAY", "CMYK": "CMYK", "YCCK": "CMYK"}.get(space, "RGB")
         try:
-            image = simplejpeg.decode_jpeg(data, wanted, strict=True)
+            image: npt.NDArray[Any] = simplejpeg.decode_jpeg(data, wanted, strict=True)
         except ValueError as complaint:
             if _JPEG_DAMAGE.search(str(complaint)):
                 raise Damaged(_UNDECODABLE) from None

@@ -268,7 +268,8 @@ class _Gram:
         channels = kernel.shape[1]
         sums = head_sums(torch.as_tensor(self._gram), attention.heads)
         (mixing,) = mixing_matrix(*sums, attention.scale, attention.project)
-        settled = nn.Conv2d(channels, channels, 3, padding=1, bias=False, device=kernel.device)
+        with torch.device("meta"):  # no numbers are drawn for weights that are given
+            settled = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
         values = kernel[2 * channels :].double()
         settled.weight = nn.Parameter(
             torch.einsum("om,mihw->oihw", mixing, values).float(), requires_grad=False

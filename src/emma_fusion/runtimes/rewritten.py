@@ -66,9 +66,10 @@ def affine(norm: ChannelLayerNorm) -> nn.Conv2d:
     It takes a twentieth of the time of adding a number a channel in half precision.
     """
     channels = norm.weight.numel()
-    convolution = nn.Conv2d(channels, channels, 1)
+    with torch.device("meta"):
+        convolution = nn.Conv2d(channels, channels, 1)
     weight = torch.diag(norm.weight.detach())[..., None, None]
-    convolution.load_state_dict({"weight": weight, "bias": norm.bias.detach()})
+    convolution.load_state_dict({"weight": weight, "bias": norm.bias.detach()}, assign=True)
     return convolution
 
 
@@ -90,10 +91,11 @@ class DenseGate(nn.Module):
         kernel = torch.einsum("opyx,opi->oiyx", spread, seen)
         shift = torch.einsum("oiyx,i->o", kernel, norm.bias)
         kernel = kernel * norm.weight[:, None, None]
-        self.gate = conv3x3(channels, channels, bias=True)
-        self.value = conv3x3(channels, channels, bias=True)
+        with torch.device("meta"):  # no numbers are drawn for weights that are given
+            self.gate = conv3x3(channels, channels, bias=True)
+            self.value = conv3x3(channels, channels, bias=True)
         for part, half in ((self.gate, slice(channels)), (self.value, slice(channels, None))):
-            part.load_state_dict({"weight": kernel[half], "bias": shift[half]})
+            part.load_state_dict({"weight": kernel[half], "bias": shift[half]}, assign=True)
         self.project = feed_forward.project
 
     def forward(self, x: Tensor) -> Tensor:
