@@ -69,7 +69,7 @@ class NetworkOptions:
         ),
     ] = None
     runtime: Annotated[
-        Literal["auto", "torch", "onnxruntime", "openvino"],
+        Literal["auto", "torch", "engine", "onnxruntime", "openvino"],
         Option(
             "The program that runs the network on a CPU. auto takes the fastest that is installed "
             "(extra runtimes); it tries them the first time and remembers the result."
