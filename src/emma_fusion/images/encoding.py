@@ -26,7 +26,7 @@ TIFF_SUFFIXES = (".tif", ".tiff")
 DEEP_SUFFIXES = (".png", *TIFF_SUFFIXES)  # those that hold 16 bit
 ALPHA_SUFFIXES = (".png", *TIFF_SUFFIXES, ".webp", ".bmp")
 _EXIF_IFD, _GPS_IFD, _INTEROPERABILITY = 34665, 34853, 40965
-_SOFTWARE, _DATE, _DESCRIPTION = 305, 306, 270
+_DATE, _DESCRIPTION = 306, 270
 _TEXTS = (271, 272, 315, 316, 33432)
 # Bytes from which a TIFF file is a BigTIFF, well under the 4 GiB that its offsets can say.
 _BIG = 2**32 - 2**28
@@ -135,9 +135,8 @@ def encode_pages(
                 writer.write(
                     mask, photometric="mask", subfiletype=4, compression="zlib", metadata=None
                 )
-    if facts.exif:
-        _append_directories(buffer, facts.exif, big)
-    return buffer.getvalue()
+    data = buffer.getvalue()
+    return _append_directories(data, facts.exif) if facts.exif and not big else data
 
 
 def _options(
@@ -173,30 +172,34 @@ def _options(
             tags.append((_DATE, 2, len(text), text, True))
         if isinstance(exif.get(_DESCRIPTION), str):
             options["description"] = exif[_DESCRIPTION].encode()
-        for number in (_EXIF_IFD, _GPS_IFD):
-            if exif.get_ifd(number):
-                tags.append((number, 4, 1, 0, True))  # the place is written when it is known
     return options | {"extratags": tags}
 
 
-def _append_directories(buffer: io.BytesIO, block: bytes, big: bool) -> None:
-    """Put the EXIF and GPS directories at the end of a TIFF file and name their places."""
-    exif = load_exif(block)
-    with tifffile.TiffFile(buffer, mode="r+") as file:
-        for number in (_EXIF_IFD, _GPS_IFD):
-            tag = file.pages[0].tags.get(number)  # type: ignore[union-attr]
-            if tag is None:
-                continue
-            directory = ImageFileDirectory_v2(prefix=b"II")
-            for key, value in exif.get_ifd(number).items():
-                if key != _INTEROPERABILITY:  # a place in the file that it was read from
-                    directory[key] = value
-            place = buffer.seek(0, io.SEEK_END)
-            place += buffer.write(bytes(place % 2))
-            # Pillow writes the classic form, whose offsets are of 4 bytes
-            buffer.write(directory.tobytes(place))
-            buffer.seek(tag.valueoffset)
-            buffer.write(struct.pack("<I", place))
+def _append_directories(data: bytes, block: bytes) -> bytes:
+    """Put EXIF and GPS directories at the end of a classic little-endian TIFF file.
+
+    tifffile writes no such directories; its first one is written anew behind them, which names
+    them. Nothing else moves.
+    """
+    (at,) = struct.unpack_from("<I", data, 4)
+    (entries,) = struct.unpack_from("<H", data, at)
+    old = [data[at + 2 + 12 * n : at + 14 + 12 * n] for n in range(entries)]
+    following = data[at + 2 + 12 * entries : at + 6 + 12 * entries]
+    exif, end, added = load_exif(block), bytearray(len(data) % 2), []
+    for number in (_EXIF_IFD, _GPS_IFD):
+        directory = ImageFileDirectory_v2(prefix=b"II")
+        for key, value in exif.get_ifd(number).items():
+            if key != _INTEROPERABILITY:  # a place in the file that it was read from
+                directory[key] = value
+        if len(directory):
+            place = len(data) + len(end)
+            added.append(struct.pack("<HHII", number, 4, 1, place))
+            end += directory.tobytes(place)
+            end += bytes(len(end) % 2)
+    listed = sorted(old + added, key=lambda entry: struct.unpack_from("<H", entry))
+    first = struct.pack("<I", len(data) + len(end))
+    end += struct.pack("<H", len(listed)) + b"".join(listed) + following
+    return b"".join((data[:4], first, memoryview(data)[8:], end))
 
 
 def _encode_by_pillow(suffix: str, image: npt.NDArray[Any], facts: Metadata, xmp: bytes) -> bytes:

@@ -12,9 +12,9 @@ _ORIENTATION, _XMP = 274, 700
 _EXIF_IFD, _GPS_IFD = 34665, 34853
 _DESCRIPTION, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 270, 282, 283, 296
 _WIDTH, _HEIGHT, _MAKER_NOTE = 40962, 40963, 37500
-# Of the first directory, what describes the picture taken and not how the file stores it.
+# Of the first directory, what describes the picture taken, and not the file or its writer.
 _KEPT = {
-    _DESCRIPTION, 271, 272, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, 305, 306, 315, 316,
+    _DESCRIPTION, 271, 272, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, 306, 315, 316,
     33432, _EXIF_IFD, _GPS_IFD, 0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E, 0x9C9F,
 }  # fmt: skip
 # Descriptions that TIFF writers keep of their own layout.
@@ -121,7 +121,6 @@ def _collect(tags: Image.Exif, profile: bytes, dpi: Any) -> Metadata:
         return Metadata(b"", profile, dpi)
     for number, part in ((_EXIF_IFD, details), (_GPS_IFD, place)):
         if part:
-            kept.get_ifd(number).update(part)
             kept[number] = part
     return Metadata(_to_bytes(kept), profile, dpi)
 
