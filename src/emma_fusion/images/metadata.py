@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -62,14 +63,17 @@ class Metadata:
         return replace(self, exif=_to_bytes(tags))
 
 
-def read_metadata(path: Path | str) -> Metadata:
+def read_metadata(source: Path | str | bytes) -> Metadata:
     """Read what an image file says besides its pixels; nothing where it is not readable.
 
     The orientation is left out, since images are turned when they are read, and so are previews
     and XMP.
+
+    Args:
+        source: a path, or the bytes of the file.
     """
     try:
-        with Path(path).open("rb") as file:
+        with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
             start = file.read(4)
             file.seek(0)
             if start[:2] in (b"II", b"MM"):

@@ -87,7 +87,9 @@ def read_pair(
     labels = shown(infrared.name), shown(visible.name)
     matrix = None if aligner is not None else between(infrared, visible, labels)
     images = read_decoded(infrared), read_decoded(visible)
-    return make_pair(*images, labels, options, matrix)
+    pair = make_pair(*images, labels, options, matrix, name=visible.stem)
+    # what is read as floats is written as integers
+    return replace(pair, dtype=np.dtype(np.uint16)) if pair.dtype.kind == "f" else pair
 
 
 def make_pair(
@@ -96,16 +98,21 @@ def make_pair(
     labels: tuple[str, str],
     options: PairOptions,
     matrix: npt.NDArray[np.float64] | None = None,
+    *,
+    name: str = "",
+    find_range: Callable[[npt.NDArray[Any]], str] | None = None,
 ) -> Pair:
     """Make a pair of two images that were read.
 
     Args:
         infrared: the image.
         visible: the image.
-        labels: the names of their files, for errors, the record, and the pair's own name.
+        labels: what errors and the record call the two.
         options: how.
         matrix: (3, 3), from (x, y) of the visible image to (x, y) of the infrared one, where their
             georeferences tell; see `geotiff.between`.
+        name: of the pair.
+        find_range: gives the infrared range of the mended image, in place of the options'.
 
     Raises:
         UserError: see `read_pair`.
@@ -113,26 +120,26 @@ def make_pair(
     notes = [f"{labels[0]} {note}." for note in infrared.notes]
     notes += [f"{labels[1]} {note}." for note in visible.notes]
     pixels, found = _without_palette(infrared.pixels, visible.pixels, labels, options, notes)
-    valid = infrared.valid
-    if valid is not None:
-        _check_some(valid, labels[0])
-        pixels = fill(pixels, valid)
-    pixels, mended = mend(pixels, options.mending)
+    if infrared.valid is not None and not infrared.valid.any():
+        raise UserError(f"{labels[0]} has no pixel that holds data.")
+    pixels, mended = mend(_filled(pixels, infrared.valid), options.mending)
+    image = replace(infrared, pixels=pixels)
+    infrared_range = find_range(pixels) if find_range else options.infrared_range
     if matrix is not None:
-        matrix, shape = matrix, (*visible.pixels.shape[:2],)
-        aligned, valid = _carry(pixels, valid, lambda image: _warp(image, matrix, shape, labels))
+        place_at, shape = matrix, visible.pixels.shape[:2]
+        aligned, valid = carry(image, lambda given: _warp(given, place_at, shape, labels))
         notes.append(f"{labels[0]} was brought onto the pixels of {labels[1]} by georeference.")
     else:
-        aligned, valid = _carry(
-            pixels, valid, lambda image: align(image, visible.pixels, options.aligner, labels)
+        aligned, valid = carry(
+            image, lambda given: align(given, visible.pixels, options.aligner, labels)
         )
     pair = Pair.from_arrays(
         _masked(aligned.image, valid),
         _masked(visible.pixels, visible.valid),
         colour=options.colour,
-        infrared_range=options.infrared_range,
+        infrared_range=infrared_range,
         visible_range=options.visible_range,
-        name=Path(labels[1]).stem,
+        name=name,
         labels=labels,
         cover=_least(aligned.cover, None if valid is None else cover_of(valid)),
     )
@@ -156,8 +163,19 @@ def make_pair(
         )
     if notes:
         pair.record["notes"] = notes
-    # the fused image is written as integers
-    return replace(pair, dtype=np.dtype(np.uint16)) if pair.dtype.kind == "f" else pair
+    return pair
+
+
+def infrared_values(image: Decoded, options: PairOptions) -> npt.NDArray[Any]:
+    """The values of an infrared image as `make_pair` scales them, masked where there are none.
+
+    A range over many images is found of them.
+    """
+    pixels, valid = image.pixels, image.valid
+    if options.false_colour == "auto" and options.colour != "infrared":
+        palette = recognise(pixels).palette
+        pixels = levels_of(pixels, palette) if palette else pixels
+    return _masked(mend(_filled(pixels, valid), options.mending)[0], valid)
 
 
 def _without_palette(
@@ -199,20 +217,29 @@ def _is_coloured(image: npt.NDArray[Any]) -> bool:
     return is_coloured(rgb / top)
 
 
-def _carry(
-    image: npt.NDArray[Any],
-    valid: npt.NDArray[np.bool_] | None,
-    bring: Callable[[npt.NDArray[Any]], Aligned],
+def carry(
+    image: Decoded, bring: Callable[[npt.NDArray[Any]], Aligned]
 ) -> tuple[Aligned, npt.NDArray[np.bool_] | None]:
-    """Bring an image onto another grid, and where it holds data with it, as its alpha."""
+    """Bring an image onto another grid, and where it holds data with it.
+
+    Args:
+        image: the image.
+        bring: what brings an array there.
+
+    Returns:
+        What `bring` gave, and (H, W), where it holds data; None for everywhere that it reaches.
+    """
+    pixels, valid = image.pixels, image.valid
     if valid is None:
-        return bring(image), None
-    top = 1 if image.dtype.kind == "f" else np.iinfo(image.dtype).max
-    rgb = image[..., :3] if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
-    aligned = bring(np.dstack([rgb, valid.astype(image.dtype) * image.dtype.type(top)]))
-    pixels = aligned.image[..., :3] if image.ndim == 3 else aligned.image[..., 0]
+        return bring(pixels), None
+    # as the alpha of the image, so that one transform holds for both
+    top = 1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max
+    filled = _filled(pixels, valid)
+    rgb = filled[..., :3] if filled.ndim == 3 else np.repeat(filled[..., None], 3, axis=2)
+    aligned = bring(np.dstack([rgb, valid.astype(pixels.dtype) * pixels.dtype.type(top)]))
+    brought = aligned.image[..., :3] if pixels.ndim == 3 else aligned.image[..., 0]
     # a pixel that any part of a missing one went into is missing
-    return replace(aligned, image=pixels), aligned.image[..., 3] >= top
+    return replace(aligned, image=brought), aligned.image[..., 3] >= top
 
 
 def _warp(
@@ -230,10 +257,9 @@ def _warp(
     return place(image, matrix, size, {"by": "georeference", "model": "affine"})
 
 
-def _check_some(valid: npt.NDArray[np.bool_], label: str) -> None:
-    """Refuse an image that holds no data at all."""
-    if not valid.any():
-        raise UserError(f"{label} has no pixel that holds data.")
+def _filled(image: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None) -> npt.NDArray[Any]:
+    """An image whose pixels without data have their neighbours' value."""
+    return image if valid is None or not valid.any() else fill(image, valid)
 
 
 def _masked(image: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None) -> npt.NDArray[Any]:

@@ -64,8 +64,17 @@ def decode_image(
     Raises:
         UserError: see `read_image`.
     """
+    return decode_bytes(data, name, max_pixels).pixels
+
+
+def decode_bytes(data: bytes, name: str = "The image", max_pixels: int = MAX_PIXELS) -> Decoded:
+    """Read an image from the bytes of its file, with what is known of it; see `decode_image`.
+
+    Raises:
+        UserError: see `read_image`.
+    """
     with _naming(name):
-        return decode(data, max_pixels).pixels
+        return decode(data, max_pixels)
 
 
 class Pages:

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from emma_fusion.values.nodata import fill
+
 KNOWN = (
     "jet", "turbo", "rainbow", "hot", "inferno", "magma", "plasma", "viridis", "cividis", "parula",
 )  # fmt: skip
@@ -24,6 +26,7 @@ _HALF, _MOST = 10.0, 30.0
 # How many of the palette's 256 levels they must span, at the least; a photograph in one hue lies
 # near a short piece of some curve.
 _SPAN = 32
+_OFF = 45.0  # of 441: how far from the curve a pixel shows no value
 _SAMPLE = 4096  # pixels that are looked at
 _STEP = 2**16  # colours that are compared at a time
 
@@ -68,6 +71,9 @@ def recognise(image: npt.NDArray[Any]) -> Fit:
 def levels_of(image: npt.NDArray[np.uint8], palette: str) -> npt.NDArray[np.uint8]:
     """The values that an image in a palette shows, by the nearest of the palette's colours.
 
+    A pixel that is far from all of them, such as writing, or an edge whose colours JPEG has
+    mixed, has the value of the nearest pixel that is not.
+
     Args:
         image: (H, W, 3) RGB or (H, W, 4), uint8.
         palette: a name of `KNOWN`.
@@ -85,8 +91,10 @@ def levels_of(image: npt.NDArray[np.uint8], palette: str) -> npt.NDArray[np.uint
     packed = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
     colours, places = np.unique(packed, return_inverse=True)
     split = np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=1)
-    levels, _ = _nearest(split.astype(np.uint8), palette)
-    return levels[places].reshape(image.shape[:2])
+    levels, away = _nearest(split.astype(np.uint8), palette)
+    found = levels[places].reshape(image.shape[:2])
+    on_it = (away <= _OFF)[places].reshape(image.shape[:2])
+    return fill(found, on_it) if on_it.any() else found
 
 
 def _nearest(
