@@ -41,3 +41,22 @@ def find(name_or_path: str | Path, file: str = FUSER) -> Path:
         f"({', '.join(shipped()) or 'none here'}), a .safetensors file, or the folder of a "
         f"training run that has {file}."
     )
+
+
+def terms(name: str) -> str:
+    """Under what terms a shipped model may be used: those of the data that its card lists.
+
+    The weights are made of the data; that the code is under Apache-2.0 does not free them.
+    """
+    card = (_HERE / name / "README.md").read_text("utf-8")
+    rows, listed = [], False
+    for line in card.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("|") and cells[-1] == "terms":
+            listed = True
+        elif not line.startswith("|"):
+            listed = False
+        elif listed and set(line) - set("|-: "):
+            rows.append(f"{cells[0].split(',')[0]}: {cells[-1]}")
+    data = f"its data's terms are {'. '.join(rows)}" if rows else "see its model card"
+    return f"Weights of emma-fusion's {name}: {data}"
