@@ -25,7 +25,7 @@ def resample(
     Where the other grid is coarser, the volume is first smoothed by a Gaussian along each of its
     own axes, sigma = sqrt(t^2 - 1) / 2 voxels for steps of t voxels, so that a thick slice shows
     what lies in it and not only what lies at its centre. What is outside the volume gets its
-    smallest value.
+    darkest value.
 
     Args:
         volume: what is to be resampled.
@@ -39,7 +39,7 @@ def resample(
     """
     values = _interpolate(volume, affine, shape, np.eye(4) if motion is None else motion)
     known = np.isfinite(values)
-    return np.where(known, values, volume.voxels.min()), float(known.mean())
+    return np.where(known, values, np.float32(volume.darkest)), float(known.mean())
 
 
 @dataclass(frozen=True, eq=False)

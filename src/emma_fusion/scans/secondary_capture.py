@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emma_fusion.scans.dicom import Frame
+from emma_fusion.scans.frames import Frame
 
 # What an archive files an image by, and no more: patient, study and frame of reference.
 # PatientIdentityRemoved goes along so that a series without identity stays marked as one.
