@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emma_fusion.errors import UserError
-from emma_fusion.scans.nibabel_file import is_mgh, open_image
+from emma_fusion.scans.nibabel_file import open_image
 from emma_fusion.scans.volume import MAX_VOXELS, Affine, Volume, apply_affine, darken_unknown
 from emma_fusion.scans.window import drop_stale_window
 
@@ -60,7 +60,8 @@ def read_nifti(path: Path) -> Volume:
         else:
             affine, code = np.asarray(image.affine, np.float64), 1
             _check_affine(affine, path)
-            if not is_mgh(path) and "mat" not in image.file_map:
+            place = image.file_map.get("mat")  # SPM's file with the affine of an Analyze pair
+            if place is not None and not Path(place.filename).exists():
                 notes = (_ANALYZE.format(path),)
         try:
             voxels = image.get_fdata(dtype=np.float32, caching="unchanged").reshape(shape)
