@@ -12,6 +12,7 @@ from emma_fusion.errors import UserError
 from emma_fusion.scans import dicom_file
 from emma_fusion.scans.dicom import read_series
 from emma_fusion.scans.open import is_volume
+from emma_fusion.scans.secondary_capture import SecondaryCapture
 from emma_fusion.scans.window import apply_window, find_window
 from phantoms import BIRTH, IDENTITY, change, write_series
 
@@ -108,6 +109,18 @@ def test_what_is_no_dicom_is_left_out_with_a_word(series):
         (series / f"note{number}.txt").write_text("a text")
     (note,) = read_series(series).notes
     assert note.endswith("LICENSE, note0.txt, note1.txt and 4 more.")
+
+
+def test_a_tag_that_cannot_be_read_is_as_one_that_is_not_there(series):
+    for path in series.iterdir():
+        data = path.read_bytes()
+        for tag in (b"\x02\x00\x02\x00UI", b"\x08\x00\x60\x00CS"):  # class, and modality
+            assert tag in data
+            data = data.replace(tag, tag[:4] + b"U\x17")
+        path.write_bytes(data)
+    read = read_series(series)
+    assert (read.modality, read.voxels.shape) == ("", SHAPE)
+    assert len(SecondaryCapture(read.frames).encode(np.zeros(SHAPE, np.uint8), "")) == SHAPE[2]
 
 
 # --- folders --------------------------------------------------------------------------------------

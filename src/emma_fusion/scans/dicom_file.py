@@ -65,8 +65,11 @@ def first_item(dataset: Any, sequence: str) -> Any:
 
 
 def text(dataset: Any, tag: str) -> str:
-    """What a tag says, "" where it is not there."""
-    return str(dataset.get(tag) or "").strip()
+    """What a tag says, "" where it is not there or cannot be read."""
+    try:
+        return str(dataset.get(tag) or "").strip()
+    except Exception:  # pydicom converts a value when it is asked for, and raises many kinds
+        return ""
 
 
 @contextmanager
