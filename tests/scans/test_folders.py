@@ -41,11 +41,6 @@ def test_one_series_is_no_folder_of_scans(tmp_path):
     assert list(list_volumes(series)) == ["S0", "S1", "S2"]
 
 
-def test_a_folder_with_one_patient_is_a_folder_of_scans(tmp_path):
-    write_series(tmp_path / "patient", VOXELS / 100, AFFINE)
-    assert list(list_volumes(tmp_path)) == ["patient"]
-
-
 def test_no_scans(tmp_path):
     assert list_volumes(tmp_path / "none") == {}
     assert list_volumes(tmp_path) == {}

@@ -20,7 +20,7 @@ def list_volumes(folder: Path) -> dict[str, Path]:
 
     They are its NIfTI, MGH and Analyze files, and the folders in it that hold DICOM files. A
     folder that is one scan itself has none: one with DICOM files directly in it, and one whose
-    folders hold parts of one series.
+    folders hold one series between them.
 
     Args:
         folder: any folder.
@@ -44,8 +44,7 @@ def list_volumes(folder: Path) -> dict[str, Path]:
         return {}
     series = {path: _series_of(path) for path in children if path.is_dir()}
     series = {path: uid for path, uid in series.items() if uid is not None}
-    parts = len(series) > 1 and len(set(series.values())) == 1
-    if found or (series and not parts):
+    if found or len(set(series.values())) > 1:
         return _by_name([*files, *series], folder)
     return {}
 

@@ -45,12 +45,18 @@ class SecondaryCapture:
     Args:
         frames: the anatomical frame of each slice along Z.
         functional: the frames of the functional scan, empty where that was no DICOM.
+        description: of the series.
 
     Raises:
         UserError: a header cannot be written as DICOM.
     """
 
-    def __init__(self, frames: Sequence[Frame], functional: Sequence[Frame] = ()) -> None:
+    def __init__(
+        self,
+        frames: Sequence[Frame],
+        functional: Sequence[Frame] = (),
+        description: str = "Fused",
+    ) -> None:
         from pydicom.uid import generate_uid
 
         self.notes: list[str] = []
@@ -80,6 +86,7 @@ class SecondaryCapture:
                     for k, frame in enumerate(frames)
                 ]
                 for header in self._headers:
+                    header.SeriesDescription = description
                     _to_bytes(header)
             except Exception:  # pydicom raises many kinds, and their texts quote the header
                 raise UserError(
@@ -126,16 +133,6 @@ class SecondaryCapture:
         return _to_bytes(dataset)
 
 
-def encode_series(
-    voxels: npt.NDArray[Any],
-    frames: Sequence[Frame],
-    functional: Sequence[Frame],
-    note: str,
-) -> list[bytes]:
-    """The files of a `SecondaryCapture`."""
-    return SecondaryCapture(frames, functional).encode(voxels, note)
-
-
 def is_ours(path: Path) -> bool:
     """Whether a file is an image of a series that was written here."""
     with quiet():
@@ -171,7 +168,6 @@ def _header(
     dataset.SeriesInstanceUID, dataset.SeriesNumber, dataset.InstanceNumber = series, "", k + 1
     dataset.Modality, dataset.ConversionType = "OT", "WSD"
     dataset.Manufacturer = ""
-    dataset.SeriesDescription = "Fused"
     dataset.ImageType = ["DERIVED", "SECONDARY", "FUSED"]
     dataset.InstanceCreationDate = now.strftime("%Y%m%d")
     dataset.InstanceCreationTime = now.strftime("%H%M%S")
