@@ -183,7 +183,7 @@ def make_pair(
         pair = replace(pair, alpha=None)
     if request.protocol == "paper":
         pair = replace(pair, colour=None)
-    if request.palette:
+    if request.palette not in (None, "none"):
         pair = colour_by_infrared(pair, request.palette)
     if request.depth or pair.dtype.kind == "f":
         pair = replace(pair, dtype=np.dtype(f"uint{request.depth or 16}"))

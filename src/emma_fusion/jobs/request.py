@@ -105,6 +105,16 @@ class ScanOptions:
             panel=_SCANS,
         ),
     ] = "headers"
+    overlay: Annotated[
+        float | None,
+        Option(
+            "Also write what viewers show beside the fused scan: the first scan in its palette "
+            "laid over the second with this opacity, 0 to 1, as OUT with _overlay. Without it, no "
+            "overlay is written.",
+            metavar="OPACITY",
+            panel=_SCANS,
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -281,10 +291,10 @@ class FuseRequest:
         ),
     ] = "off"
     palette: Annotated[
-        Literal["inferno", "magma", "plasma", "viridis", "turbo", "hot"] | None,
+        Literal["none", "inferno", "magma", "plasma", "viridis", "turbo", "hot"] | None,
         Option(
-            "Colour the fused image by the infrared values, in place of --colour. Without it, no "
-            "palette is used."
+            "Colour the fused image by the infrared values, in place of --colour. Without it, "
+            "functional scans (PET, SPECT) are coloured by hot, and nothing else by any palette."
         ),
     ] = None
     mending: Annotated[
