@@ -168,7 +168,9 @@ def test_a_video_and_a_folder(emma, videos, folders, tmp_path):
 def test_an_offset(emma, videos, tmp_path):
     emma(*videos, "-o", tmp_path / "out.mp4", "--offset", "0.16")
     frames = list(VideoFile(tmp_path / "out.mp4"))
-    assert float(frames[0].time) == pytest.approx(0.08)  # within one infrared frame's time
+    assert frames[0].time == 0  # the file begins with its first frame
+    begins = read_video_record(tmp_path / "out.mp4")["begins"]
+    assert begins == pytest.approx(0.08)  # within one infrared frame's time
     assert np.abs(grey(frames[2]) - INFRARED[0]).mean() < 6
     assert np.abs(grey(frames[4]) - INFRARED[1]).mean() < 6
     assert "no time in common" in emma(*videos, "-o", tmp_path / "x.mp4", "--offset", "9", code=2)
