@@ -145,8 +145,9 @@ def _reader(pattern: str) -> Read:
 def _seconds(year: str, month: str, day: str, *clock: str) -> Fraction | None:
     """Seconds since 1970, or since midnight where there is no date; None where there is no such."""
     date = (int(year), int(month), int(day)) if year else (1970, 1, 1)
+    hour, minute, second = (int(part) for part in clock)
     try:
-        moment = datetime(*date, *(int(part) for part in clock), tzinfo=UTC)
+        moment = datetime(*date, hour, minute, second, tzinfo=UTC)
     except ValueError:
         return None
     return Fraction(round(moment.timestamp())) if 1970 <= moment.year < 2100 else None
