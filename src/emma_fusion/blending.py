@@ -98,7 +98,9 @@ class _Ramps:
 
     def _local_mean(self, plane: FloatArray) -> FloatArray:
         small = cv2.resize(plane, self._small, interpolation=cv2.INTER_AREA)
-        mean: FloatArray = cv2.GaussianBlur(small, (0, 0), self._sigma)
+        mean: FloatArray = cv2.GaussianBlur(small, (0, 0), self._sigma).astype(
+            np.float32, copy=False
+        )
         return mean
 
 

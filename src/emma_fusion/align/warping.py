@@ -68,8 +68,10 @@ def _interpolate(image: npt.NDArray[Any], matrix: Matrix, size: Size) -> npt.NDA
 
 def _reach(source: Size, matrix: Matrix, size: Size) -> FloatArray:
     whole, flags = np.ones(source, np.float32), cv2.WARP_INVERSE_MAP | cv2.INTER_NEAREST
-    covered: FloatArray = cv2.warpPerspective(whole, matrix, size[::-1], flags=flags)
-    return covered.astype(np.float32, copy=False)
+    covered: FloatArray = cv2.warpPerspective(whole, matrix, size[::-1], flags=flags).astype(
+        np.float32, copy=False
+    )
+    return covered
 
 
 def shrink(plane: FloatArray, size: Size) -> FloatArray:

@@ -9,32 +9,48 @@ from emma_fusion.pair import FloatArray
 
 # (width, height) at which frames are compared: motion and noise hardly show there.
 _SMALL = (32, 24)
-# Below this correlation, and with more than this mean difference in grey levels, is a cut.
-_ALIKE, _LEVELS = 0.8, 4.0
+# Below this mean correlation of the two videos is a cut; frames that differ by no more grey levels
+# than this on average count as alike.
+_ALIKE, _LEVELS = 0.7, 4.0
 
 
 class CutDetector:
-    """Notices cuts in a video, frame after frame.
+    """Notices cuts in a pair of videos, frame after frame.
 
-    Two frames are compared as 32x24 pixels. A cut is where these correlate by less than 0.8; so
-    a change of exposure, which leaves the scene as it is, is none. Two frames that differ by no
-    more than 4 grey levels on average are never a cut: what is apart is noise. In real videos
-    frames that follow each other correlate by 0.97 or more, and such of two scenes by up to 0.7.
+    Frames that follow each other are compared as 32x24 pixels. A cut is where the mean of the
+    infrared and the visible correlation is below 0.7; so a change of exposure, which leaves the
+    scene as it is, is none, nor is smoke that only one camera sees move. Frames that differ by no
+    more than 4 grey levels on average count as alike: what is apart in them is noise.
     """
 
     def __init__(self) -> None:
-        self._last: FloatArray | None = None
+        self._last: list[FloatArray] | None = None
 
-    def __call__(self, plane: FloatArray) -> bool:
-        """Whether there is a cut between the frame before and this one.
+    def __call__(self, infrared: FloatArray, visible: FloatArray) -> bool:
+        """Whether there is a cut between the frames before and these.
 
         Args:
-            plane: (H, W) float32 in [0, 1]; its size may be another than before.
+            infrared: (H', W') float32 in [0, 1].
+            visible: (H, W) float32 in [0, 1].
         """
-        small = cv2.resize(plane, _SMALL, interpolation=cv2.INTER_AREA)
+        small = [_shrink(plane) for plane in (infrared, visible)]
         last, self._last = self._last, small
-        if last is None or float(np.abs(small - last).mean()) * 255 <= _LEVELS:
+        if last is None:
             return False
-        a, b = last - last.mean(), small - small.mean()
-        strength = float(np.sqrt((a * a).sum() * (b * b).sum()))
-        return float((a * b).sum()) < _ALIKE * strength or strength == 0
+        return sum(_correlate(a, b) for a, b in zip(last, small, strict=True)) / 2 < _ALIKE
+
+
+def _shrink(plane: FloatArray) -> FloatArray:
+    small: FloatArray = cv2.resize(plane, _SMALL, interpolation=cv2.INTER_AREA).astype(
+        np.float32, copy=False
+    )
+    return small
+
+
+def _correlate(a: FloatArray, b: FloatArray) -> float:
+    """The correlation of two small frames; 1 where they hardly differ, 0 where one is flat."""
+    if float(np.abs(a - b).mean()) * 255 <= _LEVELS:
+        return 1.0
+    a, b = a - a.mean(), b - b.mean()
+    strength = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum()) / strength if strength > 0 else 0.0

@@ -48,7 +48,7 @@ class FollowedAlignment:
 
     def __init__(self, wanted: Wanted = "auto", find: Find = register) -> None:
         self._wanted, self._how, self._find = wanted, str(wanted), find
-        self._detectors = CutDetector(), CutDetector()
+        self._is_cut = CutDetector()
         self._found: deque[Matrix] = deque(maxlen=_KEPT)  # each where the grid's corners go
         self._held: Matrix | None = None
         self._moving = False
@@ -76,7 +76,7 @@ class FollowedAlignment:
             UserError: The first frame could not be aligned with confidence.
         """
         planes = plane_of(infrared), plane_of(visible)
-        cut = self._detectors[0](planes[0]) | self._detectors[1](planes[1])
+        cut = self._is_cut(*planes)
         if self._held is None or cut or time - self._looked >= _EVERY:
             self._look(planes, cut, labels)
             self._looked = time

@@ -96,7 +96,7 @@ class SteadyFuse:
     A network answers noise with small changes of the whole image's brightness and contrast. Each
     fused luminance f gets the mean m and the standard deviation s that `Held` holds as long as the
     two sources' means and standard deviations do not change: (f - mean f) s / std f + m. At a cut
-    in either source nothing is held over.
+    nothing is held over.
 
     Attributes:
         cuts: The times at which there was a cut.
@@ -109,7 +109,7 @@ class SteadyFuse:
 
     def __init__(self, fuse: Callable[[Pair], FloatArray], stretch: bool = False) -> None:
         self._fuse, self._stretch = fuse, stretch
-        self._detectors = CutDetector(), CutDetector()
+        self._is_cut = CutDetector()
         self._brightness, self._extremes = Held(), Held()
         self.cuts: list[Fraction] = []
 
@@ -120,8 +120,7 @@ class SteadyFuse:
             (H, W) float32 in [0, 1].
         """
         fused = self._fuse(pair)
-        infrared, visible = self._detectors
-        if infrared(pair.infrared) | visible(pair.visible):  # both have to see each frame
+        if self._is_cut(pair.infrared, pair.visible):
             self.cuts.append(time)
             self._brightness, self._extremes = Held(), Held()
         sources = [*_mean_and_spread(pair.infrared), *_mean_and_spread(pair.visible)]
