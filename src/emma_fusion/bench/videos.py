@@ -107,11 +107,13 @@ def _unpack_fused(fused: Path, visible: Path, folder: Path) -> None:
         if not needed:
             return
         video, reference = VideoFile(fused), VideoFile(visible)
-        near = 1 / reference.rate / 2
-        pairs = pair_frames(video, reference, _clock_shift(video, reference), near)
+        near, shift = 1 / reference.rate / 2, _clock_shift(video, reference)
+        pairs = pair_frames(video, reference, shift, near)
         for number, (f, v) in enumerate(pairs, 1):
-            if f is not None and abs(f.time - v.time) < near:
+            if f is not None and abs(f.time + shift - v.time) < near:
                 write_image(folder / f"{number:06}.png", f.image)
+        if not folder.exists():
+            raise UserError(f"The fused video {fused} has no frame at the times of {visible}.")
 
 
 def _clock_shift(fused: VideoFile, visible: VideoFile) -> Fraction:
