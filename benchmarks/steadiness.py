@@ -26,8 +26,6 @@ from emma_fusion.bench.facts import hardware
 from emma_fusion.metrics import score
 from emma_fusion.metrics.temporal import bidirectional_warping_error, dis_flow, motion_smoothness
 from emma_fusion.pair import FloatArray, from_unit
-from emma_fusion.training.config import Additive
-from emma_fusion.training.teachers import additive
 from emma_fusion.video.reading import VideoFile
 from emma_fusion.video.steady import SteadyFuse
 from marked import put
@@ -49,11 +47,10 @@ sources' edges is there: a blurred video is steady too. "Held" is with the brigh
 
 
 def methods(named: list[str]) -> dict[str, Fuse]:
-    """Functions that fuse, by name: every shipped model, the additive method, and baselines."""
+    """Functions that fuse, by name: every shipped model, and baselines."""
     found: dict[str, Fuse] = {}
     for name in models.shipped():
         found[name] = Fuser.from_pretrained(name, threads=1).fuse_luminance
-    found["additive"] = lambda pair: additive(pair.infrared, pair.visible, Additive())
     for name in named:
         found[name] = _baseline(name)
     return found
@@ -119,7 +116,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--clips", type=int, default=3)
     parser.add_argument("--frames", type=int, default=20)
-    parser.add_argument("--baselines", nargs="*", default=["laplacian", "average", "guided"])
+    parser.add_argument(
+        "--baselines", nargs="*", default=["additive", "laplacian", "average", "guided"]
+    )
     parser.add_argument("--page", type=Path, default=HERE / "reports" / "video.md")
     asked = parser.parse_args()
     torch.set_num_threads(1)

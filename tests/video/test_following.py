@@ -149,7 +149,7 @@ def follow(truth, times, image=IMAGE):
     moved = []
     for time in times:
         now[0] = float(time)
-        aligned = aligner(image, image, time)
+        aligned = aligner(image, image, time=time)
         matrix = aligned.record["alignment"].get(FOUND, np.eye(3))
         moved.append(float(np.array(matrix)[0][2]))
     return np.array(moved), aligner
@@ -178,17 +178,17 @@ def test_one_wrong_registration_of_five_changes_nothing():
 def test_what_is_not_trusted_is_left_out():
     first = FollowedAlignment("auto", finder(lambda t: 3, [0], confidence=0.1))
     with pytest.raises(UserError, match="could not be aligned"):
-        first(IMAGE, IMAGE, Fraction(0))
+        first(IMAGE, IMAGE, time=Fraction(0))
     sure = [1.0]
 
     def find(infrared, visible, wanted):
         return Alignment(shift(3, 0), "translation", sure[0], 0.0)
 
     aligner = FollowedAlignment("auto", find)
-    aligner(IMAGE, IMAGE, Fraction(0))
+    aligner(IMAGE, IMAGE, time=Fraction(0))
     sure[0] = 0.1
     for time in frames(200)[1:]:
-        aligned = aligner(IMAGE, IMAGE, time)
+        aligned = aligner(IMAGE, IMAGE, time=time)
     assert aligner.unsure == aligner.looks - 1 == 4
     assert np.array(aligned.record["alignment"][FOUND])[0, 2] == pytest.approx(3)
 
@@ -201,7 +201,7 @@ def test_after_a_cut_the_new_alignment_holds_at_once():
     for time in frames(100):
         now[0] = float(time)
         image = before if time < 5 else after
-        record = aligner(image, image, time).record["alignment"]
+        record = aligner(image, image, time=time).record["alignment"]
         moved.append(float(np.array(record[FOUND])[0, 2]))
     assert moved[49] == pytest.approx(2, abs=1e-4)
     assert moved[50] == pytest.approx(9, abs=1e-4)
@@ -214,7 +214,7 @@ def test_a_real_registration_finds_and_follows():
     for number, time in enumerate([Fraction(4 * n) for n in range(2)]):
         by = 6 + 6 * number
         moved = cv2.warpAffine(infrared, np.float32([[1, 0, by], [0, 1, 0]]), size[::-1])
-        aligned = aligner(moved, visible, time)
+        aligned = aligner(moved, visible, time=time)
         if number == 0:
             found = np.array(aligned.record["alignment"][FOUND])
             away = apply(found, corners(size)) - corners(size)

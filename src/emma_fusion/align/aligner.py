@@ -71,6 +71,11 @@ class Aligner:
         """Whether every pair gets the transform of a calibration."""
         return self._rig is not None
 
+    @property
+    def wanted(self) -> Wanted:
+        """The kind of transform that is looked for, where there is no calibration."""
+        return self._wanted
+
     def __call__(
         self,
         infrared: npt.NDArray[Any],

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emma_fusion import __version__
-from emma_fusion.align import Aligner
+from emma_fusion.align import Aligned, Aligner
 from emma_fusion.align import align as bring_together
 from emma_fusion.errors import UserError
 from emma_fusion.images.geotiff import read_georeference
@@ -130,6 +130,7 @@ def make_pair(
     target: Path,
     name: str = "",
     find_range: Callable[[npt.NDArray[Any]], str] | None = None,
+    align: Callable[[npt.NDArray[Any], npt.NDArray[Any], tuple[str, str]], Aligned] | None = None,
 ) -> Pair:
     """Mend, align and make a pair of two images, in the form in which it is to be written.
 
@@ -141,6 +142,7 @@ def make_pair(
         target: The file that the fused image goes to; its suffix says what it can hold.
         name: What the pair is called.
         find_range: Gives the range of a mended image, in place of the recipe's.
+        align: Brings a mended image onto the visible one, in place of the recipe's aligner.
 
     Raises:
         UserError: The two do not fit or could not be aligned, or the target cannot hold the
@@ -149,7 +151,10 @@ def make_pair(
     request = recipe.request
     infrared, mended = mend(infrared, request.mending)
     infrared_range = find_range(infrared) if find_range else recipe.infrared_range
-    aligned = bring_together(infrared, visible, recipe.aligner, labels)
+    if align is not None:
+        aligned = align(infrared, visible, labels)
+    else:
+        aligned = bring_together(infrared, visible, recipe.aligner, labels)
     pair = Pair.from_arrays(
         aligned.image,
         visible,

@@ -61,16 +61,17 @@ class FollowedAlignment:
         self,
         infrared: npt.NDArray[Any],
         visible: npt.NDArray[Any],
-        time: Fraction,
         labels: tuple[str, str] = ("infrared", "visible"),
+        *,
+        time: Fraction,
     ) -> Aligned:
         """Bring a frame's infrared image onto the grid of its visible one.
 
         Args:
             infrared: (H', W') or (H', W', 3 or 4); of one size in all frames.
             visible: (H, W) or (H, W, 3 or 4); the same.
-            time: In seconds, not before the last one.
             labels: What to call the two in errors.
+            time: In seconds, not before the last one.
 
         Raises:
             UserError: The first frame could not be aligned with confidence.
