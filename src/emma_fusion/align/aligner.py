@@ -18,7 +18,7 @@ from emma_fusion.align.registration import (
     size_of,
 )
 from emma_fusion.align.rig import Rig, load_rig
-from emma_fusion.align.warping import feather, warp
+from emma_fusion.align.warping import Placement
 from emma_fusion.errors import UserError
 from emma_fusion.pair import FloatArray
 
@@ -53,6 +53,7 @@ class Aligner:
 
     def __init__(self, how: str) -> None:
         self._rig: Rig | None = None
+        self._placement: Placement | None = None
         self._wanted: Wanted = "auto"
         self._how = how
         if how in get_args(Wanted):
@@ -69,6 +70,11 @@ class Aligner:
     def is_rig(self) -> bool:
         """Whether every pair gets the transform of a calibration."""
         return self._rig is not None
+
+    @property
+    def wanted(self) -> Wanted:
+        """The kind of transform that is looked for, where there is no calibration."""
+        return self._wanted
 
     def __call__(
         self,
@@ -94,7 +100,9 @@ class Aligner:
         if self._rig is not None:
             self._rig.check(*sizes, labels)
             record = {"by": Path(self._how).name, "model": self._rig.model}
-            return place(infrared, self._rig.matrix, sizes[1], record)
+            if self._placement is None:  # a rig's images all lie in one place
+                self._placement = Placement(self._rig.matrix, *sizes)
+            return place(infrared, self._rig.matrix, sizes[1], record, self._placement)
         found = register(plane_of(infrared), plane_of(visible), self._wanted)
         check(found, labels)
         facts: dict[str, Any] = {
@@ -132,12 +140,24 @@ def check(found: Alignment, labels: tuple[str, str]) -> None:
 
 
 def place(
-    infrared: npt.NDArray[Any], matrix: Matrix, size: Size, record: dict[str, Any]
+    infrared: npt.NDArray[Any],
+    matrix: Matrix,
+    size: Size,
+    record: dict[str, Any],
+    placement: Placement | None = None,
 ) -> Aligned:
-    """The image where a transform puts it; untouched where that is the identity."""
+    """The image where a transform puts it; untouched where that is the identity.
+
+    Args:
+        infrared: (H', W') or (H', W', C).
+        matrix: (3, 3), from (x, y) of the visible image to (x, y) of the infrared one.
+        size: (H, W) of the visible image.
+        record: how it was aligned.
+        placement: of this transform and these sizes, where it is known already.
+    """
     if size_of(infrared) == size and np.allclose(matrix, np.eye(3), atol=1e-9):
         return Aligned(infrared, None, {"alignment": record})
-    warped, covered = warp(infrared, matrix, size)
+    placement = placement or Placement(matrix, size_of(infrared), size)
     rows = [[round(value, 8) for value in row] for row in matrix.tolist()]
     record = {"alignment": {**record, "visible_to_infrared": rows}}
-    return Aligned(warped, feather(covered), record, covered)
+    return Aligned(placement(infrared), placement.cover, record, placement.covered)

@@ -152,6 +152,7 @@ def make_pair(
     name: str = "",
     find_range: Callable[[npt.NDArray[Any]], str] | None = None,
     matrix: npt.NDArray[np.float64] | None = None,
+    align: pairing.Align | None = None,
 ) -> Pair:
     """Mend, align and make a pair of two images, in the form in which it is to be written.
 
@@ -164,6 +165,7 @@ def make_pair(
         name: What the pair is called.
         find_range: Gives the range of a mended image, in place of the recipe's.
         matrix: Where georeferences put the infrared image; see `images.geotiff.between`.
+        align: Brings a mended image onto the visible one, in place of the recipe's aligner.
 
     Raises:
         UserError: The two do not fit or could not be aligned, or the target cannot hold the
@@ -171,7 +173,14 @@ def make_pair(
     """
     request = recipe.request
     pair = pairing.make_pair(
-        infrared, visible, labels, recipe.options, matrix, name=name, find_range=find_range
+        infrared,
+        visible,
+        labels,
+        recipe.options,
+        matrix,
+        name=name,
+        find_range=find_range,
+        align=align,
     )
     facts = pair.record["infrared"]
     if recipe.range_rule:
