@@ -2,8 +2,8 @@
 
     python benchmarks/command_reference.py
 
-tests/benchmarks/test_command_reference.py fails when the page is not what this writes. Only the part of the page
-between its markers is replaced; see marked.py.
+tests/benchmarks/test_command_reference.py fails when the page is not what this writes. Only the
+part of the page between its markers is replaced; see marked.py.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 
 Every runtime that is installed fuses the pairs in fp32 and bf16. Fused luminance is rounded to 8
 bits, as it is written to files, and scored as it is, without a stretch; PSNR is that of the values
-before rounding, to PyTorch's in fp32. Only the part of reports/performance.md between its markers is
-replaced; see marked.py.
+before rounding, to PyTorch's in fp32. Only the part of reports/performance.md between its markers
+is replaced; see marked.py.
 """
 
 from __future__ import annotations

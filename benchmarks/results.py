@@ -20,8 +20,8 @@ from marked import put
 HERE = Path(__file__).resolve().parents[1]
 TEACHERS = ("auif", "didfuse")
 
-INTRODUCTION = """`make results` makes these tables; do not edit them. On your machine it also leaves a report with
-box plots and images in `runs/results`.
+INTRODUCTION = """`make results` makes these tables; do not edit them. On your machine it
+also leaves a report with box plots and images in `runs/results`.
 
 How to read them: no one metric decides. EN, SD, SF and AG look at the fused image alone, so noise
 and contrast raise them; MI and VIF reward copying one source, which the maximum does; SCD, Qabf and
