@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format results bench docs docs-images clean
+.PHONY: help venv demo test wheel lint format results bench docs docs-images clean
 
 help:  ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ demo: $(STAMP)  ## Draw a street at night, fuse it, and say where the images are
 
 test: $(STAMP)  ## Run the tests; those with real images need ../shared/data or EMMA_DATA
 	$(BIN)/python -m pytest
+
+wheel: $(STAMP)  ## Build the wheel, and try it outside the project with core dependencies only
+	$(BIN)/python -m pytest -m slow tests/test_wheel.py
 
 lint: $(STAMP)  ## Check style and types
 	$(BIN)/ruff check .
