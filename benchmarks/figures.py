@@ -87,7 +87,7 @@ def milliseconds(model: str) -> list[str]:
         if f"<!-- inference-{name} -->" in text:
             measured = rows(get(REPORTS / "performance.md", f"inference-{name}"), "median ms")
             found = {x["version"]: x["median ms"] for x in measured if x["image"] == "640×480"}
-            return [f"{found[f'torch {precision}']} ms" for precision in ("fp32", "bf16")]
+            return [f"{found[f'torch {precision}']}\u00a0ms" for precision in ("fp32", "bf16")]
     return [UNKNOWN, UNKNOWN]
 
 
