@@ -1,4 +1,4 @@
-"""Measure equivariance on real pairs, and what the error comes from, into docs/equivariance.md.
+"""Measure equivariance on real pairs, and what the error comes from, into reports/equivariance.md.
 
     python benchmarks/equivariance.py [METHOD...] [--root ../shared/data] [--limit 10]
 
@@ -23,7 +23,7 @@ from emma_fusion.experiments.equivariance import Case, Settings, measure
 from emma_fusion.images.raster import read_pair
 from emma_fusion.networks import attention, pad_to_multiple
 from emma_fusion.networks.weights import load_fuser
-from marked import put
+from marked import made_by, put
 
 HERE = Path(__file__).resolve().parents[1]
 METHODS = ("base", "average", "maximum", "laplacian")
@@ -108,7 +108,7 @@ def causes(method: str, root: Path, limit: int) -> str:
     for name, values in rows.items():
         means = " | ".join(f"{100 * mean:.2f}" for mean in np.mean(values, axis=0))
         lines.append(f"| {name} | {means} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", made_by("python benchmarks/equivariance.py")])
 
 
 def main() -> None:
@@ -123,11 +123,13 @@ def main() -> None:
     command += ["--dataset", "roadscene", "--limit", str(arguments.limit)]
     command += ["--root", str(root), "--output", str(arguments.output), "--device", "cpu"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    page = HERE / "docs" / "equivariance.md"
+    page = HERE / "reports" / "equivariance.md"
     facts, _, tables = (arguments.output / "tables.md").read_text("utf-8").partition("\n\n")
     put(page, "equivariance", f"{tables.replace('## ', '### ', 1)}\nMade with:\n\n{facts}")
     put(page, "causes", causes(arguments.methods[0], root, arguments.limit))
-    shutil.copyfile(arguments.output / "roadscene.png", page.parent / "images" / "equivariance.png")
+    shutil.copyfile(
+        arguments.output / "roadscene.png", HERE / "docs" / "images" / "equivariance.png"
+    )
 
 
 if __name__ == "__main__":

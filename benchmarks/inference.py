@@ -9,7 +9,7 @@ runtimes share threads and memory with whatever else is in theirs. All run in tu
 machine slows all alike; medians and ranges are of the repeats after a warm-up. The output is
 compared with one pass of the network as published over the whole image in float32; where a version
 is further from it than its precision allows, no speed is printed and the benchmark fails. Only the
-part of docs/performance.md between its markers is replaced; see marked.py.
+part of reports/performance.md between its markers is replaced; see marked.py.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from emma_fusion.networks.padding import pad_to_multiple
 from emma_fusion.networks.weights import FusionNetwork, load_fuser
 from emma_fusion.pair import Pair
 from emma_fusion.runtimes.choice import candidates, open_runtime
-from marked import put
+from marked import made_by, put
 
 HERE = Path(__file__).resolve().parents[1]
 SIZES = ((480, 640), (329, 500))
@@ -194,7 +194,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--pairs", type=Path, help="folder with ir/ and vi/; else a drawn pair")
     parser.add_argument("--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="one only")
-    parser.add_argument("--document", type=Path, default=HERE / "docs" / "performance.md")
+    parser.add_argument("--document", type=Path, default=HERE / "reports" / "performance.md")
     arguments = parser.parse_args()
     lines = [
         f"### `{arguments.model}`, one pair on a CPU",
@@ -223,8 +223,8 @@ def main() -> None:
         f"{', '.join(numbers)}; {arguments.repeats} repeats of each in turns, each in a process "
         "of its own. Differences are to one pass of the published network over the "
         "whole image in float32; the plain version's own at sizes that are no multiple of 32 is "
-        "that of its four crops. Made by "
-        f"`python benchmarks/inference.py --model {arguments.model}`.",
+        "that of its four crops. "
+        + made_by(f"python benchmarks/inference.py --model {arguments.model}"),
     ]
     text = "\n".join(lines)
     put(arguments.document, f"inference-{arguments.model}", text, title="Performance")

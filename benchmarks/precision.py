@@ -4,8 +4,8 @@
 
 Every runtime that is installed fuses the pairs in fp32 and bf16. Fused luminance is rounded to 8
 bits, as it is written to files, and scored as it is, without a stretch; PSNR is that of the values
-before rounding, to PyTorch's in fp32. Only the part of docs/performance.md between its markers is
-replaced; see marked.py.
+before rounding, to PyTorch's in fp32. Only the part of reports/performance.md between its markers
+is replaced; see marked.py.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from emma_fusion.images.raster import read_image, read_pair
 from emma_fusion.networks.weights import load_fuser
 from emma_fusion.pair import from_unit
 from emma_fusion.runtimes.choice import candidates
-from marked import put
+from marked import made_by, put
 
 HERE = Path(__file__).resolve().parents[1]
 SIX = ("EN", "SD", "SF", "AG", "SCD", "VIF")
@@ -89,9 +89,9 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=os.environ.get("EMMA_DATA"))
     parser.add_argument("--limit", type=int, help="of pairs, to try it out")
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--document", type=Path, default=HERE / "docs" / "performance.md")
+    parser.add_argument("--document", type=Path, default=HERE / "reports" / "performance.md")
     arguments = parser.parse_args()
-    if arguments.limit and arguments.document.resolve() == HERE / "docs" / "performance.md":
+    if arguments.limit and arguments.document.resolve() == HERE / "reports" / "performance.md":
         parser.error("With --limit, name another page: --document FILE.")
     root = Path(arguments.root or HERE.parent / "shared" / "data")
     dataset = open_dataset(arguments.dataset, root)
@@ -104,7 +104,8 @@ def main() -> None:
         "",
         f"Means over {len(dataset.pairs)} pairs of {dataset.title}, fused luminance in 8 bits "
         "without a stretch; PSNR in dB, before rounding, to PyTorch's in fp32. "
-        f"{hardware('cpu')}. Made by `python benchmarks/precision.py --model {arguments.model}`.",
+        f"{hardware('cpu')}. "
+        + made_by(f"python benchmarks/precision.py --model {arguments.model}"),
     ]
     text = "\n".join(lines)
     put(arguments.document, f"precision-{arguments.model}", text, title="Performance")

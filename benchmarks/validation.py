@@ -4,7 +4,7 @@
 
 Names are shipped models, folders of runs, classical methods, and teachers that lie beside the pairs
 (`teachers/NAME`). The pairs are those that configs/base.yaml keeps out of training, at most 24,
-evenly from all sets. OUT gets the folders ir, vi and one a method, with grey PNG files, and a table.
+evenly from all sets. OUT gets the folders ir, vi and one a method, of PNG files, and a table.
 No test set is read.
 """
 
