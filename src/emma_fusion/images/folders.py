@@ -9,8 +9,8 @@ from pathlib import Path, PurePath
 from typing import Generic, TypeVar
 
 from emma_fusion.errors import UserError
-from emma_fusion.images.pairing import fold as fold
-from emma_fusion.images.pairing import match_names
+from emma_fusion.images.names import fold as fold
+from emma_fusion.images.names import match_names
 
 _DEVICES = {"CON", "PRN", "AUX", "NUL"} | {
     f"{port}{n}" for port in ("COM", "LPT") for n in range(10)
@@ -92,12 +92,12 @@ def pair_folders(
     """Match the images of two folders by their stems; the suffixes may differ.
 
     What has no partner of exactly its stem gets one whose stem differs in case, in a mark of the
-    camera or in leading zeros, if it is the only one; see `pairing.match_names`.
+    camera or in leading zeros, if it is the only one; see `names.match_names`.
 
     Args:
         folder_a: the infrared images'.
         folder_b: the visible images'; the same folder, if the names tell the two apart.
-        pattern: how the names go together; see `pairing.match_names`.
+        pattern: how the names go together; see `names.match_names`.
         recursive: whether folders in the folders are walked too. Without it, a note names those
             that hold images.
 

@@ -4,7 +4,7 @@ import pytest
 
 from emma_fusion.errors import UserError
 from emma_fusion.images.folders import list_images, match_pairs, pair_folders
-from emma_fusion.images.pairing import match_names, split_mark
+from emma_fusion.images.names import match_names, split_mark
 
 
 def fill(folder, *names):
