@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Generic, TypeVar
 
 from emma_fusion.errors import UserError
-from emma_fusion.images.names import fold as fold
 from emma_fusion.images.names import match_names
 
 _DEVICES = {"CON", "PRN", "AUX", "NUL"} | {
@@ -17,6 +16,7 @@ _DEVICES = {"CON", "PRN", "AUX", "NUL"} | {
 }
 AnyPath = TypeVar("AnyPath", bound=PurePath)
 
+_WAY_OUT = "say how the names go together, as in --match '*_T=*_W' or 'IR_{n}=DC_{n+1}'."
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 
@@ -110,23 +110,12 @@ def pair_folders(
     if not recursive:
         folders = dict.fromkeys((Path(folder_a), Path(folder_b)))
         notes = [note for folder in folders if (note := _tell_subfolders(folder))]
+    one_folder = Path(folder_a).samefile(folder_b)
     try:
-        found = pair_stems(a, b, folder_a, folder_b, pattern=pattern)
+        found = pair_stems(a, b, folder_a, folder_b, pattern=pattern, one_folder=one_folder)
     except UserError as error:
         raise UserError(" ".join([str(error), *notes])) from None
-    # of one folder given twice, what has no partner is paired with itself
-    alone = [one for _, one, other in found.pairs if one == other]
-    if len(alone) == len(found.pairs):
-        raise UserError(
-            f"{folder_a} is given as both folders, and the names in it do not say which images are "
-            "infrared and which are visible: give two folders, or say how the names go together, "
-            "as in --match '*_T=*_W'."
-        )
-    return Pairing(
-        [pair for pair in found.pairs if pair[1] != pair[2]],
-        found.unmatched + alone,
-        found.notes + notes,
-    )
+    return Pairing(found.pairs, found.unmatched, found.notes + notes)
 
 
 def pair_stems(
@@ -136,46 +125,85 @@ def pair_stems(
     folder_b: object,
     *,
     pattern: str | None = None,
+    one_folder: bool = False,
 ) -> Pairing[AnyPath]:
     """Match what `by_stem` gave of two folders; see `pair_folders`.
+
+    Args:
+        a: the infrared images.
+        b: the visible images.
+        folder_a: what errors call the first folder.
+        folder_b: what errors call the second folder.
+        pattern: see `names.match_names`.
+        one_folder: whether both are the images of one folder, where none is its own partner.
 
     Raises:
         UserError: it is unclear which images belong together, or there is no pair.
     """
-    found = match_names(a, b, pattern)
-    if not found.pairs:
-        what = f"fit the pattern {pattern}" if pattern else "share a stem (001.png and 001.jpg do)"
-        examples = ""
-        if a and b:
-            examples = f" One of the first is {next(iter(a))}, one of the second {next(iter(b))}."
-        raise UserError(
-            f"No pairs: {folder_a} has {len(a)} images and {folder_b} has {len(b)}, and no two of "
-            f"them {what}.{examples} Say how the names go together, as in "
-            "--match 'IR_{n}=DC_{n+1}'. Images are "
-            f"{', '.join(suffix[1:] for suffix in SUFFIXES)}."
-        )
-    pairs = [(other, a[one], b[other]) for one, other in found.pairs]
-    used = {path for _, *both in pairs for path in both}
-    rest = [path for name, path in a.items() if name not in found.left_out_of_first]
-    rest += [path for name, path in b.items() if name not in found.left_out_of_second]
-    notes = []
-    renamed = [one for one, how in zip(pairs, found.how, strict=True) if how != "name"]
-    if renamed:
-        shown = ", ".join(f"{one.name} with {other.name}" for _, one, other in renamed[:3])
-        more = f", and {len(renamed) - 3} more" if len(renamed) > 3 else ""
-        by = f"the pattern {pattern}" if pattern else "names that are alike but not the same"
-        notes.append(f"Paired by {by}: {shown}{more}.")
-    for names, paths, kind, folder in (
-        (found.left_out_of_first, a, "visible", folder_a),
-        (found.left_out_of_second, b, "infrared", folder_b),
+    try:
+        found = match_names(a, b, pattern)
+    except UserError as error:
+        raise UserError(str(error) if pattern else f"{error} Or {_WAY_OUT}") from None
+    matched = [
+        (one, other, how)
+        for (one, other), how in zip(found.pairs, found.how, strict=True)
+        if not (one_folder and one == other)
+    ]
+    if not matched:
+        raise UserError(_no_pairs(a, b, folder_a, folder_b, pattern, one_folder))
+    taken = {one for one, *_ in matched}, {other for _, other, _ in matched}
+    if one_folder:
+        taken = (taken[0] | taken[1],) * 2
+    notes = _tell_matches([(a[one], b[other]) for one, other, how in matched if how != "name"])
+    unmatched: list[AnyPath] = []
+    for paths, left_out, used, kind, folder in (
+        (a, found.left_out_of_first, taken[0], "visible", folder_a),
+        (b, found.left_out_of_second, taken[1], "infrared", folder_b),
     ):
-        left = [paths[name] for name in names if paths[name] not in used]
+        left = [paths[name].name for name in left_out if name not in used]
         if left:
             notes.append(
                 f"{folder} has {len(left)} images that are {kind} by their names, such as "
-                f"{left[0].name}: they are left out."
+                f"{left[0]}: they are left out."
             )
-    return Pairing(pairs, [path for path in dict.fromkeys(rest) if path not in used], notes)
+        if paths is a or not one_folder:  # of one folder, each once
+            unmatched += [paths[n] for n in paths if n not in used and n not in left_out]
+    pairs = [(other, a[one], b[other]) for one, other, _ in matched]
+    return Pairing(pairs, unmatched, notes)
+
+
+def _tell_matches(pairs: Sequence[tuple[PurePath, PurePath]]) -> list[str]:
+    """A sentence about the pairs whose names differ, if there are any."""
+    if not pairs:
+        return []
+    shown = ", ".join(f"{one.name} with {other.name}" for one, other in pairs[:3])
+    more = f", and {len(pairs) - 3} more" if len(pairs) > 3 else ""
+    return [f"Paired, though the names differ: {shown}{more}."]
+
+
+def _no_pairs(
+    a: Collection[str],
+    b: Collection[str],
+    folder_a: object,
+    folder_b: object,
+    pattern: str | None,
+    one_folder: bool,
+) -> str:
+    """Why there is no pair, and what to do."""
+    if one_folder:
+        return (
+            f"{folder_a} is given as both folders, and the names of its {len(a)} images do not say "
+            f"which are infrared and which are visible. Give two folders, or {_WAY_OUT}"
+        )
+    what = f"fit the pattern {pattern}" if pattern else "share a stem (001.png and 001.jpg do)"
+    examples = ""
+    if a and b:
+        examples = f" One of the first is {next(iter(a))}, one of the second {next(iter(b))}."
+    return (
+        f"No pairs: {folder_a} has {len(a)} images and {folder_b} has {len(b)}, and no two of "
+        f"them {what}.{examples} Rename them, or {_WAY_OUT} Images are "
+        f"{', '.join(suffix[1:] for suffix in SUFFIXES)}."
+    )
 
 
 def match_pairs(
@@ -187,18 +215,6 @@ def match_pairs(
         UserError: see `pair_folders`.
     """
     found = pair_folders(folder_a, folder_b)
-    return found.pairs, found.unmatched
-
-
-def match_stems(
-    a: dict[str, AnyPath], b: dict[str, AnyPath], folder_a: object, folder_b: object
-) -> tuple[list[tuple[str, AnyPath, AnyPath]], list[AnyPath]]:
-    """The pairs of `pair_stems`, and the images that have no partner.
-
-    Raises:
-        UserError: see `pair_stems`.
-    """
-    found = pair_stems(a, b, folder_a, folder_b)
     return found.pairs, found.unmatched
 
 

@@ -171,8 +171,7 @@ def _match_by(
         if len(a) > 1 or len(b) > 1:
             raise UserError(
                 f"It is unclear which images belong together: {_list(a)} could go with "
-                f"{_list(b)}. Rename or move some of them, or say how the names go together, as "
-                "in --match '*_T=*_W'."
+                f"{_list(b)}. Rename or move some of them."
             )
     return {a[0]: b[0] for a, b in both}
 
@@ -197,8 +196,7 @@ def _refuse_swapped(first: Sequence[str], second: Sequence[str]) -> None:
     if first_marks == {"second"} and second_marks == {"first"}:
         raise UserError(
             f"The two are swapped by their names: the first images are visible ones ({first[0]}) "
-            f"and the second are infrared ({second[0]}). Give the infrared ones first, or say how "
-            "the names go together with --match."
+            f"and the second are infrared ({second[0]}). Give the infrared ones first."
         )
 
 

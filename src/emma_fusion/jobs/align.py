@@ -10,7 +10,14 @@ from emma_fusion.images.raster import read_image, write_image
 from emma_fusion.jobs.folder import report
 from emma_fusion.jobs.messages import Messages, Outcome
 from emma_fusion.jobs.request import AlignRequest
-from emma_fusion.jobs.targets import Files, Targets, check_inputs, check_record, find_pairs
+from emma_fusion.jobs.targets import (
+    Files,
+    Targets,
+    check_inputs,
+    check_pairing,
+    check_record,
+    find_pairs,
+)
 
 
 def align(request: AlignRequest, messages: Messages | None = None) -> Outcome:
@@ -25,8 +32,10 @@ def align(request: AlignRequest, messages: Messages | None = None) -> Outcome:
     """
     messages = messages or Messages()
     aligner = Aligner(request.align)
-    targets = Targets((request.infrared, request.visible), request.overwrite)
-    if not check_inputs(request.infrared, request.visible):
+    inputs = request.infrared, request.visible
+    targets = Targets(inputs, request.overwrite, request.pairing.recursive)
+    if not check_inputs(*inputs):
+        check_pairing(request.pairing)
         output = request.output
         target = output / request.infrared.name if output.is_dir() else output
         targets.check(target)
@@ -34,8 +43,11 @@ def align(request: AlignRequest, messages: Messages | None = None) -> Outcome:
         messages.say(f"Wrote {target}")
         return Outcome()
     targets.check_folder(request.output)
-    pairs = find_pairs(request.infrared, request.visible, messages)
-    jobs = targets.choose([Files(i, v, request.output / i.name) for _, i, v in pairs], messages)
+    pairs = find_pairs(*inputs, messages, request.pairing)
+    jobs = targets.choose(
+        [Files(i, v, request.output / i.relative_to(request.infrared)) for _, i, v in pairs],
+        messages,
+    )
     failures = []
     with messages.bar("Aligning") as show:
         for number, files in enumerate(jobs, 1):

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from emma_fusion.errors import UserError
-from emma_fusion.images.folders import list_images
 from emma_fusion.images.raster import count_pages, read_pages
 from emma_fusion.jobs import image
 from emma_fusion.jobs.image import Recipe, choose_suffix, open_fuser
@@ -39,10 +38,10 @@ def fuse_folder(recipe: Recipe, messages: Messages) -> Outcome:
     Raises:
         UserError: A folder cannot be listed, there is no pair, or the model cannot be opened.
     """
-    jobs = plan(recipe, messages)
+    jobs, infrared = plan(recipe, messages)
     if not jobs:
         return Outcome()
-    recipe = settle_range(Path(recipe.request.infrared), recipe, messages)
+    recipe = settle_range(infrared, recipe, messages)
     fuser = open_fuser(recipe.request.network)
     failures = []
     with messages.bar("Fusing") as show:
@@ -54,22 +53,25 @@ def fuse_folder(recipe: Recipe, messages: Messages) -> Outcome:
     return report("Fused", failures, len(jobs), recipe.request.output, messages)
 
 
-def plan(recipe: Recipe, messages: Messages) -> list[Files]:
+def plan(recipe: Recipe, messages: Messages) -> tuple[list[Files], list[Path]]:
     """What is to be done; the rest is named.
+
+    Returns:
+        The files of each pair that is to be fused, and the infrared images of all pairs.
 
     Raises:
         UserError: See `Targets` and `find_pairs`.
     """
     request = recipe.request
     infrared, visible, output = map(Path, (request.infrared, request.visible, request.output))
-    targets = Targets((infrared, visible), request.overwrite)
+    targets = Targets((infrared, visible), request.overwrite, request.pairing.recursive)
     targets.check_folder(output)
-    pairs = find_pairs(infrared, visible, messages)
+    pairs = find_pairs(infrared, visible, messages, request.pairing)
     jobs = [Files(i, v, output / (stem + choose_suffix(request, v.suffix))) for stem, i, v in pairs]
-    return targets.choose(jobs, messages)
+    return targets.choose(jobs, messages), [i for _, i, _ in pairs]
 
 
-def settle_range(infrared: Path, recipe: Recipe, messages: Messages) -> Recipe:
+def settle_range(infrared: Iterable[Path], recipe: Recipe, messages: Messages) -> Recipe:
     """The recipe with the range "folder" as values, found over all images that can be read.
 
     Raises:
@@ -80,7 +82,7 @@ def settle_range(infrared: Path, recipe: Recipe, messages: Messages) -> Recipe:
         return recipe
 
     def images() -> Iterator[npt.NDArray[np.generic]]:
-        for path in list_images(infrared).values():
+        for path in infrared:
             try:
                 pages = read_pages(path)
             except UserError:

@@ -11,7 +11,7 @@ from emma_fusion.jobs import image
 from emma_fusion.jobs.image import Recipe
 from emma_fusion.jobs.messages import Messages, Outcome
 from emma_fusion.jobs.request import ClusterOptions, FuseRequest, ScanOptions, VideoOptions
-from emma_fusion.jobs.targets import check_exist, check_inputs
+from emma_fusion.jobs.targets import check_exist, check_inputs, check_pairing
 from emma_fusion.pair import parse_range
 from emma_fusion.scans.open import is_volume
 from emma_fusion.video import is_video
@@ -38,6 +38,7 @@ def fuse(request: FuseRequest, messages: Messages | None = None) -> Outcome:
 
         return fuse_on_ray(recipe, messages)
     if wants_video(request):
+        check_pairing(request.pairing)
         from emma_fusion.jobs.video import fuse_video
 
         return fuse_video(recipe, messages)
@@ -45,6 +46,7 @@ def fuse(request: FuseRequest, messages: Messages | None = None) -> Outcome:
     if is_volume(infrared) or is_volume(visible):
         from emma_fusion.jobs.scan import fuse_scans
 
+        check_pairing(request.pairing)
         return fuse_scans(request, messages)
     if request.scan != ScanOptions():
         raise UserError("--plane, --window and --register are for scans: leave them out.")
@@ -52,6 +54,7 @@ def fuse(request: FuseRequest, messages: Messages | None = None) -> Outcome:
         from emma_fusion.jobs.folder import fuse_folder
 
         return fuse_folder(recipe, messages)
+    check_pairing(request.pairing)
     files = image.choose_target(request)
     if max(count_pages(infrared), count_pages(visible)) > 1:
         from emma_fusion.jobs.pages import fuse_pages
@@ -123,6 +126,7 @@ def _check_for_ray(request: FuseRequest) -> None:
         ("--video", request.video.video),
         ("--live", request.video.live),
         ("the options for videos", request.video != VideoOptions()),
+        ("--recursive", request.pairing.recursive),
         ("--plane", request.scan.plane != "auto"),
         ("--window", request.scan.window is not None),
         ("--register", request.scan.register != "headers"),

@@ -1,4 +1,4 @@
-"""What `emma fuse` and `emma align` are asked for, as plain data.
+"""What `emma fuse`, `align`, `check` and `calibrate` are asked for, as plain data.
 
 The command line and the page fill it in. Every option stands here once, with its type, its
 default and its help; `cli.options` makes the command line of it. So a new option is one field
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+_FOLDERS = "Two folders"
 _THERMAL = "Thermal cameras"
 _SCANS = "Scans (NIfTI, DICOM)"
 _VIDEOS = "Videos, folders of frames, cameras"
@@ -75,6 +76,32 @@ class NetworkOptions:
             "(extra runtimes); it tries them the first time and remembers the result."
         ),
     ] = "torch"
+
+
+@dataclass(frozen=True)
+class PairingOptions:
+    """Which images of two folders belong together; see `images.names.match_names`."""
+
+    match: Annotated[
+        str | None,
+        Option(
+            "How the names of the infrared images and of the visible ones go together, such as "
+            "'*_T=*_W' or 'IR_{n}=DC_{n+1}': * is any text that both have and {n} a number. "
+            "Without it, names go together that are the same but for capitals, leading zeros and "
+            "what marks the camera (_T and _W, _ir and _vi, IR and VIS).",
+            metavar="PATTERN",
+            panel=_FOLDERS,
+        ),
+    ] = None
+    recursive: Annotated[
+        bool,
+        Option(
+            "Take the images of the folders in the two folders too; those that belong together lie "
+            "in folders of the same name.",
+            flags=("--recursive",),
+            panel=_FOLDERS,
+        ),
+    ] = False
 
 
 @dataclass(frozen=True)
@@ -288,6 +315,7 @@ class FuseRequest:
         ),
     ] = ""
     overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False
+    pairing: PairingOptions = PairingOptions()
     network: NetworkOptions = NetworkOptions()
     scan: ScanOptions = ScanOptions()
     video: VideoOptions = VideoOptions()
@@ -319,3 +347,40 @@ class AlignRequest:
         ),
     ] = "auto"
     overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False
+    pairing: PairingOptions = PairingOptions()
+
+
+@dataclass(frozen=True)
+class CheckRequest:
+    """Which pairs are to be checked."""
+
+    infrared: Annotated[Path, Option("The infrared image or folder.", is_argument=True)]
+    visible: Annotated[
+        Path, Option("The visible image or folder of the same scene.", is_argument=True)
+    ]
+    as_json: Annotated[bool, Option("Print JSON instead of a table.", flags=("--json",))] = False
+    pairing: PairingOptions = PairingOptions()
+
+
+@dataclass(frozen=True)
+class CalibrateRequest:
+    """Which pairs a calibration is to be found from, and where to."""
+
+    infrared: Annotated[Path, Option("The folder of infrared images.", is_argument=True)]
+    visible: Annotated[
+        Path, Option("The folder of visible images of the same scenes.", is_argument=True)
+    ]
+    output: Annotated[
+        Path,
+        Option(
+            "The file that the calibration is written to.",
+            flags=("--output", "-o"),
+            metavar="FILE.json",
+        ),
+    ]
+    model: Annotated[
+        Literal["translation", "rigid", "similarity", "affine", "homography"],
+        Option("The most general transform that is considered."),
+    ] = "affine"
+    overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False
+    pairing: PairingOptions = PairingOptions()
