@@ -109,6 +109,7 @@ class Fuser:
         colour: Colour = "auto",
         contrast: Contrast = "none",
         infrared_range: str = "auto",
+        visible_range: str = "auto",
         align: str = "off",
     ) -> Picture:
         """Fuse two arrays or tensors.
@@ -119,6 +120,7 @@ class Fuser:
             colour: see `Pair.from_arrays`.
             contrast: see `Pair.compose`.
             infrared_range: see `Pair.from_arrays`.
+            visible_range: see `Pair.from_arrays`.
             align: see `fuse`.
 
         Returns:
@@ -133,6 +135,7 @@ class Fuser:
             ("infrared", "visible"),
             colour=colour,
             infrared_range=infrared_range,
+            visible_range=visible_range,
             align=align,
         )
         fused = self.fuse_pair(pair, contrast)
@@ -219,6 +222,7 @@ def fuse(
     colour: Colour = "auto",
     contrast: Contrast = "none",
     infrared_range: str = "auto",
+    visible_range: str = "auto",
     align: str = "off",
     device: str = "auto",
     precision: str = "fp32",
@@ -238,6 +242,7 @@ def fuse(
         colour: whose colour to take: "auto", "visible", "infrared" or "none".
         contrast: "none", or "stretch" for the fused luminance's own minimum and maximum.
         infrared_range: how infrared values become 0 to 1; see `Pair.from_arrays`.
+        visible_range: how visible values become 0 to 1; see `Pair.from_arrays`.
         align: "off" for pictures that are registered; or how the infrared one is brought onto the
             visible one's pixels first: "translation", "rigid", "similarity", "affine",
             "homography", "auto" for the simplest that explains it, or the file of a rig from emma
@@ -256,12 +261,26 @@ def fuse(
     """
     stamp = models.find(model).stat().st_mtime_ns  # a file may be trained anew
     fuser = _open(str(model), stamp, device, precision, threads, memory, runtime)
+    if isinstance(infrared, str | Path) and isinstance(visible, str | Path):
+        from emma_fusion.align import Aligner
+        from emma_fusion.images.raster import read_pair
+
+        pair = read_pair(
+            infrared,
+            visible,
+            colour=colour,
+            infrared_range=infrared_range,
+            visible_range=visible_range,
+            aligner=None if align == "off" else Aligner(align),
+        )
+        return fuser.fuse_pair(pair, contrast)
     pictures = [_read(picture) for picture in (infrared, visible)]
     pair = _pair(
         (pictures[0][0], pictures[1][0]),
         (pictures[0][1] or "infrared", pictures[1][1] or "visible"),
         colour=colour,
         infrared_range=infrared_range,
+        visible_range=visible_range,
         align=align,
     )
     return fuser.fuse_pair(pair, contrast)
@@ -273,6 +292,7 @@ def _pair(
     *,
     colour: Colour,
     infrared_range: str,
+    visible_range: str,
     align: str,
 ) -> Pair:
     """The pair of two arrays, aligned as asked."""
@@ -288,6 +308,7 @@ def _pair(
         visible,
         colour=colour,
         infrared_range=infrared_range,
+        visible_range=visible_range,
         labels=labels,
         cover=cover,
     )

@@ -6,7 +6,10 @@ import numpy as np
 
 from emma_fusion import __version__
 from emma_fusion.align import Aligner
-from emma_fusion.images.raster import read_image, write_image
+from emma_fusion.images.files import shown
+from emma_fusion.images.geotiff import read_georeference
+from emma_fusion.images.pairing import carry
+from emma_fusion.images.raster import read_decoded, read_image, write_image
 from emma_fusion.jobs.folder import report
 from emma_fusion.jobs.messages import Messages, Outcome
 from emma_fusion.jobs.request import AlignRequest
@@ -67,10 +70,14 @@ def align_files(files: Files, aligner: Aligner) -> None:
         UserError: A file cannot be read or written, or the two could not be aligned.
     """
     infrared, visible, target = files
-    aligned = aligner(read_image(infrared), read_image(visible), (infrared.name, visible.name))
+    labels = shown(infrared.name), shown(visible.name)
+    image = read_decoded(infrared)
+    aligned, valid = carry(image, lambda pixels: aligner(pixels, read_image(visible), labels))
     warped = aligned.image
     if aligned.covered is not None:
-        shown = aligned.covered > 0
-        warped = np.where(shown if warped.ndim == 2 else shown[..., None], warped, 0)
-    made = {"software": f"emma-fusion {__version__}", "of": infrared.name, "onto": visible.name}
-    write_image(target, warped, made | aligned.record)
+        seen = aligned.covered > 0
+        warped = np.where(seen if warped.ndim == 2 else seen[..., None], warped, 0)
+    made = {"software": f"emma-fusion {__version__}", "of": labels[0], "onto": labels[1]}
+    # it lies where the visible image lies now
+    georeference = read_georeference(visible)
+    write_image(target, warped, made | aligned.record, georeference, valid=valid)

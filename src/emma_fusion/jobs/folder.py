@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,21 +12,21 @@ import numpy as np
 import numpy.typing as npt
 
 from emma_fusion.errors import UserError
-from emma_fusion.images.raster import count_pages, read_pages
+from emma_fusion.images.pairing import infrared_values
+from emma_fusion.images.raster import count_pages, open_pages
 from emma_fusion.jobs import image
-from emma_fusion.jobs.image import Recipe, choose_suffix, open_fuser
+from emma_fusion.jobs.image import Recipe, choose_suffix, open_fuser, tell_notes
 from emma_fusion.jobs.messages import Messages, Outcome
 from emma_fusion.jobs.overlap import overlapped
 from emma_fusion.jobs.pages import fuse_pages
 from emma_fusion.jobs.targets import Files, Targets, find_pairs
 from emma_fusion.pair import Pair
-from emma_fusion.values.mending import mend
 from emma_fusion.values.ranges import common_range, parse_shares
 
 if TYPE_CHECKING:
     from emma_fusion.fuser import Fuser
 
-    Fused = tuple[npt.NDArray[Any], dict[str, Any]]
+    Fused = tuple[npt.NDArray[Any], dict[str, Any], npt.NDArray[np.bool_] | None]
 
 # Pixels of a pair beyond which no other is read while it is in memory.
 _HEAVY = 2**23
@@ -45,7 +46,7 @@ def fuse_folder(recipe: Recipe, messages: Messages) -> Outcome:
     fuser = open_fuser(recipe.request.network)
     failures = []
     with messages.bar("Fusing") as show:
-        outcomes = fuse_all(jobs, fuser, recipe, lambda job: job, lambda *_: None)
+        outcomes = fuse_all(jobs, fuser, recipe, lambda job: job, lambda *_: None, messages)
         for number, (job, error) in enumerate(outcomes, 1):
             if error:
                 failures.append(f"{job.visible.stem}: {str(error) or type(error).__name__}")
@@ -83,11 +84,9 @@ def settle_range(infrared: Iterable[Path], recipe: Recipe, messages: Messages) -
 
     def images() -> Iterator[npt.NDArray[np.generic]]:
         for path in infrared:
-            try:
-                pages = read_pages(path)
-            except UserError:
-                continue  # it fails, and is listed, when its turn comes
-            yield from (mend(page, recipe.request.mending)[0] for page in pages)
+            with suppress(UserError), open_pages(path) as pages:
+                # what cannot be read fails, and is listed, when its turn comes
+                yield from (infrared_values(page, recipe.options) for page in pages)
 
     low, high = common_range(images(), shares)
     messages.say(f"Infrared range over the folder: {low:g} to {high:g}")
@@ -101,6 +100,7 @@ def fuse_all(
     recipe: Recipe,
     fetch: Callable[[Place], Files],
     store: Callable[[Place, Files], None],
+    messages: Messages,
 ) -> Iterator[tuple[Place, Exception | None]]:
     """Fuse pairs, the next of which is read while the last is written.
 
@@ -110,10 +110,12 @@ def fuse_all(
         recipe: What is asked for.
         fetch: Gives files of a job that are here, where it names others.
         store: Puts the fused file where the job wants it, where that is not here.
+        messages: Takes what is to be said of single pairs.
 
     Yields:
         Each job when it is done, in order, and the exception that it failed by, or None.
     """
+    told: set[str] = set()
 
     def read(place: Place) -> tuple[Files, Pair | None]:
         files = fetch(place)
@@ -124,15 +126,17 @@ def fuse_all(
     def work(place: Place, item: tuple[Files, Pair | None]) -> tuple[Files, Fused | None]:
         files, pair = item
         if pair is None:
-            fuse_pages(files, recipe, fuser)
+            fuse_pages(files, recipe, fuser, messages)
             return files, None
+        tell_notes(pair.record, messages, told)
         fused = image.fuse(pair, recipe, fuser)
-        return files, (fused, image.made_by(recipe, fuser) | pair.record)
+        return files, (fused, image.made_by(recipe, fuser) | pair.record, pair.valid)
 
     def write(place: Place, result: tuple[Files, Fused | None]) -> None:
         files, fused = result
         if fused is not None:
-            image.write(files, *fused)
+            made, record, valid = fused
+            image.write(files, made, record, recipe, valid)
         store(place, files)
 
     def heavy(item: tuple[Files, Pair | None]) -> bool:

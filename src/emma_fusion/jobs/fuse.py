@@ -59,7 +59,7 @@ def fuse(request: FuseRequest, messages: Messages | None = None) -> Outcome:
     if max(count_pages(infrared), count_pages(visible)) > 1:
         from emma_fusion.jobs.pages import fuse_pages
 
-        fuse_pages(files, recipe, image.open_fuser(request.network))
+        fuse_pages(files, recipe, image.open_fuser(request.network), messages)
     elif request.infrared_range.startswith("folder"):
         raise UserError("--infrared-range folder is for two folders, or TIFF files of many pages.")
     else:
@@ -76,6 +76,7 @@ def settle(request: FuseRequest) -> FuseRequest:
     """
     if request.infrared_range.split(":")[0] != "folder":
         parse_range(request.infrared_range)
+    parse_range(request.visible_range, "visible")
     if not request.output:
         raise UserError("The output has no name: -o FILE or -o FOLDER.")
     if request.cluster.engine == "ray":

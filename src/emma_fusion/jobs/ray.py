@@ -302,7 +302,12 @@ class Worker:
             if not self._recipe.request.overwrite:  # done by one that died after it
                 jobs = [job for job in jobs if not _is_there(job.target)]
             for job, error in fuse_all(
-                jobs, self._fuser, self._recipe, lambda job: _fetch(job, Path(folder)), _store
+                jobs,
+                self._fuser,
+                self._recipe,
+                lambda job: _fetch(job, Path(folder)),
+                _store,
+                Messages(),
             ):
                 done[job.target] = (str(error) or type(error).__name__) if error else ""
         return list(done.items())

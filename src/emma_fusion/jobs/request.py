@@ -262,8 +262,25 @@ class FuseRequest:
             "Which infrared values become black and white: auto, full, LOW:HIGH (values), "
             "percentile:LOW:HIGH, or folder (the percentiles 0.1 to 99.9 over the whole folder, so "
             "that its images compare) or folder:LOW:HIGH. auto is percentile:0.1:99.9 for 16-bit "
-            "images that use less than half their range, and full for others.",
+            "images that use less than half their range and for temperatures, and full for others.",
             metavar="RULE",
+        ),
+    ] = "auto"
+    visible_range: Annotated[
+        str,
+        Option(
+            "Which visible values become black and white: auto, full, LOW:HIGH (values) or "
+            "percentile:LOW:HIGH. auto is the range of 8, 10, 12 or 14 bits for a 16-bit image "
+            "whose values all fit into these, and full for others.",
+            metavar="RULE",
+        ),
+    ] = "auto"
+    false_colour: Annotated[
+        Literal["auto", "off"],
+        Option(
+            "What becomes of an infrared image that its camera coloured by a known palette. auto "
+            "turns it back into the values that the colours stand for; off takes its brightness.",
+            panel=_THERMAL,
         ),
     ] = "auto"
     protocol: Annotated[
@@ -314,6 +331,14 @@ class FuseRequest:
             panel=_THERMAL,
         ),
     ] = ""
+    strip_metadata: Annotated[
+        bool,
+        Option(
+            "Leave out the visible image's EXIF with its GPS position, its colour profile and its "
+            "resolution, which the fused image has otherwise.",
+            flags=("--strip-metadata",),
+        ),
+    ] = False
     overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False
     pairing: PairingOptions = PairingOptions()
     network: NetworkOptions = NetworkOptions()
