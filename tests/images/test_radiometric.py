@@ -9,12 +9,16 @@ import pytest
 
 import flir
 from emma_fusion.align import Aligner
+from emma_fusion.align.aligner import place as place_at
 from emma_fusion.align.geometry import apply
 from emma_fusion.errors import UserError
 from emma_fusion.images.radiometric import (
     decode_thermogram,
+    find_placement,
     is_radiometric,
-    place_by_camera,
+    is_radiometric_file,
+    read_both,
+    read_infrared,
     read_thermogram,
 )
 
@@ -34,9 +38,9 @@ def test_temperatures_are_plancks(how):
     data = flir.radiometric(counts, how=how)
     assert is_radiometric(data)
     found = decode_thermogram(data)
-    assert found.celsius.dtype == np.float32
-    np.testing.assert_allclose(found.celsius, temperatures(), atol=0.02)  # one count
-    np.testing.assert_allclose(found.celsius, flir.to_celsius(counts), atol=1e-3)
+    assert found.values.dtype == np.float32
+    np.testing.assert_allclose(found.values, temperatures(), atol=0.02)  # one count
+    np.testing.assert_allclose(found.values, flir.to_celsius(counts), atol=1e-3)
 
 
 def test_a_body_of_lower_emissivity_is_hotter_than_it_looks():
@@ -48,7 +52,7 @@ def test_a_body_of_lower_emissivity_is_hotter_than_it_looks():
     expected = flir.B / np.log(flir.R1 / (flir.R2 * (emitted + flir.OFFSET)) + 1) - 273.15
     found = decode_thermogram(data)
     assert expected > 65
-    np.testing.assert_allclose(found.celsius, expected, atol=2e-3)
+    np.testing.assert_allclose(found.values, expected, atol=2e-3)
     assert found.facts["emissivity"] == 0.8
 
 
@@ -73,7 +77,7 @@ def test_records_over_many_segments_and_in_any_order():
     assert data[at : at + 1024] == first + second
     swapped = data[:at] + second + first + data[at + 1024 :]
     for file in (data, swapped):
-        np.testing.assert_allclose(decode_thermogram(file).celsius, temperatures(), atol=0.02)
+        np.testing.assert_allclose(decode_thermogram(file).values, temperatures(), atol=0.02)
     assert not is_radiometric(data[:at] + first + data[at + 1024 :])  # one is missing
 
 
@@ -81,8 +85,8 @@ def test_counts_beyond_the_calibration_are_no_temperatures():
     counts = flir.to_counts(temperatures())
     counts[0, 0] = 100  # less than the sensor's own offset
     found = decode_thermogram(flir.radiometric(counts))
-    assert np.isnan(found.celsius[0, 0])
-    assert np.isfinite(found.celsius[1:]).all()
+    assert np.isnan(found.values[0, 0])
+    assert np.isfinite(found.values[1:]).all()
 
 
 @pytest.mark.parametrize("ratio", [1.0, 1.4, 0.7])
@@ -124,9 +128,17 @@ def two_cameras(parallax=(0, 0), ratio=1.5, offsets=(8, -6)):
     return flir.radiometric(counts, np.dstack([scene] * 3), (ratio, *offsets)), 20 + scene / 10
 
 
+def place(data, aligner=None):
+    """The temperatures on the visible image's grid, and the record of how."""
+    found = decode_thermogram(data, "a.jpg")
+    placement = find_placement(found, "a.jpg", aligner)
+    size = found.visible.shape[:2]
+    return place_at(found.values, placement.matrix, size, placement.facts)
+
+
 def test_temperatures_come_onto_the_visible_image():
     data, truth = two_cameras()
-    aligned = place_by_camera(decode_thermogram(data), "a.jpg")
+    aligned = place(data)
     inside = cv2.erode(aligned.covered, np.ones((5, 5))) > 0
     assert 0.4 < inside.mean() < 0.46  # 1 / 1.5 each way
     off = np.abs(aligned.image - truth)[inside]
@@ -136,9 +148,7 @@ def test_temperatures_come_onto_the_visible_image():
 
 def test_an_aligner_finds_the_parallax():
     data, truth = two_cameras(parallax=(9, 5))
-    found = decode_thermogram(data)
-    by_camera = place_by_camera(found, "a.jpg")
-    aligned = place_by_camera(found, "a.jpg", Aligner("translation"))
+    by_camera, aligned = place(data), place(data, Aligner("translation"))
     record = aligned.record["alignment"]
     assert record["by"] == "camera, then translation"
     assert record["moved_pixels"] == pytest.approx(np.hypot(9, 5), abs=0.6)
@@ -151,14 +161,40 @@ def test_no_alignment_keeps_its_reason_and_names_the_way_out():
     visible = np.full((240, 320, 3), 128, np.uint8)
     data = flir.radiometric(flir.to_counts(temperatures(120, 160)), visible, (1.2, 0, 0))
     with pytest.raises(UserError, match=r"could not be aligned.*Without --align they stay"):
-        place_by_camera(decode_thermogram(data, "a.jpg"), "a.jpg", Aligner("auto"))
+        place(data, Aligner("auto"))
 
 
-def test_no_visible_image_inside():
-    found = decode_thermogram(flir.radiometric(flir.to_counts(temperatures())))
-    assert found.visible is None
+def test_no_visible_image_inside(tmp_path):
+    file = tmp_path / "a.jpg"
+    file.write_bytes(flir.radiometric(flir.to_counts(temperatures())))
+    assert read_thermogram(file).visible is None
     with pytest.raises(UserError, match=r"a\.jpg holds no visible image: give one"):
-        place_by_camera(found, "a.jpg")
+        read_both(file)
+
+
+def test_as_the_infrared_image_it_is_its_temperatures(tmp_path):
+    counts = flir.to_counts(temperatures())
+    counts[0, 0] = 100
+    (tmp_path / "a.jpg").write_bytes(flir.radiometric(counts))
+    found = read_infrared(tmp_path / "a.jpg")
+    assert found.pixels.dtype == np.float32
+    assert (~found.valid).sum() == 1
+    assert not found.valid[0, 0]
+    np.testing.assert_allclose(found.pixels[1:], temperatures()[1:], atol=0.02)
+    assert found.facts["emissivity"] == 1.0
+    plain = cv2.imencode(".jpg", np.full((8, 8), 77, np.uint8))[1].tobytes()
+    (tmp_path / "b.jpg").write_bytes(plain)
+    assert not is_radiometric_file(tmp_path / "b.jpg")
+    assert (read_infrared(tmp_path / "b.jpg").pixels == 77).all()
+
+
+def test_kelvin():
+    found = decode_thermogram(flir.radiometric(flir.to_counts(temperatures())))
+    kelvin = found.in_kelvin()
+    np.testing.assert_allclose(kelvin.values, found.values + 273.15, atol=1e-4)
+    assert kelvin.facts["unit"] == "K"
+    assert kelvin.facts["measuring_range"] == [253.15, 393.15]
+    assert kelvin.facts["emissivity"] == 1.0
 
 
 @pytest.mark.parametrize("place", [None, (0.0, 0, 0), (float("nan"), 0, 0), (1.3, 3000, 0)])
@@ -166,7 +202,7 @@ def test_a_visible_image_without_a_place(place):
     visible = np.full((60, 80, 3), 128, np.uint8)
     found = decode_thermogram(flir.radiometric(flir.to_counts(temperatures()), visible, place))
     with pytest.raises(UserError, match="does not say where its visible image lies"):
-        place_by_camera(found, "a.jpg")
+        find_placement(found, "a.jpg")
 
 
 def test_another_jpeg_is_none():
@@ -226,17 +262,17 @@ def radiometric(data):
 
 def test_what_a_camera_wrote_on_its_image(radiometric):
     found = read_thermogram(radiometric / "IR_2412.jpg")
-    assert found.celsius.shape == (480, 640)
+    assert found.values.shape == (480, 640)
     # the scale and the mean of the box that the camera itself drew into the JPEG
     assert found.facts["shown_by_camera"] == pytest.approx([22.9, 30.2], abs=0.05)
-    assert found.celsius[157:323, 210:429].mean() == pytest.approx(28.1, abs=0.05)
+    assert found.values[157:323, 210:429].mean() == pytest.approx(28.1, abs=0.05)
     assert found.visible is None
 
 
 def test_a_visible_image_lies_where_its_camera_drew_it(radiometric):
     found = read_thermogram(radiometric / "flir_example.jpg")
-    assert found.celsius.shape == (320, 240)
-    assert found.celsius.max() == pytest.approx(62.32, abs=0.01)
+    assert found.values.shape == (320, 240)
+    assert found.values.max() == pytest.approx(62.32, abs=0.01)
     # this camera drew the visible image's edges into its JPEG, which is twice the thermal image
     drawn = cv2.imread(str(radiometric / "flir_example.jpg"))
 
@@ -264,15 +300,15 @@ def test_a_visible_image_lies_where_its_camera_drew_it(radiometric):
 
 def test_newer_cameras_keep_jpeg_ls(data):
     found = read_thermogram(data / "registration" / "false_colour" / "IR_12390.jpg")
-    assert found.celsius.shape == (288, 384)
+    assert found.values.shape == (288, 384)
     assert found.visible.shape == (960, 1280, 3)
     # warm wall, cool leaves: brighter in the camera's own palette where it is warmer
     shown = cv2.imread(str(data / "registration" / "false_colour" / "IR_12390.jpg"))
     bright = cv2.cvtColor(shown, cv2.COLOR_BGR2GRAY).astype(float)
-    assert np.corrcoef(bright.ravel(), found.celsius.ravel())[0, 1] > 0.9
+    assert np.corrcoef(bright.ravel(), found.values.ravel())[0, 1] > 0.9
     assert found.facts["temperatures"] == pytest.approx([25.38, 30.61], abs=0.01)
-    aligned = place_by_camera(found, "IR_12390.jpg", Aligner("auto"))
-    assert aligned.record["alignment"]["moved_pixels"] == pytest.approx(21.7, abs=1.0)
+    placement = find_placement(found, "IR_12390.jpg", Aligner("auto"))
+    assert placement.facts["moved_pixels"] == pytest.approx(21.7, abs=1.0)
 
 
 def test_files_of_another_maker(radiometric):

@@ -24,6 +24,7 @@ VERBS = [
     "align",
     "calibrate",
     "check",
+    "thermal",
     "sense",
     "info",
     "models",

@@ -22,6 +22,7 @@ def calibrate(request: CalibrateRequest) -> None:
     """
     from emma_fusion.align import calibrate as find_rig
     from emma_fusion.errors import UserError
+    from emma_fusion.images.pairing import read_infrared_values
     from emma_fusion.images.raster import read_image, write_whole
     from emma_fusion.jobs.targets import Targets, find_pairs
 
@@ -39,7 +40,7 @@ def calibrate(request: CalibrateRequest) -> None:
             for number, (_, i, v) in enumerate(pairs):
                 show(number, len(pairs))
                 try:
-                    yield read_image(i), read_image(v)
+                    yield read_infrared_values(i), read_image(v)
                 except UserError as error:
                     failures.append(f"{i.stem}: {error}")
 

@@ -50,9 +50,10 @@ def measure(infrared: Path, visible: Path) -> dict[str, Any]:
     """How far one pair is off, and how sure that is."""
     from emma_fusion.align import register
     from emma_fusion.align.registration import plane_of, size_of
+    from emma_fusion.images.pairing import read_infrared_values
     from emma_fusion.images.raster import read_image
 
-    thermal, image = read_image(infrared), read_image(visible)
+    thermal, image = read_infrared_values(infrared), read_image(visible)
     found = register(plane_of(thermal), plane_of(image))
     sizes = {
         side: f"{size[1]}x{size[0]}"

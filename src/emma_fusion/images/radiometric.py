@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,19 @@ import numpy as np
 import numpy.typing as npt
 
 from emma_fusion.align import Aligner
-from emma_fusion.align.aligner import Aligned, place
+from emma_fusion.align.aligner import place
 from emma_fusion.align.geometry import Matrix, Size, apply, corners, middle, shift
 from emma_fusion.align.registration import size_of
 from emma_fusion.errors import UserError
-from emma_fusion.images.raster import decode_image
+from emma_fusion.images.decoded import Decoded
+from emma_fusion.images.files import read_whole, shown
+from emma_fusion.images.placement import Placement
+from emma_fusion.images.reading import decode_image, read_decoded
 from emma_fusion.pair import FloatArray
+from emma_fusion.values.nodata import fill
 
 _ZERO = 273.15  # degrees Celsius in kelvin
+_TEMPERATURES = ("temperatures", "shown_by_camera", "measuring_range", "reflected", "air")
 # Of the directory of FLIR's records (FFF), as ExifTool documents them.
 _RAW, _VISIBLE, _CAMERA, _PLACE = 0x01, 0x0E, 0x20, 0x2A
 _JPEG_LS = 0xF7  # the marker of its frame
@@ -42,18 +47,25 @@ class Thermogram:
     """What a radiometric file holds.
 
     Attributes:
-        celsius: (H, W) float32, temperatures; NaN where the counts have none.
+        values: (H, W) float32, temperatures in degrees Celsius, or in kelvin where the facts say
+            so; NaN where the counts have none.
         visible: (H', W', 3) uint8, the visible image inside, or None.
         visible_to_infrared: (3, 3), where the camera says that the visible image's pixels lie on
             the thermal one; None where it does not say.
         facts: for the record: unit, emissivity and what else the temperatures were computed with,
-            in degrees Celsius and metres, and ranges of temperatures.
+            in that unit and in metres, and ranges of temperatures.
     """
 
-    celsius: FloatArray
+    values: FloatArray
     visible: npt.NDArray[np.uint8] | None
     visible_to_infrared: Matrix | None
     facts: dict[str, Any]
+
+    def in_kelvin(self) -> Thermogram:
+        """The same in kelvin, from degrees Celsius."""
+        facts = {key: _to_kelvin(self.facts[key]) for key in _TEMPERATURES}
+        values = (self.values.astype(np.float64) + _ZERO).astype(np.float32)
+        return replace(self, values=values, facts={**self.facts, **facts, "unit": "K"})
 
 
 def is_radiometric(data: bytes) -> bool:
@@ -61,6 +73,16 @@ def is_radiometric(data: bytes) -> bool:
     try:
         return _RAW in _read_records(data)
     except _NoRecords:
+        return False
+
+
+def is_radiometric_file(path: Path) -> bool:
+    """Whether a file is one whose bytes `is_radiometric`; not where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(2)
+            return start == b"\xff\xd8" and is_radiometric(start + file.read())
+    except (OSError, ValueError):
         return False
 
 
@@ -102,50 +124,93 @@ def read_thermogram(path: Path | str) -> Thermogram:
     Raises:
         UserError: see `decode_thermogram`; or the file cannot be read.
     """
+    return decode_thermogram(read_whole(Path(path)), f"The file {shown(path)}")
+
+
+def read_infrared(path: Path | str) -> Decoded:
+    """Read an image that is to be the infrared one: of a radiometric file the temperatures.
+
+    Raises:
+        UserError: see `reading.read_image` and `decode_thermogram`.
+    """
     path = Path(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"The file {path} could not be read: {error.strerror}.") from error
-    return decode_thermogram(data, f"The file {path}")
+    if not is_radiometric_file(path):
+        return read_decoded(path)
+    return _as_image(read_thermogram(path))
 
 
-def place_by_camera(thermogram: Thermogram, name: str, aligner: Aligner | None = None) -> Aligned:
-    """Bring the temperatures onto the grid of the visible image that the file holds.
+def read_both(
+    path: Path | str, aligner: Aligner | None = None
+) -> tuple[Decoded, Decoded, Placement | None]:
+    """Read the temperatures and the visible image of one radiometric file.
 
     The camera says where the one lies on the other (Real2IR, OffsetX, OffsetY of its file), for
     one distance of the scene: what is nearer or farther is displaced, since the two lenses look
     from different places. An aligner finds that displacement from the images.
 
     Args:
-        thermogram: with a visible image.
-        name: of the file, for errors.
+        path: the file.
         aligner: refines the camera's placement; a calibration takes its place.
 
+    Returns:
+        The temperatures, the visible image, and where the one belongs on the other; None where
+        the aligner is to say.
+
     Raises:
-        UserError: the file holds no visible image or does not say where it lies, or the aligner
-            found no alignment to be trusted.
+        UserError: see `decode_thermogram`; or the file holds no visible image, does not say where
+            it lies, or the aligner found no alignment to be trusted.
     """
-    visible = thermogram.visible
-    if visible is None:
+    thermogram, name = read_thermogram(path), shown(Path(path).name)
+    if thermogram.visible is None:
         raise UserError(
             f"{name} holds no visible image: give one of the same scene as the second file."
         )
+    placement = find_placement(thermogram, name, aligner)
+    return _as_image(thermogram), Decoded(thermogram.visible), placement
+
+
+def find_placement(
+    thermogram: Thermogram, name: str, aligner: Aligner | None = None
+) -> Placement | None:
+    """Where the temperatures belong on the visible image of their file; see `read_both`.
+
+    Raises:
+        UserError: the file does not say, or the aligner found no alignment to be trusted.
+    """
+    placed, visible = thermogram.visible_to_infrared, thermogram.visible
+    if aligner is not None and (aligner.is_rig or placed is None):
+        return None
+    if placed is None or visible is None:
+        raise UserError(
+            f"{name} does not say where its visible image lies on the thermal one: let it be "
+            "found, with --align auto."
+        )
+    if aligner is None:
+        note = (
+            f"{name} was placed on its visible image as the camera says (Real2IR and offsets), "
+            "which holds for one distance: what is nearer or farther is displaced (parallax), "
+            "which --align auto looks for."
+        )
+        return Placement(placed, {"by": "camera", "model": "similarity"}, note)
     labels = f"the temperatures in {name}", f"the visible image in {name}"
-    if aligner is not None and aligner.is_rig:
-        return aligner(thermogram.celsius, visible, labels)
-    placed = thermogram.visible_to_infrared
-    if placed is None:
-        if aligner is None:
-            raise UserError(
-                f"{name} does not say where its visible image lies on the thermal one: let it be "
-                "found, with --align auto."
-            )
-        return aligner(thermogram.celsius, visible, labels)
-    record: dict[str, Any] = {"by": "camera", "model": "similarity"}
-    if aligner is not None:
-        placed, record = _refine(thermogram.celsius, visible, placed, aligner, labels)
-    return place(thermogram.celsius, placed, size_of(visible), record)
+    matrix, facts = _refine(thermogram.values, visible, placed, aligner, labels)
+    note = (
+        f"{name}: the scene lies {facts['moved_pixels']:.1f} pixels from where the camera places "
+        "it (parallax), which --align took off."
+    )
+    return Placement(matrix, facts, note)
+
+
+def _as_image(thermogram: Thermogram) -> Decoded:
+    """The temperatures as an infrared image."""
+    valid = np.isfinite(thermogram.values)
+    note = "is a radiometric file: its temperatures were used, in degrees Celsius"
+    return Decoded(
+        thermogram.values,
+        None if valid.all() else valid,
+        notes=(note,),
+        facts=thermogram.facts,
+    )
 
 
 def _refine(
@@ -164,7 +229,8 @@ def _refine(
     here = placed @ shift(left, top)
     size = int(bottom - top), int(right - left)
     crop = visible[top:bottom, left:right]
-    by_camera = place(celsius, here, size, {}).image
+    valid = np.isfinite(celsius)
+    by_camera = place(celsius if valid.all() else fill(celsius, valid), here, size, {}).image
     try:
         facts = dict(aligner(by_camera, crop, labels).record["alignment"])
     except UserError as error:
@@ -307,7 +373,7 @@ def _to_celsius(
     if np.isnan(celsius).all():
         raise UserError(f"{name} is damaged: its calibration gives no temperatures.")
     measured = [round(value - _ZERO, 2) for value in struct.unpack_from("<ff", camera, 0x90)[::-1]]
-    facts = {
+    facts: dict[str, Any] = {
         "unit": "degC",
         "temperatures": [round(float(value), 3) for value in _ends(celsius)],
         "shown_by_camera": [round(float(value), 3) for value in shown],
@@ -319,7 +385,21 @@ def _to_celsius(
         "humidity": round(info["relative_humidity"], 3),
         "window_transmission": round(info["ir_window_transmission"], 4),
     }
-    return celsius, facts
+    return celsius, {key: _finite(value) for key, value in facts.items()}
+
+
+def _to_kelvin(value: Any) -> Any:
+    """A fact in degrees Celsius, or several, in kelvin."""
+    if isinstance(value, list):
+        return [_to_kelvin(one) for one in value]
+    return None if value is None else round(value + _ZERO, 3)
+
+
+def _finite(value: Any) -> Any:
+    """A fact that JSON can hold: None for what is no number."""
+    if isinstance(value, list):
+        return [_finite(one) for one in value]
+    return value if isinstance(value, str) or np.isfinite(value) else None
 
 
 def _ends(celsius: FloatArray) -> tuple[float, float]:

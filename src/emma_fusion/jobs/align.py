@@ -9,7 +9,8 @@ from emma_fusion.align import Aligner
 from emma_fusion.images.files import shown
 from emma_fusion.images.geotiff import read_georeference
 from emma_fusion.images.pairing import carry
-from emma_fusion.images.raster import read_decoded, read_image, write_image
+from emma_fusion.images.radiometric import read_infrared
+from emma_fusion.images.raster import read_image, write_image
 from emma_fusion.jobs.folder import report
 from emma_fusion.jobs.messages import Messages, Outcome
 from emma_fusion.jobs.request import AlignRequest
@@ -71,7 +72,7 @@ def align_files(files: Files, aligner: Aligner) -> None:
     """
     infrared, visible, target = files
     labels = shown(infrared.name), shown(visible.name)
-    image = read_decoded(infrared)
+    image = read_infrared(infrared)
     aligned, valid = carry(image, lambda pixels: aligner(pixels, read_image(visible), labels))
     warped = aligned.image
     if aligned.covered is not None:

@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from emma_fusion.errors import UserError
+from emma_fusion.images.folders import list_images
 from emma_fusion.images.pairing import infrared_values
+from emma_fusion.images.radiometric import is_radiometric_file, read_infrared
 from emma_fusion.images.raster import count_pages, open_pages
 from emma_fusion.jobs import image
 from emma_fusion.jobs.image import Recipe, choose_suffix, open_fuser, tell_notes
@@ -67,9 +69,30 @@ def plan(recipe: Recipe, messages: Messages) -> tuple[list[Files], list[Path]]:
     infrared, visible, output = map(Path, (request.infrared, request.visible, request.output))
     targets = Targets((infrared, visible), request.overwrite, request.pairing.recursive)
     targets.check_folder(output)
-    pairs = find_pairs(infrared, visible, messages, request.pairing)
+    pairs = []
+    if infrared == visible and not request.pairing.match:
+        files = find_radiometric(infrared, request.pairing.recursive, messages)
+        pairs = [(stem, path, path) for stem, path in files.items()]
+    pairs = pairs or find_pairs(infrared, visible, messages, request.pairing)
     jobs = [Files(i, v, output / (stem + choose_suffix(request, v.suffix))) for stem, i, v in pairs]
     return targets.choose(jobs, messages), [i for _, i, _ in pairs]
+
+
+def find_radiometric(folder: Path, recursive: bool, messages: Messages) -> dict[str, Path]:
+    """The radiometric files of a folder by stem; others beside them are named.
+
+    Raises:
+        UserError: See `list_images`.
+    """
+    images = list_images(folder, recursive)
+    found = {stem: path for stem, path in images.items() if is_radiometric_file(path)}
+    if found and len(found) < len(images):
+        left = next(path for stem, path in images.items() if stem not in found)
+        messages.say(
+            f"{folder} has {len(images) - len(found)} images without temperatures, such as "
+            f"{left.name}, which are left out."
+        )
+    return found
 
 
 def settle_range(infrared: Iterable[Path], recipe: Recipe, messages: Messages) -> Recipe:
@@ -84,9 +107,12 @@ def settle_range(infrared: Iterable[Path], recipe: Recipe, messages: Messages) -
 
     def images() -> Iterator[npt.NDArray[np.generic]]:
         for path in infrared:
-            with suppress(UserError), open_pages(path) as pages:
-                # what cannot be read fails, and is listed, when its turn comes
-                yield from (infrared_values(page, recipe.options) for page in pages)
+            with suppress(UserError):  # what cannot be read fails, and is listed, in its turn
+                if is_radiometric_file(path):
+                    yield infrared_values(read_infrared(path), recipe.options)
+                    continue
+                with open_pages(path) as pages:
+                    yield from (infrared_values(page, recipe.options) for page in pages)
 
     low, high = common_range(images(), shares)
     messages.say(f"Infrared range over the folder: {low:g} to {high:g}")
@@ -146,7 +172,12 @@ def fuse_all(
 
 
 def report(
-    done: str, failures: list[str], number: int, output: Path | str, messages: Messages
+    done: str,
+    failures: list[str],
+    number: int,
+    output: Path | str,
+    messages: Messages,
+    of: str = "pairs",
 ) -> Outcome:
     """Say how many pairs were done and which were not.
 
@@ -156,8 +187,9 @@ def report(
         number: How many there were.
         output: Where the results are.
         messages: Takes the lines.
+        of: What was done.
     """
-    messages.say(f"{done} {number - len(failures)} of {number} pairs into {output}")
+    messages.say(f"{done} {number - len(failures)} of {number} {of} into {output}")
     for failure in failures:
         messages.say(f"Failed {failure}")
     return Outcome(tuple(failures))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from emma_fusion.errors import UserError
+from emma_fusion.images.radiometric import is_radiometric_file
 from emma_fusion.images.raster import count_pages
 from emma_fusion.jobs import image
 from emma_fusion.jobs.image import Recipe
@@ -74,6 +75,7 @@ def settle(request: FuseRequest) -> FuseRequest:
     Raises:
         UserError: Options do not fit together, or an input does not exist.
     """
+    request = _settle_inputs(request)
     if request.infrared_range.split(":")[0] != "folder":
         parse_range(request.infrared_range)
     parse_range(request.visible_range, "visible")
@@ -96,6 +98,28 @@ def settle(request: FuseRequest) -> FuseRequest:
             "and --depth, and write png, tif or bmp."
         )
     return replace(request, colour="none", contrast="stretch", depth="8")
+
+
+def _settle_inputs(request: FuseRequest) -> FuseRequest:
+    """Where no visible input is given, the infrared one stands for both.
+
+    Raises:
+        UserError: It cannot hold both.
+    """
+    if request.visible:
+        return request
+    path = Path(request.infrared)
+    if request.cluster.engine == "ray" or request.video != VideoOptions():
+        raise UserError("VISIBLE is missing: give the visible input as the second one.")
+    check_exist(path)
+    if path.is_dir() and not is_video(request.output) and not is_volume(path):
+        return replace(request, visible=request.infrared)
+    if path.is_dir() or not is_radiometric_file(path):
+        raise UserError(
+            f"VISIBLE is missing: give the visible input of the same scene beside {path}. Only a "
+            "radiometric file of a FLIR camera, or a folder of them, holds both."
+        )
+    return replace(request, visible=request.infrared)
 
 
 def wants_video(request: FuseRequest) -> bool:

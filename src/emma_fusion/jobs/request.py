@@ -1,4 +1,4 @@
-"""What `emma fuse`, `align`, `check` and `calibrate` are asked for, as plain data.
+"""What `emma fuse`, `align`, `check`, `calibrate` and `thermal` are asked for, as plain data.
 
 The command line and the page fill it in. Every option stands here once, with its type, its
 default and its help; `cli.options` makes the command line of it. So a new option is one field
@@ -29,6 +29,7 @@ class Option:
         panel: The part of the help that the option is listed in.
         minimum: The smallest number that is allowed.
         is_argument: Whether it is given by its place and not by a flag.
+        is_required: Whether it must be given, though the field has a default.
     """
 
     help: str
@@ -37,6 +38,7 @@ class Option:
     panel: str | None = None
     minimum: int | None = None
     is_argument: bool = False
+    is_required: bool = False
 
 
 @dataclass(frozen=True)
@@ -232,19 +234,22 @@ class FuseRequest:
     visible: Annotated[
         str,
         Option(
-            "The visible image, video or folder of the same scene; of medical pairs the MRI scan.",
+            "The visible image, video or folder of the same scene; of medical pairs the MRI scan. "
+            "It is left out for a FLIR camera's radiometric file, which holds both images, and for "
+            "a folder that holds the images of both cameras.",
             metavar="VISIBLE",
             is_argument=True,
         ),
-    ]
+    ] = ""
     output: Annotated[
         str,
         Option(
             "The file or folder that the fused images go to.",
             flags=("--output", "-o"),
             metavar="OUT",
+            is_required=True,
         ),
-    ]
+    ] = ""
     colour: Annotated[
         Literal["auto", "visible", "infrared", "none"],
         Option(
@@ -409,3 +414,32 @@ class CalibrateRequest:
     ] = "affine"
     overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False
     pairing: PairingOptions = PairingOptions()
+
+
+@dataclass(frozen=True)
+class ThermalRequest:
+    """Which radiometric files are to be written as temperatures, and where to."""
+
+    input: Annotated[
+        Path,
+        Option(
+            "The radiometric JPEG of a FLIR camera, or a folder of them.",
+            metavar="FILE",
+            is_argument=True,
+        ),
+    ]
+    output: Annotated[
+        Path,
+        Option(
+            "The .tif file that the temperatures go to, or a folder for a folder.",
+            flags=("--output", "-o"),
+            metavar="OUT",
+        ),
+    ]
+    unit: Annotated[
+        Literal["degC", "K"], Option("The unit: degrees Celsius (degC) or kelvin (K).")
+    ] = "degC"
+    recursive: Annotated[
+        bool, Option("Take the files of the folders in the folder too.", flags=("--recursive",))
+    ] = False
+    overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False
