@@ -9,7 +9,6 @@ import pytest
 import tifffile
 from PIL import Image
 
-from emma_fusion import models
 from emma_fusion.cli import main
 from emma_fusion.fuser import Fuser
 from emma_fusion.images.geotiff import Tag, read_georeference
@@ -189,9 +188,3 @@ def test_an_aligned_image_lies_where_the_visible_one_does(emma, tmp_path):
     write_image(tmp_path / "v.tif", scene, georeference=PLACE)
     emma(tmp_path / "i.png", tmp_path / "v.tif", "-o", tmp_path / "a.tif", verb="align")
     assert read_georeference(tmp_path / "a.tif") == PLACE
-
-
-def test_the_terms_of_the_weights_are_those_of_their_data():
-    assert "LLVIP: Jia et al., ICCVW 2021; non-commercial" in models.terms("base")
-    for name in models.shipped():
-        assert "its data's terms are" in models.terms(name)

@@ -25,6 +25,7 @@ VERBS = [
     "align",
     "calibrate",
     "check",
+    "thermal",
     "sense",
     "info",
     "models",

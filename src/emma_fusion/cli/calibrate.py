@@ -4,36 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import typer
 
+from emma_fusion.cli.options import takes
 from emma_fusion.cli.progress import Terminal, bar
+from emma_fusion.jobs.request import CalibrateRequest
 
 
-def calibrate(
-    infrared: Annotated[Path, typer.Argument(help="The folder of infrared images.")],
-    visible: Annotated[
-        Path, typer.Argument(help="The folder of visible images, which have the same stems.")
-    ],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output",
-            "-o",
-            help="The file that the calibration is written to.",
-            metavar="FILE.json",
-        ),
-    ],
-    model: Annotated[
-        Literal["translation", "rigid", "similarity", "affine", "homography"],
-        typer.Option(help="The most general transform that is considered."),
-    ] = "affine",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files that exist.")
-    ] = False,
-) -> None:
+@takes(CalibrateRequest)
+def calibrate(request: CalibrateRequest) -> None:
     """Find the transform between two cameras that do not move against each other.
 
     Each pair is registered; those without confidence are left out, and of the others the median
@@ -41,13 +22,16 @@ def calibrate(
     """
     from emma_fusion.align import calibrate as find_rig
     from emma_fusion.errors import UserError
+    from emma_fusion.images.pairing import read_infrared_values
     from emma_fusion.images.raster import read_image, write_whole
     from emma_fusion.jobs.targets import Targets, find_pairs
 
+    output = request.output
     if output.is_dir():
         raise UserError(f"{output} is a folder: name the calibration's file, such as rig.json.")
-    Targets((infrared, visible), overwrite).check(output)
-    pairs = find_pairs(infrared, visible, Terminal())
+    inputs = request.infrared, request.visible
+    Targets(inputs, request.overwrite).check(output)
+    pairs = find_pairs(*inputs, Terminal(), request.pairing)
     failures: list[str] = []
 
     with bar("Calibrating") as show:
@@ -56,11 +40,11 @@ def calibrate(
             for number, (_, i, v) in enumerate(pairs):
                 show(number, len(pairs))
                 try:
-                    yield read_image(i), read_image(v)
+                    yield read_infrared_values(i), read_image(v)
                 except UserError as error:
                     failures.append(f"{i.stem}: {error}")
 
-        rig, left_out = find_rig(images(), model)
+        rig, left_out = find_rig(images(), request.model)
         show(len(pairs), len(pairs))
     write_whole({output: rig.to_json()})
     print(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,14 @@ class Decoded:
         valid: (H, W), which pixels hold data; None where all do.
         stored: the dtype of the values in the file, where `pixels` has another; else "".
         notes: sentences without a subject about what was left out: "has a fourth band, ...".
+        facts: what the record of a fused image says of it.
     """
 
     pixels: npt.NDArray[Any]
     valid: npt.NDArray[np.bool_] | None = None
     stored: str = ""
     notes: tuple[str, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
 
     def upright(self, orientation: int) -> Decoded:
         """The image as viewers show it, by an EXIF orientation, 1 to 8."""

@@ -16,7 +16,8 @@ from emma_fusion.align.aligner import place
 from emma_fusion.errors import UserError
 from emma_fusion.images.decoded import Decoded
 from emma_fusion.images.files import shown
-from emma_fusion.images.geotiff import between
+from emma_fusion.images.placement import Placement, by_georeference
+from emma_fusion.images.radiometric import read_infrared
 from emma_fusion.images.reading import read_decoded
 from emma_fusion.pair import Colour, FloatArray, Pair, is_coloured
 from emma_fusion.values.false_colour import MISLEADING, levels_of, recognise
@@ -67,6 +68,7 @@ def read_pair(
     """Read two images as a pair, which has the stem of the visible image's name.
 
     Where both are GeoTIFFs of other pixel grids, the infrared one is warped onto the visible one's.
+    Of a radiometric file the temperatures are the infrared image; see `radiometric`.
 
     Args:
         infrared: path.
@@ -88,9 +90,9 @@ def read_pair(
     options = PairOptions(colour, infrared_range, visible_range, mending, aligner, false_colour)
     infrared, visible = Path(infrared), Path(visible)
     labels = shown(infrared.name), shown(visible.name)
-    matrix = None if aligner is not None else between(infrared, visible, labels)
-    images = read_decoded(infrared), read_decoded(visible)
-    pair = make_pair(*images, labels, options, matrix, name=visible.stem)
+    placement = None if aligner is not None else by_georeference(infrared, visible, labels)
+    images = read_infrared(infrared), read_decoded(visible)
+    pair = make_pair(*images, labels, options, placement, name=visible.stem)
     # what is read as floats is written as integers
     return replace(pair, dtype=np.dtype(np.uint16)) if pair.dtype.kind == "f" else pair
 
@@ -100,7 +102,7 @@ def make_pair(
     visible: Decoded,
     labels: tuple[str, str],
     options: PairOptions,
-    matrix: npt.NDArray[np.float64] | None = None,
+    placement: Placement | None = None,
     *,
     name: str = "",
     find_range: Callable[[npt.NDArray[Any]], str] | None = None,
@@ -113,8 +115,7 @@ def make_pair(
         visible: the image.
         labels: what errors and the record call the two.
         options: how.
-        matrix: (3, 3), from (x, y) of the visible image to (x, y) of the infrared one, where their
-            georeferences tell; see `geotiff.between`.
+        placement: where the infrared image belongs, if the files tell.
         name: of the pair.
         find_range: gives the infrared range of the mended image, in place of the options'.
         align: brings the mended image onto the visible one, in place of the options' aligner.
@@ -130,10 +131,10 @@ def make_pair(
     pixels, mended = mend(_filled(pixels, infrared.valid), options.mending)
     image = replace(infrared, pixels=pixels)
     infrared_range = find_range(pixels) if find_range else options.infrared_range
-    if matrix is not None:
-        place_at, shape = matrix, visible.pixels.shape[:2]
-        aligned, valid = carry(image, lambda given: _warp(given, place_at, shape, labels))
-        notes.append(f"{labels[0]} was brought onto the pixels of {labels[1]} by georeference.")
+    if placement is not None:
+        known, shape = placement, visible.pixels.shape[:2]
+        aligned, valid = carry(image, lambda given: _warp(given, known, shape, labels))
+        notes.append(placement.note)
     else:
 
         def bring(given: npt.NDArray[Any]) -> Aligned:
@@ -152,7 +153,7 @@ def make_pair(
         labels=labels,
         cover=_least(aligned.cover, None if valid is None else cover_of(valid)),
     )
-    pair.record["infrared"] |= found | mended | aligned.record
+    pair.record["infrared"] |= found | mended | infrared.facts | aligned.record
     for side, image, label in zip(
         ("infrared", "visible"), (infrared, visible), labels, strict=True
     ):
@@ -173,6 +174,18 @@ def make_pair(
     if notes:
         pair.record["notes"] = notes
     return pair
+
+
+def read_infrared_values(path: Path | str) -> npt.NDArray[Any]:
+    """The values of an infrared image that is to be compared with a visible one.
+
+    They are those that `make_pair` begins with, so that sizes and contours are the same; where
+    there are none, they are the neighbours'.
+
+    Raises:
+        UserError: see `read_infrared`.
+    """
+    return np.asarray(infrared_values(read_infrared(path), PairOptions()))
 
 
 def infrared_values(image: Decoded, options: PairOptions) -> npt.NDArray[Any]:
@@ -253,17 +266,17 @@ def carry(
 
 def _warp(
     image: npt.NDArray[Any],
-    matrix: npt.NDArray[np.float64],
+    placement: Placement,
     size: tuple[int, int],
     labels: tuple[str, str],
 ) -> Aligned:
-    """The infrared image where its georeference puts it on the visible one's grid."""
+    """The infrared image where the files put it on the visible one's grid."""
     if max(*image.shape[:2], *size) > _WIDEST:
         raise UserError(
             f"{labels[0]} and {labels[1]} have different pixel grids and are too wide to be "
             f"warped (more than {_WIDEST} pixels): bring them onto one grid with gdalwarp."
         )
-    return place(image, matrix, size, {"by": "georeference", "model": "affine"})
+    return place(image, placement.matrix, size, placement.facts)
 
 
 def _filled(image: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None) -> npt.NDArray[Any]:

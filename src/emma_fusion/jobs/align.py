@@ -9,11 +9,19 @@ from emma_fusion.align import Aligner
 from emma_fusion.images.files import shown
 from emma_fusion.images.geotiff import read_georeference
 from emma_fusion.images.pairing import carry
-from emma_fusion.images.raster import read_decoded, read_image, write_image
+from emma_fusion.images.radiometric import read_infrared
+from emma_fusion.images.raster import read_image, write_image
 from emma_fusion.jobs.folder import report
 from emma_fusion.jobs.messages import Messages, Outcome
 from emma_fusion.jobs.request import AlignRequest
-from emma_fusion.jobs.targets import Files, Targets, check_inputs, check_record, find_pairs
+from emma_fusion.jobs.targets import (
+    Files,
+    Targets,
+    check_inputs,
+    check_pairing,
+    check_record,
+    find_pairs,
+)
 
 
 def align(request: AlignRequest, messages: Messages | None = None) -> Outcome:
@@ -28,8 +36,10 @@ def align(request: AlignRequest, messages: Messages | None = None) -> Outcome:
     """
     messages = messages or Messages()
     aligner = Aligner(request.align)
-    targets = Targets((request.infrared, request.visible), request.overwrite)
-    if not check_inputs(request.infrared, request.visible):
+    inputs = request.infrared, request.visible
+    targets = Targets(inputs, request.overwrite, request.pairing.recursive)
+    if not check_inputs(*inputs):
+        check_pairing(request.pairing)
         output = request.output
         target = output / request.infrared.name if output.is_dir() else output
         targets.check(target)
@@ -37,8 +47,11 @@ def align(request: AlignRequest, messages: Messages | None = None) -> Outcome:
         messages.say(f"Wrote {target}")
         return Outcome()
     targets.check_folder(request.output)
-    pairs = find_pairs(request.infrared, request.visible, messages)
-    jobs = targets.choose([Files(i, v, request.output / i.name) for _, i, v in pairs], messages)
+    pairs = find_pairs(*inputs, messages, request.pairing)
+    jobs = targets.choose(
+        [Files(i, v, request.output / i.relative_to(request.infrared)) for _, i, v in pairs],
+        messages,
+    )
     failures = []
     with messages.bar("Aligning") as show:
         for number, files in enumerate(jobs, 1):
@@ -59,7 +72,7 @@ def align_files(files: Files, aligner: Aligner) -> None:
     """
     infrared, visible, target = files
     labels = shown(infrared.name), shown(visible.name)
-    image = read_decoded(infrared)
+    image = read_infrared(infrared)
     aligned, valid = carry(image, lambda pixels: aligner(pixels, read_image(visible), labels))
     warped = aligned.image
     if aligned.covered is not None:

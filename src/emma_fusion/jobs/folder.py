@@ -14,6 +14,7 @@ import numpy.typing as npt
 from emma_fusion.errors import UserError
 from emma_fusion.images.folders import list_images
 from emma_fusion.images.pairing import infrared_values
+from emma_fusion.images.radiometric import is_radiometric_file, read_infrared
 from emma_fusion.images.raster import count_pages, open_pages
 from emma_fusion.jobs import image
 from emma_fusion.jobs.image import Recipe, choose_suffix, open_fuser, tell_notes
@@ -40,10 +41,10 @@ def fuse_folder(recipe: Recipe, messages: Messages) -> Outcome:
     Raises:
         UserError: A folder cannot be listed, there is no pair, or the model cannot be opened.
     """
-    jobs = plan(recipe, messages)
+    jobs, infrared = plan(recipe, messages)
     if not jobs:
         return Outcome()
-    recipe = settle_range(Path(recipe.request.infrared), recipe, messages)
+    recipe = settle_range(infrared, recipe, messages)
     fuser = open_fuser(recipe.request.network)
     failures = []
     with messages.bar("Fusing") as show:
@@ -55,22 +56,46 @@ def fuse_folder(recipe: Recipe, messages: Messages) -> Outcome:
     return report("Fused", failures, len(jobs), recipe.request.output, messages)
 
 
-def plan(recipe: Recipe, messages: Messages) -> list[Files]:
+def plan(recipe: Recipe, messages: Messages) -> tuple[list[Files], list[Path]]:
     """What is to be done; the rest is named.
+
+    Returns:
+        The files of each pair that is to be fused, and the infrared images of all pairs.
 
     Raises:
         UserError: See `Targets` and `find_pairs`.
     """
     request = recipe.request
     infrared, visible, output = map(Path, (request.infrared, request.visible, request.output))
-    targets = Targets((infrared, visible), request.overwrite)
+    targets = Targets((infrared, visible), request.overwrite, request.pairing.recursive)
     targets.check_folder(output)
-    pairs = find_pairs(infrared, visible, messages)
+    pairs = []
+    if infrared == visible and not request.pairing.match:
+        files = find_radiometric(infrared, request.pairing.recursive, messages)
+        pairs = [(stem, path, path) for stem, path in files.items()]
+    pairs = pairs or find_pairs(infrared, visible, messages, request.pairing)
     jobs = [Files(i, v, output / (stem + choose_suffix(request, v.suffix))) for stem, i, v in pairs]
-    return targets.choose(jobs, messages)
+    return targets.choose(jobs, messages), [i for _, i, _ in pairs]
 
 
-def settle_range(infrared: Path, recipe: Recipe, messages: Messages) -> Recipe:
+def find_radiometric(folder: Path, recursive: bool, messages: Messages) -> dict[str, Path]:
+    """The radiometric files of a folder by stem; others beside them are named.
+
+    Raises:
+        UserError: See `list_images`.
+    """
+    images = list_images(folder, recursive)
+    found = {stem: path for stem, path in images.items() if is_radiometric_file(path)}
+    if found and len(found) < len(images):
+        left = next(path for stem, path in images.items() if stem not in found)
+        messages.say(
+            f"{folder} has {len(images) - len(found)} images without temperatures, such as "
+            f"{left.name}, which are left out."
+        )
+    return found
+
+
+def settle_range(infrared: Iterable[Path], recipe: Recipe, messages: Messages) -> Recipe:
     """The recipe with the range "folder" as values, found over all images that can be read.
 
     Raises:
@@ -81,10 +106,13 @@ def settle_range(infrared: Path, recipe: Recipe, messages: Messages) -> Recipe:
         return recipe
 
     def images() -> Iterator[npt.NDArray[np.generic]]:
-        for path in list_images(infrared).values():
-            with suppress(UserError), open_pages(path) as pages:
-                # what cannot be read fails, and is listed, when its turn comes
-                yield from (infrared_values(page, recipe.options) for page in pages)
+        for path in infrared:
+            with suppress(UserError):  # what cannot be read fails, and is listed, in its turn
+                if is_radiometric_file(path):
+                    yield infrared_values(read_infrared(path), recipe.options)
+                    continue
+                with open_pages(path) as pages:
+                    yield from (infrared_values(page, recipe.options) for page in pages)
 
     low, high = common_range(images(), shares)
     messages.say(f"Infrared range over the folder: {low:g} to {high:g}")
@@ -144,7 +172,12 @@ def fuse_all(
 
 
 def report(
-    done: str, failures: list[str], number: int, output: Path | str, messages: Messages
+    done: str,
+    failures: list[str],
+    number: int,
+    output: Path | str,
+    messages: Messages,
+    of: str = "pairs",
 ) -> Outcome:
     """Say how many pairs were done and which were not.
 
@@ -154,8 +187,9 @@ def report(
         number: How many there were.
         output: Where the results are.
         messages: Takes the lines.
+        of: What was done.
     """
-    messages.say(f"{done} {number - len(failures)} of {number} pairs into {output}")
+    messages.say(f"{done} {number - len(failures)} of {number} {of} into {output}")
     for failure in failures:
         messages.say(f"Failed {failure}")
     return Outcome(tuple(failures))

@@ -20,8 +20,10 @@ from emma_fusion.errors import UserError
 from emma_fusion.images import pairing
 from emma_fusion.images.decoded import Decoded
 from emma_fusion.images.files import shown
-from emma_fusion.images.geotiff import between, read_georeference
+from emma_fusion.images.geotiff import read_georeference
 from emma_fusion.images.metadata import read_metadata
+from emma_fusion.images.placement import Placement, by_georeference
+from emma_fusion.images.radiometric import is_radiometric_file, read_both, read_infrared
 from emma_fusion.images.raster import ALPHA_SUFFIXES, check_format, read_decoded, write_image
 from emma_fusion.jobs.messages import Messages
 from emma_fusion.jobs.request import FuseRequest, NetworkOptions
@@ -121,22 +123,28 @@ def fuse_files(files: Files, recipe: Recipe, messages: Messages) -> None:
 def read(files: Files, recipe: Recipe) -> Pair:
     """Read a pair in the form in which its fused image is to be written.
 
+    Where both are one radiometric file, they are the temperatures and the visible image inside.
+
     Raises:
         UserError: A file cannot be read, the two do not fit or could not be aligned, or the
             target cannot hold the result.
     """
     infrared, visible, target = files
     labels = shown(infrared.name), shown(visible.name)
-    # with --align, the images and not their georeferences say where the infrared one belongs
-    matrix = None if recipe.aligner else between(infrared, visible, labels)
+    if infrared == visible and is_radiometric_file(infrared):
+        first, second, placement = read_both(infrared, recipe.aligner)
+    else:
+        first, second = read_infrared(infrared), read_decoded(visible)
+        # with --align, the images and not their georeferences say where the infrared one belongs
+        placement = None if recipe.aligner else by_georeference(infrared, visible, labels)
     pair = make_pair(
-        read_decoded(infrared),
-        read_decoded(visible),
+        first,
+        second,
         recipe,
         labels=labels,
         name=visible.stem,
         target=target,
-        matrix=matrix,
+        placement=placement,
     )
     check_record(target, recipe.request.overwrite)
     return pair
@@ -151,7 +159,7 @@ def make_pair(
     target: Path,
     name: str = "",
     find_range: Callable[[npt.NDArray[Any]], str] | None = None,
-    matrix: npt.NDArray[np.float64] | None = None,
+    placement: Placement | None = None,
     align: pairing.Align | None = None,
 ) -> Pair:
     """Mend, align and make a pair of two images, in the form in which it is to be written.
@@ -164,7 +172,7 @@ def make_pair(
         target: The file that the fused image goes to; its suffix says what it can hold.
         name: What the pair is called.
         find_range: Gives the range of a mended image, in place of the recipe's.
-        matrix: Where georeferences put the infrared image; see `images.geotiff.between`.
+        placement: Where the infrared image belongs, if the files tell.
         align: Brings a mended image onto the visible one, in place of the recipe's aligner.
 
     Raises:
@@ -177,7 +185,7 @@ def make_pair(
         visible,
         labels,
         recipe.options,
-        matrix,
+        placement,
         name=name,
         find_range=find_range,
         align=align,

@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from emma_fusion.errors import UserError
 from emma_fusion.images.files import shown
-from emma_fusion.images.geotiff import between, read_georeference
+from emma_fusion.images.geotiff import read_georeference
 from emma_fusion.images.metadata import read_metadata
 from emma_fusion.images.pairing import infrared_values
+from emma_fusion.images.placement import by_georeference
 from emma_fusion.images.raster import encode_pages, open_pages, write_whole
 from emma_fusion.images.reading import Pages
 from emma_fusion.images.record import beside, to_json
@@ -47,7 +48,9 @@ def fuse_pages(files: Files, recipe: Recipe, fuser: Fuser, messages: Messages) -
                 f"{files.target.name} cannot hold {len(infrared)} pages: write a .tif file."
             )
         recipe = _settle_ranges(infrared, visible, recipe)
-        matrix = None if recipe.aligner else between(files.infrared, files.visible, labels)
+        placement = None
+        if not recipe.aligner:
+            placement = by_georeference(files.infrared, files.visible, labels)
         fused: list[npt.NDArray[Any]] = []
         valid: list[npt.NDArray[np.bool_] | None] = []
         record: dict[str, Any] = {}
@@ -59,7 +62,7 @@ def fuse_pages(files: Files, recipe: Recipe, fuser: Fuser, messages: Messages) -
                 labels=labels,
                 name=files.visible.stem,
                 target=files.target,
-                matrix=matrix,
+                placement=placement,
             )
             tell_notes(pair.record, messages, told)
             fused.append(fuse(pair, recipe, fuser))

@@ -1,4 +1,4 @@
-"""What `emma fuse` and `emma align` are asked for, as plain data.
+"""What `emma fuse`, `align`, `check`, `calibrate` and `thermal` are asked for, as plain data.
 
 The command line and the page fill it in. Every option stands here once, with its type, its
 default and its help; `cli.options` makes the command line of it. So a new option is one field
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+_FOLDERS = "Two folders"
 _THERMAL = "Thermal cameras"
 _SCANS = "Scans (NIfTI, DICOM)"
 _VIDEOS = "Videos, folders of frames, cameras"
@@ -28,6 +29,7 @@ class Option:
         panel: The part of the help that the option is listed in.
         minimum: The smallest number that is allowed.
         is_argument: Whether it is given by its place and not by a flag.
+        is_required: Whether it must be given, though the field has a default.
     """
 
     help: str
@@ -36,6 +38,7 @@ class Option:
     panel: str | None = None
     minimum: int | None = None
     is_argument: bool = False
+    is_required: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,32 @@ class NetworkOptions:
             "(extra runtimes); it tries them the first time and remembers the result."
         ),
     ] = "torch"
+
+
+@dataclass(frozen=True)
+class PairingOptions:
+    """Which images of two folders belong together; see `images.names.match_names`."""
+
+    match: Annotated[
+        str | None,
+        Option(
+            "How the names of the infrared images and of the visible ones go together, such as "
+            "'*_T=*_W' or 'IR_{n}=DC_{n+1}': * is any text that both have and {n} a number. "
+            "Without it, names go together that are the same but for capitals, leading zeros and "
+            "what marks the camera (_T and _W, _ir and _vi, IR and VIS).",
+            metavar="PATTERN",
+            panel=_FOLDERS,
+        ),
+    ] = None
+    recursive: Annotated[
+        bool,
+        Option(
+            "Take the images of the folders in the two folders too; those that belong together lie "
+            "in folders of the same name.",
+            flags=("--recursive",),
+            panel=_FOLDERS,
+        ),
+    ] = False
 
 
 @dataclass(frozen=True)
@@ -215,19 +244,22 @@ class FuseRequest:
     visible: Annotated[
         str,
         Option(
-            "The visible image, video or folder of the same scene; of medical pairs the MRI scan.",
+            "The visible image, video or folder of the same scene; of medical pairs the MRI scan. "
+            "It is left out for a FLIR camera's radiometric file, which holds both images, and for "
+            "a folder that holds the images of both cameras.",
             metavar="VISIBLE",
             is_argument=True,
         ),
-    ]
+    ] = ""
     output: Annotated[
         str,
         Option(
             "The file or folder that the fused images go to.",
             flags=("--output", "-o"),
             metavar="OUT",
+            is_required=True,
         ),
-    ]
+    ] = ""
     colour: Annotated[
         Literal["auto", "visible", "infrared", "none"],
         Option(
@@ -323,6 +355,7 @@ class FuseRequest:
         ),
     ] = False
     overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False
+    pairing: PairingOptions = PairingOptions()
     network: NetworkOptions = NetworkOptions()
     scan: ScanOptions = ScanOptions()
     video: VideoOptions = VideoOptions()
@@ -353,4 +386,70 @@ class AlignRequest:
             metavar="HOW",
         ),
     ] = "auto"
+    overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False
+    pairing: PairingOptions = PairingOptions()
+
+
+@dataclass(frozen=True)
+class CheckRequest:
+    """Which pairs are to be checked."""
+
+    infrared: Annotated[Path, Option("The infrared image or folder.", is_argument=True)]
+    visible: Annotated[
+        Path, Option("The visible image or folder of the same scene.", is_argument=True)
+    ]
+    as_json: Annotated[bool, Option("Print JSON instead of a table.", flags=("--json",))] = False
+    pairing: PairingOptions = PairingOptions()
+
+
+@dataclass(frozen=True)
+class CalibrateRequest:
+    """Which pairs a calibration is to be found from, and where to."""
+
+    infrared: Annotated[Path, Option("The folder of infrared images.", is_argument=True)]
+    visible: Annotated[
+        Path, Option("The folder of visible images of the same scenes.", is_argument=True)
+    ]
+    output: Annotated[
+        Path,
+        Option(
+            "The file that the calibration is written to.",
+            flags=("--output", "-o"),
+            metavar="FILE.json",
+        ),
+    ]
+    model: Annotated[
+        Literal["translation", "rigid", "similarity", "affine", "homography"],
+        Option("The most general transform that is considered."),
+    ] = "affine"
+    overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False
+    pairing: PairingOptions = PairingOptions()
+
+
+@dataclass(frozen=True)
+class ThermalRequest:
+    """Which radiometric files are to be written as temperatures, and where to."""
+
+    input: Annotated[
+        Path,
+        Option(
+            "The radiometric JPEG of a FLIR camera, or a folder of them.",
+            metavar="FILE",
+            is_argument=True,
+        ),
+    ]
+    output: Annotated[
+        Path,
+        Option(
+            "The .tif file that the temperatures go to, or a folder for a folder.",
+            flags=("--output", "-o"),
+            metavar="OUT",
+        ),
+    ]
+    unit: Annotated[
+        Literal["degC", "K"], Option("The unit: degrees Celsius (degC) or kelvin (K).")
+    ] = "degC"
+    recursive: Annotated[
+        bool, Option("Take the files of the folders in the folder too.", flags=("--recursive",))
+    ] = False
     overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False

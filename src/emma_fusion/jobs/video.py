@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from emma_fusion.errors import UserError
 from emma_fusion.images.decoded import Decoded
+from emma_fusion.images.folders import list_images
 from emma_fusion.jobs.folder import settle_range
 from emma_fusion.jobs.footage import Footage, open_footage, watch_cameras
 from emma_fusion.jobs.image import Recipe, made_by, make_pair, open_fuser, tell_notes
@@ -57,7 +58,7 @@ def fuse_video(recipe: Recipe, messages: Messages) -> Outcome:
         else:
             footage = open_footage(inputs[0], inputs[1], options, messages)
             if inputs[0].is_dir():
-                recipe = settle_range(inputs[0], recipe, messages)
+                recipe = settle_range(list_images(inputs[0]).values(), recipe, messages)
         fuser = open_fuser(request.network)
         made = stack.enter_context(closing(fuse_footage(footage, recipe, fuser.fuse_luminance)))
         sink: Output = FolderOutput(target, request, targets)

@@ -1,6 +1,6 @@
 """Images of any kind as planes of grey levels on 0..255: where every metric begins."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
@@ -96,6 +96,21 @@ _TENSOR_TYPES = (
 )
 
 
+class TooSmallError(UserError):
+    """An image has too few pixels for a metric.
+
+    Attributes:
+        smallest: Pixels that either side must have.
+    """
+
+    def __init__(self, name: str, smallest: int, shape: Sequence[int]) -> None:
+        super().__init__(
+            f"The metric {name} needs images of at least {smallest}x{smallest} pixels, "
+            f"not {shape[-2]}x{shape[-1]}."
+        )
+        self.smallest = smallest
+
+
 def of_one_image(
     smallest: int = 1,
 ) -> Callable[[Callable[Concatenate[Tensor, P], Tensor]], Callable[..., Any]]:
@@ -168,10 +183,7 @@ def _over_batch(
         )
         raise UserError(f"Images that are scored together must have one size: {sizes}.")
     if min(shape[-2:]) < smallest:
-        raise UserError(
-            f"The metric {name} needs images of at least {smallest}x{smallest} pixels, "
-            f"not {shape[-2]}x{shape[-1]}."
-        )
+        raise TooSmallError(name, smallest, shape)
     if len(shape) == 2:
         return float(core(*planes))
     rows = zip(*(p.reshape(-1, *shape[-2:]) for p in planes), strict=True)

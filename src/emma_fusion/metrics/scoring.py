@@ -9,7 +9,7 @@ from torch import Tensor
 
 from emma_fusion.errors import UserError
 from emma_fusion.metrics.conventions import find_convention
-from emma_fusion.metrics.levels import Levels, as_levels, to_float64
+from emma_fusion.metrics.levels import Levels, TooSmallError, as_levels, to_float64
 
 Image = NDArray[Any] | Tensor
 
@@ -63,7 +63,19 @@ def score(
             as_levels(luminance(image, which), f"{which} image") for which, image in images.items()
         ]
     # Of channels there are as many values, of which the mean is taken.
-    values = {name: chosen.metrics[name](*planes) for name in names}
+    values: dict[str, Any] = {}
+    too_small: dict[str, int] = {}
+    for name in names:
+        try:
+            values[name] = chosen.metrics[name](*planes)
+        except TooSmallError as error:
+            too_small[name] = error.smallest
+    if too_small:
+        needs = ", ".join(f"{name} ({least}x{least})" for name, least in too_small.items())
+        rest = f" Score the others: --metrics {','.join(values)}." if values else ""
+        raise UserError(
+            f"The images have {fused.shape[0]}x{fused.shape[1]} pixels, too few for {needs}.{rest}"
+        )
     return {name: v if isinstance(v, float) else float(v.mean()) for name, v in values.items()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from emma_fusion.errors import UserError
@@ -12,6 +13,7 @@ SENSING_INFRARED = "sensing_infrared.safetensors"
 SENSING_VISIBLE = "sensing_visible.safetensors"
 
 _HERE = Path(__file__).parent
+_LICENCE = re.compile(r"^Licence: (.+)$", re.MULTILINE)
 
 
 def shipped() -> list[str]:
@@ -43,20 +45,21 @@ def find(name_or_path: str | Path, file: str = FUSER) -> Path:
     )
 
 
-def terms(name: str) -> str:
-    """Under what terms a shipped model may be used: those of the data that its card lists.
+def licence(name_or_path: str | Path) -> str:
+    """What a model's weights may be used for, as the card beside them says.
 
-    The weights are made of the data; that the code is under Apache-2.0 does not free them.
+    The package's own licence is for its code: weights are bound by the terms of the images that
+    they were trained on.
+
+    Args:
+        name_or_path: See `find`.
+
+    Raises:
+        UserError: There is no such model.
+
+    >>> licence("base").startswith("non-commercial")
+    True
     """
-    card = (_HERE / name / "README.md").read_text("utf-8")
-    rows, listed = [], False
-    for line in card.splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if line.startswith("|") and cells[-1] == "terms":
-            listed = True
-        elif not line.startswith("|"):
-            listed = False
-        elif listed and set(line) - set("|-: "):
-            rows.append(f"{cells[0].split(',')[0]}: {cells[-1]}")
-    data = f"its data's terms are {'. '.join(rows)}" if rows else "see its model card"
-    return f"Weights of emma-fusion's {name}: {data}"
+    card = find(name_or_path).parent / "README.md"
+    found = _LICENCE.search(card.read_text("utf-8")) if card.is_file() else None
+    return found[1] if found else "not stated: that of whoever made the weights and their data"
