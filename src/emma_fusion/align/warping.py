@@ -16,7 +16,7 @@ _FEATHER = 0.04  # of the grid's longer side
 
 
 def warp(
-    image: npt.NDArray[Any], matrix: Matrix, size: Size
+    image: npt.NDArray[Any], matrix: Matrix, size: Size, mask: FloatArray | None = None
 ) -> tuple[npt.NDArray[Any], FloatArray]:
     """Interpolate an image linearly on another grid; where that is coarser, smoothed first.
 
@@ -24,10 +24,11 @@ def warp(
         image: (H', W') or (H', W', C), uint8, uint16 or float32.
         matrix: (3, 3), from (x, y) of the grid to (x, y) of the image.
         size: (H, W) of the grid.
+        mask: (H', W'), 1 where the image shows something and 0 elsewhere; None for everywhere.
 
     Returns:
         (H, W) or (H, W, C) of the same dtype, its edge repeated where it does not reach, and
-        (H, W) float32, 1 where it reaches and 0 elsewhere.
+        (H, W) float32, 1 where it reaches and shows something and 0 elsewhere.
     """
     step = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
     if step > 1.05:
@@ -36,7 +37,7 @@ def warp(
     warped: npt.NDArray[Any] = cv2.warpPerspective(
         image, matrix, wide, flags=flags | cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    whole = np.ones(image.shape[:2], np.float32)
+    whole = np.ones(image.shape[:2], np.float32) if mask is None else mask
     covered: FloatArray = cv2.warpPerspective(
         whole, matrix, wide, flags=flags | cv2.INTER_NEAREST
     ).astype(np.float32)

@@ -1,0 +1,126 @@
+"""Measure `--align auto` on pairs whose true transform is known.
+
+    python benchmarks/registration.py [--root ../shared/data] [--half even|odd] [--set NAME...]
+
+`visnir` holds pairs of RGB-NIR whose near-infrared image was warped by a known similarity: turns
+to 15 degrees, scales of 0.9 to 1.1. The settings of `emma_fusion.align` were chosen on the pairs
+of even numbers, so the odd ones are the test. Every near-infrared image is shown with the visible
+image of another place too, which must be refused. `rig` holds a thermal and a visible camera with
+a checkerboard of 11x8 inner corners that both see. Errors are in pixels of the infrared image:
+in `visnir` the mean over the visible image's corners, in `rig` the mean over the board's.
+"""
+
+import argparse
+import os
+import re
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from emma_fusion.align import register
+from emma_fusion.align.geometry import apply, corner_distance
+from emma_fusion.align.registration import plane_of, size_of
+from emma_fusion.images.raster import read_image
+
+HERE = Path(__file__).resolve().parents[1]
+BOARD = (11, 8)
+FLAGS = cv2.CALIB_CB_NORMALIZE_IMAGE | cv2.CALIB_CB_EXHAUSTIVE | cv2.CALIB_CB_ACCURACY
+
+
+def names_of(folder: Path, half: str) -> list[str]:
+    """The pairs of a half: those of even or odd numbers, or all."""
+    names = sorted(path.name[: -len("_nir.npy")] for path in folder.glob("*_nir.npy"))
+    parity = {"even": (0,), "odd": (1,), "all": (0, 1)}[half]
+    return [name for name in names if int(re.findall(r"\d+", name)[-1]) % 2 in parity]
+
+
+def measure(infrared: np.ndarray, visible: np.ndarray) -> tuple:
+    """The alignment, and the seconds of a CPU core that it took."""
+    begun = time.process_time()
+    found = register(plane_of(infrared), plane_of(visible))
+    return found, time.process_time() - begun
+
+
+def visnir(root: Path, half: str, others: int) -> None:
+    """Near-infrared of known warps, and the same with visible images of other places."""
+    folder, names = root / "registration" / "visnir", names_of(root / "registration/visnir", half)
+    errors, wrong, seconds, tried = [], [], [], 0
+    for index, name in enumerate(names):
+        infrared = read_image(folder / f"{name}_nir.jpg")
+        visible = read_image(folder / f"{name}_rgb.jpg")
+        truth = np.vstack([np.load(folder / f"{name}_nir.npy"), [0, 0, 1]])
+        found, took = measure(infrared, visible)
+        error = corner_distance(found.matrix, truth, size_of(visible))
+        seconds.append(took)
+        if found.trusted:
+            errors.append(error)
+        state = "accepted" if found.trusted else "REFUSED"
+        line = f"{name:17} {error:7.2f} px  {found.model:11} {found.confidence:5.0%}  {state:8}"
+        if index % others == 0:
+            elsewhere = names[(index + len(names) // 2) % len(names)]
+            other = measure(infrared, read_image(folder / f"{elsewhere}_rgb.jpg"))[0]
+            line += f"  with {elsewhere}: {other.confidence:4.0%}"
+            tried += 1
+            if other.trusted:
+                wrong.append(f"{name} with {elsewhere}")
+        print(line, flush=True)
+    print(
+        f"visnir, {half}: {len(errors)} of {len(names)} accepted, median {np.median(errors):.2f} "
+        f"px, nine of ten under {np.percentile(errors, 90):.2f} px, "
+        f"{int((np.array(errors) < 1.5).sum())} under 1.5 px; of another place "
+        f"{len(wrong)} of {tried} accepted {wrong or ''}; {np.median(seconds):.1f} s of a core a pair"
+    )
+
+
+def rig(root: Path) -> None:
+    """A thermal and a visible camera that see the same checkerboard."""
+    folder = root / "registration" / "rig"
+    for path in sorted((folder / "ir").iterdir()):
+        infrared = read_image(path)
+        visible = read_image(folder / "vi" / f"{path.stem}.jpg")
+        found, _ = measure(infrared, visible)
+        boards = [corners_of(image) for image in (infrared, visible)]
+        if any(board is None for board in boards):
+            print(f"rig {path.stem}: no board")
+            continue
+        error = min(
+            np.linalg.norm(apply(found.matrix, boards[1]) - there, axis=1).mean()
+            for there in (boards[0], boards[0][::-1])
+        )
+        state = "accepted" if found.trusted else "REFUSED"
+        print(
+            f"rig {path.stem:12} {error:7.2f} px  {found.model:11} {found.confidence:5.0%}  {state}"
+        )
+
+
+def corners_of(image: np.ndarray) -> np.ndarray | None:
+    """The inner corners of the board, or None."""
+    grey = (plane_of(image) * 255).astype(np.uint8)
+    for plane in (grey, 255 - grey):
+        seen, corners = cv2.findChessboardCornersSB(
+            plane, BOARD, None, FLAGS
+        )
+        if seen:
+            return corners.reshape(-1, 2).astype(np.float64)
+    return None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--root", type=Path, default=os.environ.get("EMMA_DATA"))
+    parser.add_argument("--half", choices=("even", "odd", "all"), default="odd")
+    parser.add_argument("--others", type=int, default=1, help="other places for each so-manieth")
+    parser.add_argument("--set", nargs="+", choices=("visnir", "rig"), default=["visnir", "rig"])
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    root = Path(arguments.root or HERE.parent / "shared" / "data")
+    if "visnir" in arguments.set:
+        visnir(root, arguments.half, arguments.others)
+    if "rig" in arguments.set:
+        rig(root)
+
+
+if __name__ == "__main__":
+    main()
