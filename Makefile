@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format results bench docs docs-images clean
+.PHONY: help venv demo test test-all lint format results bench docs docs-images clean
 
 help:  ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,8 +23,11 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)  ## Draw a street at night, fuse it, and say where the images are
 	$(BIN)/emma demo --output demo --overwrite
 
-test: $(STAMP)  ## Run the tests; those with real images need ../shared/data or EMMA_DATA
-	$(BIN)/python -m pytest
+test: $(STAMP)  ## Run the quick tests; those with real images need ../shared/data or EMMA_DATA
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m 'not slow'
+
+test-all: $(STAMP)  ## Run all tests, the slow ones too
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 lint: $(STAMP)  ## Check style and types
 	$(BIN)/ruff check .

@@ -33,7 +33,7 @@ from emma_fusion.networks import SensingUNet, UFuser
 from emma_fusion.training.config import Pairs, TrainingConfig, load_config
 from emma_fusion.training.loop import PRECISIONS
 from emma_fusion.training.patches import PatchSet, read_patches
-from emma_fusion.training.stages import fusion_stage, group
+from emma_fusion.training.stages import Draw, fusion_stage, group
 
 DATA = Path(os.environ.get("EMMA_DATA") or Path(__file__).parents[2] / "shared" / "data")
 Step = Callable[[int], float]
@@ -91,7 +91,7 @@ def our_step(config: TrainingConfig, patches: PatchSet, device: str, precision: 
 
     def step(index: int) -> float:
         with fabric.autocast():
-            loss, _ = stage.loss(generator(index))
+            loss, _ = stage.loss(Draw(generator(index), index, 0))
         optimizer.zero_grad(set_to_none=True)
         fabric.backward(loss)
         optimizer.step()

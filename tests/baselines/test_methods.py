@@ -14,6 +14,8 @@ from originals import ORIGINALS, compare
 
 NAMES = sorted(baselines.METHODS)
 every_method = pytest.mark.parametrize("name", NAMES)
+# The additive formula raises contrast, so equal images come out stronger: what it is known for.
+every_averaging_method = pytest.mark.parametrize("name", sorted(set(NAMES) - {"additive"}))
 
 
 def smooth_noise(seed: int, height: int, width: int) -> np.ndarray:
@@ -29,7 +31,7 @@ def test_cites_its_source(name):
     assert method.citation.endswith(".")
 
 
-@every_method
+@every_averaging_method
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_an_image_fused_with_itself_is_itself(name, dtype):
     image = smooth_noise(0, 61, 75).astype(dtype)
@@ -38,14 +40,14 @@ def test_an_image_fused_with_itself_is_itself(name, dtype):
     np.testing.assert_allclose(fused, image, atol=1e-6)
 
 
-@every_method
+@every_averaging_method
 @pytest.mark.parametrize("level", [0.0, 0.3, 1.0])
 def test_equal_constants_stay(name, level):
     image = np.full((20, 33), level, np.float32)
     np.testing.assert_allclose(baselines.fuse(name, image, image), level, atol=1e-6)
 
 
-@every_method
+@every_averaging_method
 def test_two_constants_give_a_level_between_them(name):
     dark, bright = np.full((40, 40), 0.2), np.full((40, 40), 0.7)
     fused = baselines.fuse(name, dark, bright)

@@ -199,7 +199,7 @@ def test_what_exists_is_replaced_only_when_asked(emma, refused, two, tmp_path):
 
 def test_an_input_is_never_replaced(refused, two):
     before = two[1].read_bytes()
-    assert "one of the two inputs" in refused(*two, "-o", two[1], "--overwrite")
+    assert "one of the inputs" in refused(*two, "-o", two[1], "--overwrite")
     assert two[1].read_bytes() == before
 
 
@@ -356,7 +356,7 @@ def test_formats_in_folders(emma, folders, tmp_path):
 def test_folders_that_cannot_be_fused(refused, folders, tmp_path):
     (tmp_path / "empty").mkdir()
     assert "No pairs" in refused(folders[0], tmp_path / "empty", "-o", tmp_path / "out")
-    assert "one of the two inputs" in refused(*folders, "-o", folders[1], "--overwrite")
+    assert "one of the inputs" in refused(*folders, "-o", folders[1], "--overwrite")
     (tmp_path / "file").write_text("")
     assert "is a file" in refused(*folders, "-o", tmp_path / "file")
     infrared(folders[0] / "1.bmp")
@@ -457,7 +457,7 @@ def test_the_place_on_the_earth_is_kept(emma, two, tmp_path):
 def test_many_pairs_do_not_pile_up_in_memory(emma, tmp_path, monkeypatch):
     """However many pairs there are, a handful is in memory at a time, and in the end none."""
     alive, most = weakref.WeakSet(), []
-    read = emma_fusion.cli.fuse.read
+    read = emma_fusion.jobs.image.read
 
     def counted(*arguments):
         pair = read(*arguments)
@@ -465,7 +465,7 @@ def test_many_pairs_do_not_pile_up_in_memory(emma, tmp_path, monkeypatch):
         most.append(len(alive))
         return pair
 
-    monkeypatch.setattr("emma_fusion.cli.fuse.read", counted)
+    monkeypatch.setattr("emma_fusion.jobs.image.read", counted)
     pair = infrared(tmp_path / "i.png", 3, 4).read_bytes(), visible(tmp_path / "v.png", 3, 4)
     for side, data in (("ir", pair[0]), ("vi", pair[1].read_bytes())):
         (tmp_path / side).mkdir()

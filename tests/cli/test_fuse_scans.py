@@ -329,7 +329,7 @@ def test_the_missing_extra_is_named(emma, scans, tmp_path, monkeypatch):
 
     found = importlib.util.find_spec
     monkeypatch.setattr(
-        "emma_fusion.cli.volumes.find_spec", lambda name: None if name == "pydicom" else found(name)
+        "emma_fusion.jobs.scan.find_spec", lambda name: None if name == "pydicom" else found(name)
     )
     pair = scans / "pet.nii.gz", scans / "mri.nii.gz"
     said = emma(*pair, "-o", tmp_path / "f.nii", code=2)

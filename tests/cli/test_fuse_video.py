@@ -12,11 +12,12 @@ import cv2
 import numpy as np
 import pytest
 
-from emma_fusion.cli import main, video
+from emma_fusion.cli import main
 from emma_fusion.demo import render_scene
 from emma_fusion.fuser import Fuser
 from emma_fusion.images.raster import read_image, write_image
 from emma_fusion.images.record import read_record
+from emma_fusion.jobs import video
 from emma_fusion.video import live
 from emma_fusion.video.reading import VideoFile
 from emma_fusion.video.writing import read_video_record
@@ -93,7 +94,7 @@ def test_nothing_is_replaced_without_being_told(emma, videos, tmp_path):
     out.write_text("precious")
     assert "--overwrite" in emma(*videos, "-o", out, code=2)
     assert out.read_text() == "precious"
-    assert "one of the two inputs" in emma(*videos, "-o", videos[1], "--overwrite", code=2)
+    assert "one of the inputs" in emma(*videos, "-o", videos[1], "--overwrite", code=2)
     emma(*videos, "-o", out, "--overwrite", "--frames", 2)
     assert len(list(VideoFile(out))) == 2
 

@@ -58,6 +58,6 @@ def test_bad_input_leaves_nothing_behind(checkpoint, tmp_path, capsys):
     assert ".safetensors" in capsys.readouterr().err
     output.write_text("mine")
     assert code_of("import-checkpoint", file, "-o", output) == 2
-    assert "exists already" in capsys.readouterr().err
+    assert "exists: write to another file" in capsys.readouterr().err
     assert output.read_text() == "mine"
     assert {path.name for path in tmp_path.iterdir()} == {"EMMA.pth", "out.safetensors"}

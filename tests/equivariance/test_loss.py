@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -6,6 +9,7 @@ from scipy.ndimage import sobel as scipy_sobel
 from emma_fusion.equivariance import Rotation, Shift, emma_terms, fidelity, sobel
 
 GENERATOR = 0
+GOLDEN = Path(os.environ.get("EMMA_DATA", "../shared/data")).parent / "golden"
 
 
 def planes(n, batch=3, size=16):
@@ -16,10 +20,22 @@ def planes(n, batch=3, size=16):
 def test_sobel_agrees_with_scipy():
     (x,) = planes(1)
     got = sobel(x)[0].numpy()
-    picture = x[0, 0].numpy()
+    image = x[0, 0].numpy()
     for index, axis in enumerate((1, 0)):
-        expected = scipy_sobel(picture, axis=axis, mode="mirror")
-        assert np.allclose(got[index], expected, atol=1e-5)
+        expected = scipy_sobel(image, axis=axis, mode="nearest") / 8
+        assert np.allclose(got[index], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("weight", [1.0, 8.0])
+def test_fidelity_is_the_papers(weight):
+    """The value that the published loss has on the planes of the parity test."""
+    path = GOLDEN / "parity" / "ufuser.npz"
+    if not path.is_file():
+        pytest.skip(f"{path} is not here")
+    planes = np.load(path)
+    i, v = (torch.from_numpy(planes[name])[None, None] for name in ("infrared", "visible"))
+    got = fidelity(i, v, gradient=weight).item()
+    assert got == pytest.approx(0.276134 + weight * 0.041087, abs=1e-6 * weight)
 
 
 def test_fidelity_is_the_formula():
@@ -89,6 +105,23 @@ def test_each_term_sees_its_own_error():
     assert dark.equivariance.item() == pytest.approx(fidelity(turned, turned / 2).item())
     total = dark.infrared + dark.visible + 0.3 * dark.equivariance
     assert dark.total(0.3).item() == pytest.approx(total.item())
+
+
+def test_f_itself_is_the_first_of_its_copies():
+    """Sensed darker, f is to come again and comes darker; with a shift beside it, twice."""
+    i, v = planes(2)
+    params = Shift().draw(3, 16, 16, torch.Generator().manual_seed(1))
+
+    def dark(f):
+        return f / 2
+
+    f = average(i, v)
+    alone = emma_terms(average, dark, dark, i, v, None, {}, itself=True)
+    assert alone.equivariance.item() == pytest.approx(fidelity(f, f / 2).item(), rel=1e-6)
+    both = emma_terms(average, dark, dark, i, v, Shift(), params, itself=True)
+    shifted, _ = Shift().apply(f, params)
+    parts = (fidelity(f, f / 2) + fidelity(shifted, shifted / 2)) / 2
+    assert both.equivariance.item() == pytest.approx(parts.item(), rel=1e-6)
 
 
 def test_empty_corners_of_a_rotation_never_enter():

@@ -101,7 +101,7 @@ def test_no_pixel_inside_the_mask_depends_on_an_invalid_one(
 
 @settings(max_examples=30, deadline=None)
 @given(height=sizes, width=sizes, degrees=st.floats(-720, 720))
-def test_rotation_reads_outside_the_picture_nowhere_inside_the_mask(
+def test_rotation_reads_outside_the_image_nowhere_inside_the_mask(
     height: int, width: int, degrees: float
 ) -> None:
     params = {"degrees": torch.tensor([degrees], dtype=torch.float64)}
@@ -169,11 +169,9 @@ def test_draws_cover_what_they_should_and_nothing_else() -> None:
 @pytest.mark.parametrize("transform", ALL.values(), ids=ALL.keys())
 def test_one_generator_state_gives_one_result_and_touches_no_other(transform: Transform) -> None:
     x, before = noise(3, 1, 16, 24), torch.get_rng_state()
-    pictures = [
-        transform.apply(x, transform.draw(3, 16, 24, seeded(seed)))[0] for seed in (5, 5, 6)
-    ]
-    assert torch.equal(pictures[0], pictures[1])
-    assert not torch.equal(pictures[0], pictures[2])
+    images = [transform.apply(x, transform.draw(3, 16, 24, seeded(seed)))[0] for seed in (5, 5, 6)]
+    assert torch.equal(images[0], images[1])
+    assert not torch.equal(images[0], images[2])
     assert torch.equal(before, torch.get_rng_state())
 
 

@@ -320,3 +320,11 @@ def test_the_paper_protocol(fused, expected):
 def test_an_unknown_protocol():
     with pytest.raises(UserError, match="direct, paper"):
         metrics.prepare(np.zeros((2, 2), np.uint8), "stretch")
+
+
+def test_an_image_that_carries_gradients_is_scored_like_any_other():
+    generator = torch.Generator().manual_seed(0)
+    fused, infrared, visible = torch.rand(3, 48, 48, generator=generator).unbind()
+    plain = metrics.score(fused, infrared, visible, metrics=["SSIM", "VIF", "SCD"])
+    with_gradients = fused.clone().requires_grad_()
+    assert metrics.score(with_gradients, infrared, visible, metrics=list(plain)) == plain

@@ -1,13 +1,25 @@
+import os
 import pickle
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from emma_fusion.errors import UserError
 from emma_fusion.networks import SensingUNet, UFuser
-from emma_fusion.networks.authors import from_authors, key_map, read_authors, to_authors
+from emma_fusion.networks.authors import (
+    from_authors,
+    key_map,
+    read_authors,
+    sensing_from_authors,
+    sensing_key_map,
+    to_authors,
+)
 from emma_fusion.networks.weights import load_fuser, load_sensing, read_facts, save_weights
+
+GOLDEN = Path(os.environ.get("EMMA_DATA", "../shared/data")).parent / "golden"
 
 
 def random_state(seed=0):
@@ -15,6 +27,78 @@ def random_state(seed=0):
     generator = torch.Generator().manual_seed(seed)
     state = to_authors(UFuser())
     return {key: torch.randn(value.shape, generator=generator) for key, value in state.items()}
+
+
+def test_the_published_network_gives_the_published_output():
+    """Weights by the rule of golden/parity under the authors' names give what theirs gives."""
+    path = GOLDEN / "parity" / "ufuser.npz"
+    if not path.is_file():
+        pytest.skip(f"{path} is not here")
+    planes = np.load(path)
+    shapes = {key: tuple(value.shape) for key, value in to_authors(UFuser()).items()}
+    draws = np.random.RandomState(7)
+    state = {}
+    for key in sorted(shapes):
+        x = draws.standard_normal(shapes[key]).astype(np.float32)
+        if ("norm" in key and key.endswith("weight")) or key.endswith("scale"):
+            x = 1 + 0.2 * x
+        elif x.ndim == 4:
+            x = x / np.sqrt(np.prod(x.shape[1:]), dtype=np.float32)
+        else:
+            x = 0.1 * x
+        state[key] = torch.from_numpy(x.astype(np.float32))
+    network = from_authors(state).eval()
+    infrared, visible = (torch.from_numpy(planes[n])[None, None] for n in ("infrared", "visible"))
+    for form in (network, network.fold()):
+        with torch.no_grad():
+            fused = form(infrared, visible)[0, 0].numpy()
+        assert np.abs(fused - planes["fused"]).max() < 1e-5
+
+
+def test_the_authors_sensing_networks_come_by_name():
+    """Names and shapes of theirs; the output follows the page's plan, [what came up, skip]."""
+    generator = torch.Generator().manual_seed(0)
+    ours = SensingUNet().state_dict()
+    keys = sensing_key_map()
+    assert set(keys.values()) == set(ours)
+    assert ours[keys["up_sample5.0.weight"]].shape == (1024, 512, 4, 4)
+    assert ours[keys["up4.conv.0.weight"]].shape == (512, 1024, 3, 3)
+    assert ours[keys["down1.conv.4.running_var"]].shape == (64,)
+    assert ours[keys["last.0.bias"]].shape == (1,)
+    state = {
+        theirs: torch.rand(ours[key].shape, generator=generator) * 0.02
+        if ours[key].is_floating_point()
+        else ours[key]
+        for theirs, key in keys.items()
+    }
+    network = sensing_from_authors({f"module.{key}": value for key, value in state.items()})
+    assert torch.equal(network.ups[3].weight, state["up_sample5.0.weight"])
+    # The first half of a decoder's input channels is what came up.
+    state["up1.conv.0.weight"][:, :64] = 0
+    state["up_sample2.0.weight"] += 1
+    x = torch.rand(1, 1, 16, 16, generator=generator)
+    with torch.no_grad():
+        other = sensing_from_authors(state).eval()(x)
+        state["up_sample2.0.weight"] -= 1
+        assert torch.equal(other, sensing_from_authors(state).eval()(x))
+    del state["last.0.bias"]
+    with pytest.raises(UserError, match="sensing network: 1 tensors missing"):
+        sensing_from_authors(state)
+
+
+def test_weights_of_the_other_order_are_refused(tmp_path):
+    """Their tensors fit, and would give another image in silence."""
+    from safetensors import safe_open
+
+    path = tmp_path / "fuser.safetensors"
+    save_weights(UFuser(), path)
+    with safe_open(str(path), framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = file.metadata()
+    metadata["shape"] = metadata["shape"].replace('"joins": "up first"', '"joins": "up last"')
+    save_file(tensors, path, metadata)
+    with pytest.raises(UserError, match="another order"):
+        load_fuser(path)
 
 
 def test_key_map_uses_every_tensor_once():
@@ -133,11 +217,11 @@ def test_bad_weights_are_one_sentence(tmp_path):
 @pytest.mark.parametrize(
     "shape",
     [
-        '{"network": "UFuser"}',
-        '{"network": "UFuser", "channels": 8}',
-        '{"network": "UFuser", "channels": [7, 3]}',
-        '{"network": "UFuser", "channels": [8, 8, 8, 8]}',
-        '{"network": "UFuser", "channels": [8, 8, 8, 8], "branches": "roots"}',
+        '{"network": "UFuser", "joins": "up first"}',
+        '{"network": "UFuser", "joins": "up first", "channels": 8}',
+        '{"network": "UFuser", "joins": "up first", "channels": [7, 3]}',
+        '{"network": "UFuser", "joins": "up first", "channels": [8, 8, 8, 8]}',
+        '{"network": "UFuser", "joins": "up first", "channels": [8, 8, 8, 8], "branches": "roots"}',
         "[1]",
         "{",
     ],

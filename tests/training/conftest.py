@@ -10,21 +10,21 @@ import torch
 import yaml
 
 
-def smooth_picture(rng, size=64):
-    picture = cv2.GaussianBlur(rng.random((size, size)), (0, 0), 3)
-    picture = (picture - picture.min()) / np.ptp(picture)
-    return np.rint(255 * picture).astype(np.uint8)
+def smooth_image(rng, size=64):
+    image = cv2.GaussianBlur(rng.random((size, size)), (0, 0), 3)
+    image = (image - image.min()) / np.ptp(image)
+    return np.rint(255 * image).astype(np.uint8)
 
 
 @pytest.fixture(scope="session")
 def pairs(tmp_path_factory) -> Path:
-    """Five made pairs of 64×64, and a folder of fused pictures."""
+    """Five made pairs of 64×64, and a folder of fused images."""
     folder = tmp_path_factory.mktemp("pairs")
     rng = np.random.default_rng(0)
     for kind in ("ir", "vi", "fused"):
         (folder / kind).mkdir()
     for name in "abcde":
-        infrared, visible = smooth_picture(rng), smooth_picture(rng)
+        infrared, visible = smooth_image(rng), smooth_image(rng)
         cv2.imwrite(str(folder / "ir" / f"{name}.png"), infrared)
         cv2.imwrite(str(folder / "vi" / f"{name}.png"), visible)
         cv2.imwrite(str(folder / "fused" / f"{name}.png"), infrared // 2 + visible // 2)
@@ -39,6 +39,7 @@ TINY = {
         "batch": 2,
         "steps": 6,
         "lr": 3e-5,
+        "fixed": False,
         "shifts": 1,
         "rotations": 1,
         "reflections": 0,
@@ -62,7 +63,7 @@ def tiny(pairs):
             "infrared": str(pairs / "ir"),
             "visible": str(pairs / "vi"),
             "additive": {},
-            "validation": 1,
+            "validation": 0.2,
         }
     ]
     return config

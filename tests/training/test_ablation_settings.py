@@ -27,7 +27,7 @@ def short(tiny):
     return tiny
 
 
-def test_without_sensing_the_fused_picture_itself_is_compared():
+def test_without_sensing_the_fused_image_itself_is_compared():
     generator = torch.Generator().manual_seed(0)
     infrared, visible = torch.rand(2, 3, 1, 32, 32, generator=generator).unbind(0)
     transform = Reflection() + Rotation()

@@ -8,15 +8,62 @@ import torch
 
 from emma_fusion.errors import UserError
 from emma_fusion.metrics.hidden_pattern import hidden_pattern_ratio
-from emma_fusion.training.config import Additive, Pairs, Patches, Schedule, load_config, presets
+from emma_fusion.training.config import (
+    Guard,
+    Pairs,
+    Patches,
+    Schedule,
+    load_config,
+    presets,
+)
 from emma_fusion.training.journal import Journal
-from emma_fusion.training.patches import blacken, has_contrast, read_patches
+from emma_fusion.training.patches import blacken, has_contrast, held_out, read_patches
 from emma_fusion.training.processes import SharedBatchNorm2d, share_statistics
-from emma_fusion.training.stages import group
-from emma_fusion.training.teachers import Teachers, additive
+from emma_fusion.training.robust import perturb
+from emma_fusion.training.stages import group, stop_where
+from emma_fusion.training.teachers import Teachers
 from emma_fusion.training.texture import pattern_excess, texture_excess
+from emma_fusion.training.validation import darkening
 
-from .conftest import smooth_picture
+from .conftest import smooth_image
+
+
+def take(patches, batch, generator, teacher):
+    return patches.draw(patches.at_random(batch, generator), generator, teacher)
+
+
+def test_an_epoch_takes_every_patch_once(pairs):
+    folders = {"infrared": pairs / "ir", "visible": pairs / "vi"}
+    cut = Patches(size=32, stride=16, min_contrast=0)
+    patches = read_patches([Pairs(**folders), Pairs(**folders)], cut, with_teachers=False)
+    total, batch = len(patches), 8
+    places = [
+        place
+        for step in range(2 * total // batch)
+        for place in patches.of_epochs(batch, step, seed=3)
+    ]
+    numbered = [(id(stack), index) for stack, index in places]
+    assert len(set(numbered[:total])) == total
+    assert len(set(numbered[total : 2 * total])) >= total - batch
+    assert numbered[: total // 2] != numbered[total : total + total // 2]
+    assert [i for _, i in patches.of_epochs(batch, 1, 3)] == [
+        i for _, i in places[batch : 2 * batch]
+    ]
+
+
+def test_the_papers_copies_are_fixed():
+    group_of_nine = group(load_config("paper").fusion, 128)
+    params = group_of_nine.draw(4, 128, 128, torch.Generator().manual_seed(0))
+    x = torch.rand(4, 1, 128, 128, generator=torch.Generator().manual_seed(1))
+    copies, mask = group_of_nine.apply(x, params)
+    assert copies.shape[0] == 36
+    assert torch.equal(copies[24:28], x.flip(-1))
+    assert torch.equal(copies[28:32], x.flip(-2))
+    assert torch.equal(copies[32:36], x.flip(-1, -2))
+    assert mask[:12].all()
+    assert not mask[12:24, ..., 0, 0].any()
+    for shifted in copies[:12].split(4):
+        assert not torch.equal(shifted, x)
 
 
 def test_the_preset_paper_has_the_papers_values():
@@ -42,6 +89,7 @@ def test_the_preset_paper_has_the_papers_values():
     assert f.angles == [10, 130, 250]
     assert (f.anchor, f.texture, f.ema, config.start.steps) == (0, 0, 0, 0)
     assert group(f, 128).factor == 9
+    assert (f.itself, f.gradient, s.robust.radius, f.fixed) == (True, 1, 0, True)
     assert f.total(1001) == 120 * 251
 
 
@@ -89,17 +137,17 @@ def test_contrast_of_patches():
 
 
 def test_patches_are_cut_in_step_and_validation_is_kept_out(pairs):
-    sets = [Pairs(infrared=pairs / "ir", visible=pairs / "vi", methods=["average"], validation=1)]
+    sets = [Pairs(infrared=pairs / "ir", visible=pairs / "vi", methods=["average"], validation=0.2)]
     patches = read_patches(sets, Patches(size=32, stride=16, min_contrast=0))
     assert len(patches) == 4 * 9
-    assert [stem for stem, *_ in patches.validation] == ["c"]
-    infrared, visible, fused = patches.draw(8, torch.Generator().manual_seed(0), "last")
+    assert [stem for stem, *_ in patches.validation] == ["d"]
+    infrared, visible, fused = take(patches, 8, torch.Generator().manual_seed(0), "last")
     assert infrared.shape == visible.shape == fused.shape == (8, 1, 32, 32)
     # The same place, turned the same way: the average teacher is the average of the two.
     assert ((infrared + visible) / 2 - fused).abs().max() <= 1 / 255
-    again = patches.draw(8, torch.Generator().manual_seed(0), "last")
+    again = take(patches, 8, torch.Generator().manual_seed(0), "last")
     assert torch.equal(again[0], infrared)
-    assert len(patches.draw(2, torch.Generator(), "none")) == 2
+    assert len(take(patches, 2, torch.Generator(), "none")) == 2
 
 
 @pytest.mark.parametrize("turned", [True, False])
@@ -108,7 +156,7 @@ def test_patches_are_turned_only_if_they_are_to_be(pairs, turned):
     cut = Patches(size=32, stride=16, min_contrast=0, turned=turned)
     patches = read_patches(sets, cut).of("fusion")
     known = {bytes(patch[0].numpy()) for patch in patches.stacks[0]}
-    drawn = (patches.draw(16, torch.Generator().manual_seed(0), "none")[0] * 255).round().byte()
+    drawn = (take(patches, 16, torch.Generator().manual_seed(0), "none")[0] * 255).round().byte()
     as_cut = [bytes(patch[0].numpy()) in known for patch in drawn]
     assert all(as_cut) != turned
 
@@ -128,16 +176,16 @@ def test_pairs_that_give_no_patch_are_listed(pairs, tmp_path):
     for kind, size in (("ir", 40), ("vi", 40)):
         (tmp_path / kind).mkdir()
         for name in "ab":
-            picture = cv2.imread(str(pairs / kind / f"{name}.png"), cv2.IMREAD_GRAYSCALE)
-            picture = picture[:size] if name == "a" else picture
-            cv2.imwrite(str(tmp_path / kind / f"{name}.png"), picture)
+            image = cv2.imread(str(pairs / kind / f"{name}.png"), cv2.IMREAD_GRAYSCALE)
+            image = image[:size] if name == "a" else image
+            cv2.imwrite(str(tmp_path / kind / f"{name}.png"), image)
     sets = [Pairs(infrared=tmp_path / "ir", visible=tmp_path / "vi")]
     patches = read_patches(sets, Patches(size=48, stride=16, min_contrast=0), with_teachers=False)
     assert patches.useless == ["a"]
     assert len(patches) == 4
 
 
-def test_unmatched_pictures_are_listed(pairs, tmp_path):
+def test_unmatched_images_are_listed(pairs, tmp_path):
     (tmp_path / "vi").mkdir()
     for name in "ab":
         (tmp_path / "vi" / f"{name}.png").write_bytes((pairs / "vi" / f"{name}.png").read_bytes())
@@ -156,7 +204,7 @@ def test_nothing_to_train_on_is_one_sentence(pairs):
 def test_at_least_three_classical_teachers_where_no_folder_is_given(pairs):
     teachers = Teachers(Pairs(infrared=pairs / "ir", visible=pairs / "vi"))
     rng = np.random.default_rng(1)
-    infrared, visible = (smooth_picture(rng).astype(np.float32) / 255 for _ in range(2))
+    infrared, visible = (smooth_image(rng).astype(np.float32) / 255 for _ in range(2))
     fused = teachers.fuse("a", infrared, visible)
     assert len(fused) >= 3
     for one in fused:
@@ -165,33 +213,7 @@ def test_at_least_three_classical_teachers_where_no_folder_is_given(pairs):
     assert len({one.tobytes() for one in fused}) == len(fused)
 
 
-def test_additive_teacher_is_the_sum_where_it_fits_into_a_picture():
-    rng = np.random.default_rng(2)
-    infrared, visible = (smooth_picture(rng).astype(np.float32) / 1024 + 0.15 for _ in range(2))
-    plain = Additive(contrast=1, spread=1, centre=1, gains=[1, 1], noise=0)
-    fused = additive(infrared, np.zeros_like(infrared), plain)
-    assert np.abs(fused - infrared).max() < 1e-4  # nothing to add: the source itself
-    fused = additive(infrared, visible, plain)
-    assert np.corrcoef(fused.ravel(), (infrared + visible).ravel())[0, 1] > 0.99
-    assert abs(fused.mean() - (infrared + visible).mean()) < 0.01
-
-
-def test_additive_teacher_keeps_contrast_detail_and_range():
-    rng = np.random.default_rng(2)
-    infrared, visible = (smooth_picture(rng).astype(np.float32) / 255 for _ in range(2))
-    mean = (infrared + visible) / 2
-    strong = additive(infrared, visible, Additive())
-    assert strong.dtype == np.float32
-    assert strong.min() >= 0
-    assert strong.max() <= 1
-    assert strong.std() > 1.2 * mean.std()
-    assert np.abs(np.diff(strong)).mean() > 1.5 * np.abs(np.diff(mean)).mean()
-    assert strong.mean() < mean.mean() * 2 * Additive().contrast  # brought towards the centre
-    black = np.zeros_like(infrared)
-    assert additive(black, black, Additive()).max() < 1.5 / 255
-
-
-def test_a_dimmed_or_hazy_visible_picture_is_what_training_sees(pairs):
+def test_a_dimmed_or_hazy_visible_image_is_what_training_sees(pairs):
     def first(**settings):
         sets = [Pairs(infrared=pairs / "ir", visible=pairs / "vi", **settings)]
         return read_patches(sets, Patches(size=32, stride=32), with_teachers=False).stacks[0]
@@ -207,9 +229,85 @@ def test_pairs_are_held_out_by_name(pairs):
         sets = [Pairs(infrared=pairs / "ir", visible=pairs / "vi", **settings)]
         return read_patches(sets, Patches(size=32, stride=32), with_teachers=False)
 
-    result = read(held_out=["[ad]"], validation=1)
+    result = read(held_out=["[ac]"], validation=0.2)
     assert [stem for stem, *_ in result.validation] == ["a", "c", "d"]
     assert result.counts == [2]
+
+
+def test_whole_scenes_are_held_out_and_the_same_in_every_set(pairs):
+    folders = {"infrared": pairs / "ir", "visible": pairs / "vi"}
+    stems = [f"{scene}_{frame}" for scene in ("lake", "road", "gate", "yard") for frame in range(3)]
+    by_scene = Pairs(**folders, scene="^[a-z]+", validation=0.25)
+    kept_out = {stems[index] for index in held_out(by_scene, stems)}
+    assert len(kept_out) == 3
+    assert len({stem[:4] for stem in kept_out}) == 1
+    # Another order, and a set that dims the same images: the same scene.
+    dimmed = Pairs(**folders, scene="^[a-z]+", validation=0.25, visible_gain=0.3)
+    assert {stems[::-1][index] for index in held_out(dimmed, stems[::-1])} == kept_out
+    assert not held_out(Pairs(**folders), stems)
+
+
+def test_shares_say_how_often_a_set_is_drawn(pairs):
+    folders = {"infrared": pairs / "ir", "visible": pairs / "vi"}
+    sets = [Pairs(**folders, share=3), Pairs(**folders, visible_gain=0.1, share=1)]
+    cut = Patches(size=32, stride=8, min_contrast=0)
+    patches = read_patches(sets, cut, with_teachers=False)
+    _, visible = take(patches, 400, torch.Generator().manual_seed(0), "none")
+    dark = (visible.amax((1, 2, 3)) <= 0.11).float().mean().item()
+    assert 0.19 < dark < 0.31
+
+
+def test_pairs_are_shrunk_before_their_teachers_are_asked(pairs, tmp_path):
+    for name in "abcde":
+        half = cv2.imread(str(pairs / "fused" / f"{name}.png"), cv2.IMREAD_GRAYSCALE)[::2, ::2]
+        cv2.imwrite(str(tmp_path / f"{name}.png"), half)
+    folders = {"infrared": pairs / "ir", "visible": pairs / "vi", "teachers": [tmp_path]}
+    cut = Patches(size=32, stride=32, min_contrast=0)
+    patches = read_patches([Pairs(**folders, shrink=0.5)], cut)
+    assert patches.stacks[0].shape == (5, 3, 32, 32)
+    with pytest.raises(UserError, match="must be equal"):
+        read_patches([Pairs(**folders)], cut)
+
+
+def test_an_epoch_of_nothing_is_refused():
+    with pytest.raises(UserError, match=r"sensing\.epochs"):
+        load_config("paper", None, {"sensing.epochs": 0})
+    with pytest.raises(UserError, match="random"):
+        load_config("paper", None, {"sensing.steps": 0})
+
+
+def test_the_worst_image_is_near_and_worse():
+    """Of a linear sensor the worst image in the box is known: each pixel at its side."""
+    generator = torch.Generator().manual_seed(0)
+    fused, target = torch.rand(2, 8, 1, 16, 16, generator=generator)
+
+    def error(image):
+        return (image - target).square().mean()
+
+    worst = perturb(fused, error, 8 / 255, 1, torch.Generator().manual_seed(1))
+    change = worst - fused
+    assert change.abs().max() <= 8 / 255 + 1e-6
+    # Away from the target, but where a short box around a near target is crossed.
+    away = (change.sign() == (fused - target).sign()).float().mean()
+    assert away > 0.9
+    assert error(worst) > error(fused)
+    assert perturb(fused, error, 0.0, 1, generator) is fused
+
+
+def test_the_guard_stops_a_run_whose_images_go_wrong():
+    good = {"pattern": 1.0, "darkening": 1.0}
+    stop_where(Guard(), 400, good)
+    stop_where(Guard(), 100, good | {"darkening": 9.0})
+    with pytest.raises(UserError, match="period-2 ratio"):
+        stop_where(Guard(), 400, good | {"pattern": 1.5})
+    with pytest.raises(UserError, match="darkening"):
+        stop_where(Guard(), 400, good | {"darkening": 9.0})
+
+
+def test_darkening_counts_what_is_below_both_sources():
+    i, v = np.full((32, 32), 0.5, np.float32), np.full((32, 32), 0.75, np.float32)
+    assert darkening(i, i, v) == 0
+    assert darkening(np.full_like(i, 0.25), i, v) == pytest.approx(0.25 * 255)
 
 
 def test_a_stage_draws_only_from_its_pairs(pairs):
@@ -217,15 +315,15 @@ def test_a_stage_draws_only_from_its_pairs(pairs):
     sets = [Pairs(**folders), Pairs(**folders, visible_gain=0.1, stages=["start"])]
     patches = read_patches(sets, Patches(size=32, stride=32, min_contrast=0), with_teachers=False)
     generator = torch.Generator().manual_seed(0)
-    _, visible = patches.of("sensing").draw(64, generator, "none")
+    _, visible = take(patches.of("sensing"), 64, generator, "none")
     assert (visible.amax((1, 2, 3)) > 0.1).all()
-    _, visible = patches.of("start").draw(64, generator, "none")
+    _, visible = take(patches.of("start"), 64, generator, "none")
     dark = (visible.amax((1, 2, 3)) <= 0.11).float().mean().item()
     assert 0.2 < dark < 0.8
     assert len(patches) == len(patches.of("start")) == 2 * len(patches.of("fusion"))
     only_start = read_patches(sets[1:], Patches(size=32, min_contrast=0), with_teachers=False)
     with pytest.raises(UserError, match="stages"):
-        only_start.of("fusion").draw(1, generator, "none")
+        take(only_start.of("fusion"), 1, generator, "none")
 
 
 def test_blackened_patches_are_black_in_all_planes_around_an_ellipse():
@@ -244,9 +342,7 @@ def test_blackened_patches_are_black_in_all_planes_around_an_ellipse():
 @pytest.mark.parametrize("period", [2, 3, 4])
 def test_texture_guard_sees_hidden_patterns(period):
     rng = np.random.default_rng(3)
-    i, v = (
-        torch.from_numpy(smooth_picture(rng).astype(np.float32) / 255)[None, None] for _ in "iv"
-    )
+    i, v = (torch.from_numpy(smooth_image(rng).astype(np.float32) / 255)[None, None] for _ in "iv")
     fused = (i + v) / 2
     assert texture_excess(fused, i, v).item() == 0
     columns = torch.cos(2 * torch.pi * torch.arange(64) / period)
@@ -258,7 +354,7 @@ def test_texture_guard_sees_hidden_patterns(period):
 
 def test_pattern_guard_is_the_hidden_pattern_ratio_above_what_is_allowed():
     rng = np.random.default_rng(0)
-    infrared, visible = (smooth_picture(rng) / 255 for _ in range(2))
+    infrared, visible = (smooth_image(rng) / 255 for _ in range(2))
     y, x = np.mgrid[:64, :64]
     grid = 0.02 * (-1.0) ** (x + y)
     fused = np.clip((infrared + visible) / 2, 0.02, 0.98) + grid

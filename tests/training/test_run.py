@@ -28,7 +28,7 @@ def whole(pairs, tmp_path_factory):
             "infrared": str(pairs / "ir"),
             "visible": str(pairs / "vi"),
             "additive": {},
-            "validation": 1,
+            "validation": 0.2,
         }
     ]
     folder = tmp_path_factory.mktemp("whole")
@@ -61,7 +61,7 @@ def test_a_run_leaves_weights_configuration_logs_and_previews(whole):
         rows = list(csv.DictReader(file))
     assert rows[-1]["step"] == "6"
     assert {"loss", "infrared", "visible", "equivariance", "texture", "teacher"} <= set(rows[-1])
-    assert "hidden_pattern_ratio" in (folder / "fusion-validation.csv").read_text()
+    assert "pattern_largest" in (folder / "fusion-validation.csv").read_text()
 
 
 @pytest.mark.parametrize("moment", [("sensing", 2), ("fusion", 2)])
@@ -149,14 +149,14 @@ def test_tuning_needs_no_teacher_and_keeps_the_sensing_networks(whole, tiny, tmp
     assert changed == {"fuser"}
 
 
-def test_a_run_is_not_overwritten_nor_resumed_on_other_pictures(whole, tiny, tmp_path):
+def test_a_run_is_not_overwritten_nor_resumed_on_other_images(whole, tiny, tmp_path):
     folder, _config = whole
     values = TrainingConfig.model_validate(tiny)
     with pytest.raises(UserError, match="holds a run already"):
         train(values, folder)
     with pytest.raises(UserError, match="no checkpoint"):
         train(values, tmp_path / "nothing", resume=True)
-    tiny["pairs"][0]["validation"] = 2
+    tiny["pairs"][0]["validation"] = 0.4
     with pytest.raises(UserError, match="not those that the run"):
         train(TrainingConfig.model_validate(tiny), folder, resume=True)
 

@@ -12,7 +12,6 @@ from emma_fusion.images.raster import (
     encode_pages,
     read_image,
     read_pages,
-    read_pair,
     write_image,
 )
 from emma_fusion.values.mending import mend, remove_stripes, replace_dead_pixels
@@ -148,15 +147,3 @@ def test_pages_that_are_damaged(tmp_path):
     path.write_bytes(data)
     with pytest.raises(UserError, match="cut short"):
         read_pages(path)
-
-
-def test_a_pair_is_mended_before_it_is_scaled(tmp_path):
-    image = scene().astype(np.uint16)
-    image[5, 7] = 60000
-    write_image(tmp_path / "i.png", image)
-    write_image(tmp_path / "v.png", np.zeros((60, 80), np.uint8))
-    pair = read_pair(
-        tmp_path / "i.png", tmp_path / "v.png", infrared_range="7000:9000", mending="dead-pixels"
-    )
-    assert pair.infrared[5, 7] < 0.7
-    assert pair.record["infrared"]["dead_pixels"] == 1

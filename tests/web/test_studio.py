@@ -13,7 +13,7 @@ from emma_fusion.fuser import Fuser
 from emma_fusion.images.raster import decode_image
 from emma_fusion.images.record import read_record
 from emma_fusion.metrics.conventions import NINE
-from emma_fusion.web.images import Choices, view
+from emma_fusion.web.images import read_form, view
 from emma_fusion.web.limits import Limits
 from emma_fusion.web.networks import Networks
 from emma_fusion.web.shelf import Shelf
@@ -254,4 +254,4 @@ def test_base_comes_first_and_own_weights_before_it(networks):
     assert networks.names[:2] == [MODEL, "base"]
     with pytest.raises(UserError, match="no model"):
         Networks("absent.safetensors")
-    assert Choices.parse({"model": 3}).model == "3"
+    assert read_form({"model": 3}).network.model == "3"

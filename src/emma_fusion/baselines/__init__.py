@@ -13,6 +13,7 @@ Every method takes two registered luminance planes and gives one back, through o
 `METHODS` names them all, each with its citation.
 """
 
+from emma_fusion.baselines.additive import additive
 from emma_fusion.baselines.diffusion import anisotropic_diffusion
 from emma_fusion.baselines.gradient_transfer import transfer_gradients
 from emma_fusion.baselines.guided import guided_filtering
@@ -70,6 +71,12 @@ METHODS: dict[str, Method] = {
             transfer_gradients,
             "J. Ma, C. Chen, C. Li and J. Huang, Infrared and visible image fusion via gradient "
             "transfer and total variation minimization (GTF), Information Fusion 31, 2016.",
+        ),
+        Method(
+            "additive",
+            additive,
+            "A formula of emma-fusion, unpublished: the sum of both sources, its spread and detail "
+            "raised. It leads the common metrics without a network; see docs/metrics.md.",
         ),
     )
 }

@@ -9,20 +9,30 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from emma_fusion.cli.progress import bar
+from emma_fusion.cli.progress import Terminal, bar
 
 
 def calibrate(
-    infrared: Annotated[Path, typer.Argument(help="Folder of infrared images.")],
-    visible: Annotated[Path, typer.Argument(help="Folder of visible images, same stems.")],
+    infrared: Annotated[Path, typer.Argument(help="The folder of infrared images.")],
+    visible: Annotated[
+        Path, typer.Argument(help="The folder of visible images, which have the same stems.")
+    ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The calibration's file.", metavar="FILE.json")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The file that the calibration is written to.",
+            metavar="FILE.json",
+        ),
     ],
     model: Annotated[
         Literal["translation", "rigid", "similarity", "affine", "homography"],
-        typer.Option(help="The most that the transform may be."),
+        typer.Option(help="The most general transform that is considered."),
     ] = "affine",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that exist.")
+    ] = False,
 ) -> None:
     """Find the transform between two cameras that do not move against each other.
 
@@ -30,21 +40,20 @@ def calibrate(
     is taken. Give the file to emma fuse --align or emma align --align.
     """
     from emma_fusion.align import calibrate as find_rig
-    from emma_fusion.cli.align import find_pairs
     from emma_fusion.errors import UserError
     from emma_fusion.images.raster import read_image, write_whole
+    from emma_fusion.jobs.targets import Targets, find_pairs
 
     if output.is_dir():
         raise UserError(f"{output} is a folder: name the calibration's file, such as rig.json.")
-    if output.exists() and not overwrite:
-        raise UserError(f"{output} exists: write to another file, or replace it: --overwrite.")
-    pairs = find_pairs(infrared, visible)
+    Targets((infrared, visible), overwrite).check(output)
+    pairs = find_pairs(infrared, visible, Terminal())
     failures: list[str] = []
 
     with bar("Calibrating") as show:
 
         def images() -> Iterator[tuple[Any, Any]]:
-            for number, (i, v) in enumerate(pairs):
+            for number, (_, i, v) in enumerate(pairs):
                 show(number, len(pairs))
                 try:
                     yield read_image(i), read_image(v)

@@ -9,12 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
-from emma_fusion.cli.progress import bar
+from emma_fusion.cli.progress import Terminal, bar
 
 
 def check(
-    infrared: Annotated[Path, typer.Argument(help="Infrared image or folder.")],
-    visible: Annotated[Path, typer.Argument(help="Visible image or folder of the same scene.")],
+    infrared: Annotated[Path, typer.Argument(help="The infrared image or folder.")],
+    visible: Annotated[Path, typer.Argument(help="The visible image or folder of the same scene.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Register every pair, change nothing, and list the pairs by how far they are off.
@@ -23,13 +23,13 @@ def check(
     that cannot be registered with confidence come last.
     """
     from emma_fusion import __version__
-    from emma_fusion.cli.align import find_pairs
+    from emma_fusion.jobs.targets import find_pairs
 
-    pairs = find_pairs(infrared, visible)
+    pairs = find_pairs(infrared, visible, Terminal())
     rows: list[dict[str, Any]] = []
     failures = []
     with bar("Checking") as show:
-        for number, (i, v) in enumerate(pairs, 1):
+        for number, (_, i, v) in enumerate(pairs, 1):
             try:
                 rows.append({"name": v.stem, **measure(i, v)})
             except Exception as error:

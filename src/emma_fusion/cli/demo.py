@@ -10,29 +10,38 @@ import typer
 
 def demo(
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Where to: a folder.", metavar="FOLDER")
+        Path,
+        typer.Option(
+            "--output", "-o", help="The folder that the four images go to.", metavar="FOLDER"
+        ),
     ] = Path("demo"),
     model: Annotated[
-        str, typer.Option(help="Weights that ship, by name, or a .safetensors file.")
+        str,
+        typer.Option(
+            help="The weights to use: the name of a shipped model, or a .safetensors file."
+        ),
     ] = "base",
-    seed: Annotated[int, typer.Option(help="Of the scene's bricks, leaves and noise.", min=0)] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
+    seed: Annotated[
+        int, typer.Option(help="The seed of the scene's bricks, leaves and noise.", min=0)
+    ] = 0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that exist.")
+    ] = False,
 ) -> None:
     """Draw a street at night in infrared and visible light, and fuse the two."""
     from emma_fusion import __version__
     from emma_fusion.demo import render_scene
-    from emma_fusion.errors import UserError
     from emma_fusion.fuser import Fuser
     from emma_fusion.images.raster import write_image
     from emma_fusion.images.sheet import make_sheet
+    from emma_fusion.jobs.targets import Targets
 
     names = ("infrared", "visible", "fused", "sheet")
     infrared_file, visible_file, fused_file, sheet_file = (output / f"{n}.png" for n in names)
-    if output.exists() and not output.is_dir():
-        raise UserError(f"{output} is a file: the demo needs a folder.")
+    targets = Targets((), overwrite)
+    targets.check_folder(output)
     for path in (infrared_file, visible_file, fused_file, sheet_file):
-        if path.exists() and not overwrite:
-            raise UserError(f"{path} exists: choose another folder, or replace it: --overwrite.")
+        targets.check(path)
     fuser = Fuser.from_pretrained(model)
     infrared, visible = render_scene(seed=seed)
     fused = fuser(infrared, visible)

@@ -10,14 +10,24 @@ import typer
 
 
 def export(
-    kind: Annotated[Literal["onnx", "openvino"], typer.Argument(help="Of file.")],
+    kind: Annotated[
+        Literal["onnx", "openvino"], typer.Argument(help="The kind of file: onnx, or openvino.")
+    ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="An .onnx file, or an .xml file for openvino.")
+        Path,
+        typer.Option(
+            "-o", "--output", help="The file to write: an .onnx file, or an .xml file for openvino."
+        ),
     ],
     model: Annotated[
-        str, typer.Option(help="Weights that ship, by name, or a .safetensors file.")
+        str,
+        typer.Option(
+            help="The weights to use: the name of a shipped model, or a .safetensors file."
+        ),
     ] = "base",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that exist.")
+    ] = False,
 ) -> None:
     """Write a model for ONNX Runtime or OpenVINO, for images of any size.
 
@@ -26,14 +36,15 @@ def export(
     """
     from emma_fusion import __version__, models
     from emma_fusion.errors import UserError
+    from emma_fusion.jobs.targets import Targets
     from emma_fusion.networks.weights import load_fuser
     from emma_fusion.runtimes.export import SUFFIXES
     from emma_fusion.runtimes.export import export as write
 
     files = [output, *([output.with_suffix(".bin")] if kind == "openvino" else [])]
-    existing = next((file for file in files if file.exists()), None)
-    if existing and not overwrite:
-        raise UserError(f"{existing} exists already: choose another name, or give --overwrite.")
+    targets = Targets([Path(model)], overwrite)
+    for file in files:
+        targets.check(file)
     if output.suffix != SUFFIXES[kind]:
         raise UserError(f"{output} must end in {SUFFIXES[kind]}.")
     network = load_fuser(model)

@@ -13,17 +13,19 @@ def import_checkpoint(
     output: Annotated[Path, typer.Option("-o", "--output", help="The .safetensors file to write.")],
     overwrite: Annotated[bool, typer.Option(help="Replace the output if it exists.")] = False,
 ) -> None:
-    """Convert a U-Fuser checkpoint of the paper's authors; every tensor must find its place.
+    """Convert a checkpoint of the paper's authors; every tensor must find its place.
 
-    Use the result as a model: emma fuse INFRARED VISIBLE -o OUT --model OUT.safetensors
+    The file may hold the U-Fuser or one of the sensing networks. Use the U-Fuser as a model:
+    emma fuse INFRARED VISIBLE -o OUT --model OUT.safetensors. Put the sensing networks beside it in
+    one folder, as sensing_infrared.safetensors and sensing_visible.safetensors, for emma sense.
     """
     from emma_fusion.errors import UserError
+    from emma_fusion.jobs.targets import Targets
     from emma_fusion.networks.authors import read_authors
     from emma_fusion.networks.weights import save_weights
 
     if output.suffix != ".safetensors":
         raise UserError(f"{output} must end in .safetensors.")
-    if output.exists() and not overwrite:
-        raise UserError(f"{output} exists already: choose another name, or give --overwrite.")
+    Targets([file], overwrite).check(output)
     save_weights(read_authors(file), output, {"imported from": file.name})
     typer.echo(f"wrote {output}", err=True)

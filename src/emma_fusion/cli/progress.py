@@ -1,14 +1,48 @@
-"""The bar with an estimate that verbs of many images show."""
+"""What a verb shows while it works: lines on stderr, a bar with an estimate, Ctrl-C."""
 
 from __future__ import annotations
 
 import os
+import signal
+import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TextIO, cast
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, TextIO, cast
 
-Show = Callable[[int, int], None]
+from emma_fusion.jobs.messages import Messages, Show
+
+
+class Terminal(Messages):
+    """Says on stderr what a job has to say."""
+
+    def say(self, line: str) -> None:
+        """Print a line."""
+        print(line, file=sys.stderr)
+
+    def bar(self, title: str, unit: str = "") -> AbstractContextManager[Show]:
+        """Show a bar; see `bar`."""
+        return bar(title, unit)
+
+    @contextmanager
+    def interrupts(self) -> Iterator[threading.Event]:
+        """In this block, Ctrl-C sets the event; a second Ctrl-C is as it always is."""
+        stopped = threading.Event()
+        if threading.current_thread() is not threading.main_thread():
+            yield stopped
+            return
+        before = signal.getsignal(signal.SIGINT)
+
+        def stop(number: int, frame: Any) -> None:
+            stopped.set()
+            signal.signal(signal.SIGINT, before)
+
+        signal.signal(signal.SIGINT, stop)
+        try:
+            yield stopped
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -54,7 +54,8 @@ def set_of_pairs(infrared: Path, visible: Path) -> dict[str, Any]:
     from emma_fusion.images.folders import match_pairs
 
     # A few pairs to look at while the others train; of a handful none can be spared.
-    validation = min(4, len(match_pairs(infrared, visible)[0]) // 10)
+    pairs = len(match_pairs(infrared, visible)[0])
+    validation = min(4, pairs // 10) / pairs
     return {"infrared": infrared, "visible": visible, "validation": validation}
 
 

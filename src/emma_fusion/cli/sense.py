@@ -32,33 +32,45 @@ class Job(NamedTuple):
 
 
 def sense(
-    fused: Annotated[Path, typer.Argument(help="Fused image or folder, from any program.")],
+    fused: Annotated[Path, typer.Argument(help="The fused image or folder, from any program.")],
     output: Annotated[
         Path,
         typer.Option(
             "--output",
             "-o",
-            help="Folder: NAME.png goes into its folders infrared and visible.",
+            help="The folder whose folders infrared and visible the images NAME.png go to.",
             metavar="OUT",
         ),
     ],
     model: Annotated[
-        str, typer.Option(help="Shipped model, by name, or the folder of a training run.")
+        str,
+        typer.Option(
+            help="The model to use: the name of a shipped one, or the folder of a training run."
+        ),
     ] = "base",
     sources: Annotated[
         tuple[Path, Path] | None,
         typer.Option(
-            help="The two images that were fused, or their folders: PSNR and SSIM are printed.",
+            help="The two images that were fused, or their folders. PSNR and SSIM against them are "
+            "printed. Without it, nothing is scored.",
             metavar="INFRARED VISIBLE",
         ),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON instead of a table; needs --sources.")
+        bool, typer.Option("--json", help="Print JSON instead of a table. This needs --sources.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that exist.")
+    ] = False,
+    device: Annotated[
+        str, typer.Option(help="The device that the network runs on: auto, cpu, cuda and so on.")
+    ] = "auto",
     threads: Annotated[
-        int | None, typer.Option(help="On a CPU; without it, one for each usable core.", min=1)
+        int | None,
+        typer.Option(
+            help="The number of threads on a CPU. Without it, there is one for each usable core.",
+            min=1,
+        ),
     ] = None,
 ) -> None:
     """Write what the model's sensing networks A_i and A_v see in fused images.
@@ -108,15 +120,15 @@ def plan(fused: Path, output: Path, sources: tuple[Path, Path] | None) -> list[J
     """
     from emma_fusion.errors import UserError
     from emma_fusion.images.folders import list_images, match_pairs
+    from emma_fusion.jobs.targets import Targets, check_exist
 
+    check_exist(fused, *(sources or ()))
     for path in (fused, *(sources or ())):
-        if not path.exists():
-            raise UserError(f"{path} does not exist.")
         if path.is_dir() != fused.is_dir():
             kinds = [f"{p} is a {'folder' if p.is_dir() else 'file'}" for p in (fused, path)]
             raise UserError(f"{' and '.join(kinds)}: give files only or folders only.")
-    if output.exists() and not output.is_dir():
-        raise UserError(f"{output} is a file: the sensed images need a folder.")
+    targets = Targets((fused, *(sources or ())), overwrite=True)  # what exists is skipped later
+    targets.check_folder(output)
     images = list_images(fused) if fused.is_dir() else {fused.stem: fused}
     if not images:
         raise UserError(f"The folder {fused} holds no images.")
@@ -140,11 +152,8 @@ def plan(fused: Path, output: Path, sources: tuple[Path, Path] | None) -> list[J
         )
         for stem, path in images.items()
     ]
-    for job in jobs:
-        for target in (job.infrared, job.visible):
-            inputs = (job.fused, *(job.sources or ()))
-            if target.exists() and any(target.samefile(path) for path in inputs):
-                raise UserError(f"{target} is one of the inputs: write to another folder.")
+    for side in ("infrared", "visible"):
+        targets.check_all([getattr(job, side) for job in jobs])
     return jobs
 
 

@@ -13,30 +13,57 @@ import typer
 def serve(
     port: Annotated[
         int | None,
-        typer.Option(help="Without it, the first free one from 7860.", min=1, max=65535),
+        typer.Option(
+            help="The port that is listened at. Without it, the first free one from 7860.",
+            min=1,
+            max=65535,
+        ),
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="Weights of your own that are offered first, beside those that ship."),
+        typer.Option(
+            help="Weights of your own that the page offers first. Without it, it has the shipped "
+            "models alone."
+        ),
     ] = None,
     image_megabytes: Annotated[
-        int, typer.Option("--max-mb", help="Of one image's file.", min=1)
+        int,
+        typer.Option(
+            "--max-mb", help="The most megabytes that the file of one image may have.", min=1
+        ),
     ] = 64,
     megapixels: Annotated[
-        float, typer.Option("--max-megapixels", help="Of one image.", min=0.01)
+        float,
+        typer.Option(
+            "--max-megapixels", help="The most megapixels that one image may have.", min=0.01
+        ),
     ] = 10.0,
     upload_megabytes: Annotated[
-        int, typer.Option("--max-zip-mb", help="Of a zip, packed and unpacked, or a video.", min=1)
+        int,
+        typer.Option(
+            "--max-zip-mb",
+            help="The most megabytes of a zip, packed and unpacked, or of a video.",
+            min=1,
+        ),
     ] = 1000,
     minutes: Annotated[
-        float, typer.Option("--max-minutes", help="For a folder, zip or video.", min=0.01)
+        float,
+        typer.Option(
+            "--max-minutes", help="The most minutes that a folder, zip or video may take.", min=0.01
+        ),
     ] = 30.0,
     open_browser: Annotated[
         bool, typer.Option("--open", help="Open the page in the browser.")
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="The device that the network runs on: auto, cpu, cuda and so on.")
+    ] = "auto",
     threads: Annotated[
-        int | None, typer.Option(help="On a CPU; without it, one for each usable core.", min=1)
+        int | None,
+        typer.Option(
+            help="The number of threads on a CPU. Without it, there is one for each usable core.",
+            min=1,
+        ),
     ] = None,
 ) -> None:
     """Serve a web page for fusing images, folders and videos, to this machine alone (extra web).

@@ -1,9 +1,10 @@
-"""EMMA's loss (CVPR 2024, section 3.3): sensing both pictures back, and equivariance.
+"""EMMA's loss (CVPR 2024, section 3.3): sensing both images back, and equivariance.
 
     L = ℓ(A_i(f), i) + ℓ(A_v(f), v) + α · ℓ(T_g f, F(A_i(T_g f), A_v(T_g f))),   f = F(i, v)
-    ℓ(x, y) = mean |x - y| + mean |∇x - ∇y|,   ∇ the Sobel gradient, both directions
+    ℓ(x, y) = mean |x - y| + mean |∇x - ∇y|,   ∇ the Sobel gradient over 8, both directions
 
-F is the U-Fuser, A_i and A_v the frozen sensing networks, T_g a transform of the group.
+F is the U-Fuser, A_i and A_v the frozen sensing networks, T_g a transform of the group. The paper's
+set of transforms holds the identity too: the first of its copies of f is f itself.
 """
 
 from __future__ import annotations
@@ -29,29 +30,32 @@ class EmmaTerms(NamedTuple):
     fused: Tensor
     """f, ``(B, 1, H, W)``."""
 
-    def total(self, alpha: float) -> Tensor:
-        """L for the weight ``alpha`` of the equivariance term."""
-        return self.infrared + self.visible + alpha * self.equivariance
+    def total(self, alpha: float, infrared: float = 1.0, visible: float = 1.0) -> Tensor:
+        """L for the weight ``alpha`` of the equivariance term, and weights of the others."""
+        return infrared * self.infrared + visible * self.visible + alpha * self.equivariance
 
 
 def sobel(x: Tensor) -> Tensor:
-    """Sobel gradients, border reflected: ``(B, 1, H, W)`` → ``(B, 2, H, W)``, x then y.
+    """Sobel gradients over 8, border replicated: ``(B, 1, H, W)`` → ``(B, 2, H, W)``, x then y.
+
+    The absolute values of each kernel sum to 1, as in the paper's experiments: a ramp that rises
+    by 1 a pixel has the gradient 1.
 
     >>> import torch
     >>> ramp = torch.arange(5.0).expand(1, 1, 5, 5)
     >>> sobel(ramp)[0, :, 2, 2]
-    tensor([8., 0.])
+    tensor([1., 0.])
     """
     x = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
-    kernel_x = x.new_tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]])
+    kernel_x = x.new_tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]]) / 8
     kernels = kernel_x.new_empty(2, 1, 3, 3)
     kernels[0, 0], kernels[1, 0] = kernel_x, kernel_x.T
     # Autocast would round small gradients to eight bits.
     with torch.autocast(x.device.type, enabled=False):
-        return functional.conv2d(functional.pad(x, (1, 1, 1, 1), mode="reflect"), kernels)
+        return functional.conv2d(functional.pad(x, (1, 1, 1, 1), mode="replicate"), kernels)
 
 
-def fidelity(x: Tensor, y: Tensor, mask: Tensor | None = None) -> Tensor:
+def fidelity(x: Tensor, y: Tensor, mask: Tensor | None = None, gradient: float = 1.0) -> Tensor:
     """ℓ(x, y), each sample's mean over its valid pixels, then the mean over samples.
 
     Averaging sample by sample makes the loss of a batch the mean of the losses of its parts, so
@@ -62,6 +66,7 @@ def fidelity(x: Tensor, y: Tensor, mask: Tensor | None = None) -> Tensor:
         y: The same shape.
         mask: bool ``(B, 1, H, W)``, the valid pixels; gradients count where all nine pixels of
             their stencil are valid. None: all are.
+        gradient: The weight of the gradients' part; 1 in the paper.
 
     Returns:
         A scalar, 0 where nothing is valid.
@@ -70,9 +75,9 @@ def fidelity(x: Tensor, y: Tensor, mask: Tensor | None = None) -> Tensor:
     # The Sobel filter is linear: one pass over the difference instead of one over each.
     gradients = sobel(difference).abs().sum(1, keepdim=True) / 2
     if mask is None:
-        return difference.abs().mean() + gradients.mean()
+        return difference.abs().mean() + gradient * gradients.mean()
     inner = functional.max_pool2d((~mask).to(x.dtype), 3, stride=1, padding=1) == 0
-    return _masked_mean(difference.abs(), mask) + _masked_mean(gradients, inner)
+    return _masked_mean(difference.abs(), mask) + gradient * _masked_mean(gradients, inner)
 
 
 def _masked_mean(x: Tensor, mask: Tensor) -> Tensor:
@@ -89,6 +94,9 @@ def emma_terms(
     visible: Tensor,
     transform: Transform | None,
     params: Params,
+    *,
+    itself: bool = False,
+    gradient: float = 1.0,
 ) -> EmmaTerms:
     """Runs the loop fuse → sense → transform → sense → fuse once, and measures its three errors.
 
@@ -98,30 +106,45 @@ def emma_terms(
         sense_visible: A_v, likewise.
         infrared: i, ``(B, 1, H, W)`` in [0, 1].
         visible: v, the same shape.
-        transform: T_g; None leaves the equivariance term out, as 0.
+        transform: T_g; None for no transformed copies.
         params: What ``transform.draw`` gave for B samples.
+        itself: Whether f itself is the first of the copies, as in the paper's experiments.
+        gradient: See `fidelity`.
 
     Returns:
-        The terms, the equivariance term over valid pixels only.
+        The terms, the equivariance term over valid pixels only; 0 where there are no copies.
     """
     fused = fuser(infrared, visible)
-    if transform is None:
-        sensed_i, sensed_v = sense_infrared(fused), sense_visible(fused)
-        equivariance = fused.new_zeros(())
-    else:
-        batch = len(fused)
-        turned, mask = transform.apply(fused, params)
-        both = torch.cat((fused, turned))
-        all_i, all_v = sense_infrared(both), sense_visible(both)
-        sensed_i, sensed_v = all_i[:batch], all_v[:batch]
-        equivariance = fidelity(turned, fuser(all_i[batch:], all_v[batch:]), mask)
-    return EmmaTerms(fidelity(sensed_i, infrared), fidelity(sensed_v, visible), equivariance, fused)
+    batch = len(fused)
+    copies, masks = fused[:0], torch.ones_like(fused[:0], dtype=torch.bool)
+    if transform is not None:
+        copies, masks = transform.apply(fused, params)
+    both = torch.cat((fused, copies))
+    all_i, all_v = sense_infrared(both), sense_visible(both)
+    first = 0 if itself else batch
+    equivariance = fused.new_zeros(())
+    if len(both) > first:
+        again = fuser(all_i[first:], all_v[first:])
+        whole = torch.ones_like(both[first:batch], dtype=torch.bool)
+        equivariance = fidelity(both[first:], again, torch.cat((whole, masks)), gradient)
+    return EmmaTerms(
+        fidelity(all_i[:batch], infrared, gradient=gradient),
+        fidelity(all_v[:batch], visible, gradient=gradient),
+        equivariance,
+        fused,
+    )
 
 
 def direct_terms(
-    fuser: Network, infrared: Tensor, visible: Tensor, transform: Transform | None, params: Params
+    fuser: Network,
+    infrared: Tensor,
+    visible: Tensor,
+    transform: Transform | None,
+    params: Params,
+    *,
+    gradient: float = 1.0,
 ) -> EmmaTerms:
-    """The same terms without sensing, for its ablation: the fused picture itself is compared.
+    """The same terms without sensing, for its ablation: the fused image itself is compared.
 
         L = ℓ(f, i) + ℓ(f, v) + α · ℓ(T_g f, F(T_g i, T_g v))
 
@@ -133,11 +156,17 @@ def direct_terms(
         visible: v.
         transform: T_g, or None.
         params: What ``transform.draw`` gave.
+        gradient: See `fidelity`.
     """
     fused = fuser(infrared, visible)
     equivariance = fused.new_zeros(())
     if transform is not None:
         turned, mask = transform.apply(fused, params)
         sources = (transform.apply(source, params)[0] for source in (infrared, visible))
-        equivariance = fidelity(turned, fuser(*sources), mask)
-    return EmmaTerms(fidelity(fused, infrared), fidelity(fused, visible), equivariance, fused)
+        equivariance = fidelity(turned, fuser(*sources), mask, gradient)
+    return EmmaTerms(
+        fidelity(fused, infrared, gradient=gradient),
+        fidelity(fused, visible, gradient=gradient),
+        equivariance,
+        fused,
+    )

@@ -7,7 +7,7 @@ mirrored. With f = F(i, v) and f_t = T_g f, equivariance asks for F(A_i(f_t), A_
     rotation    (T f)(p) = f(R(-angle) (p - m) + m),  m the centre, bilinear between pixels
     reflection  (T f)(r, c) = f(H - 1 - r, c), f(r, W - 1 - c) or f(H - 1 - r, W - 1 - c)
 
-What is random is drawn apart from what is done, so a picture, its mask and its inverse can share
+What is random is drawn apart from what is done, so an image, its mask and its inverse can share
 one draw:
 
     >>> generator = torch.Generator().manual_seed(0)
@@ -40,15 +40,15 @@ from torch import Tensor
 Params: TypeAlias = dict[str, Any]
 """Tensors on the CPU, one entry a sample along their first dimension, or dicts of such."""
 
-# Pixels. A turn by 90 degrees lands on the picture's edge but for rounding; it is still inside.
+# Pixels. A turn by 90 degrees lands on the image's edge but for rounding; it is still inside.
 _ON_THE_EDGE = 1e-3
 
 
 class Transform(ABC):
-    """A random transform of pictures: parameters are drawn first, then applied."""
+    """A random transform of images: parameters are drawn first, then applied."""
 
     factor: int = 1
-    """How many pictures come out for each one that goes in."""
+    """How many images come out for each one that goes in."""
 
     @abstractmethod
     def draw(self, batch: int, height: int, width: int, generator: torch.Generator) -> Params:
@@ -56,8 +56,8 @@ class Transform(ABC):
 
         Args:
             batch: number of samples B.
-            height: H of the pictures, in pixels.
-            width: W of the pictures, in pixels.
+            height: H of the images, in pixels.
+            width: W of the images, in pixels.
             generator: a generator on the CPU, so that no result depends on the device.
         """
 
@@ -66,12 +66,12 @@ class Transform(ABC):
         """Transform a batch; deterministic, differentiable in ``x``.
 
         Args:
-            x: pictures (B, C, H, W), any floating dtype, any device.
+            x: images (B, C, H, W), any floating dtype, any device.
             params: what `draw` gave for B samples.
             mask: bool (B, 1, H, W), which pixels of ``x`` are valid; None says all.
 
         Returns:
-            Pictures (factor * B, C, H, W) of the dtype of ``x``, and the bool mask
+            Images (factor * B, C, H, W) of the dtype of ``x``, and the bool mask
             (factor * B, 1, H, W) of those pixels that were made from valid pixels only. A loss
             with a stencil, such as a gradient, must shrink the mask by the stencil's radius.
         """
@@ -105,16 +105,25 @@ class Shift(Transform):
 
     Args:
         limit: the largest shift in pixels along each axis; None draws from the whole circle.
+        moved: never by 0, and one draw for the whole batch, as in the paper's experiments.
     """
 
     limit: int | None = None
+    moved: bool = False
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 0:
             raise ValueError(f"the limit of a shift is {self.limit}; give 0 or more pixels")
+        if self.moved and self.limit is not None:
+            raise ValueError("a shift that always moves is drawn from the whole circle: no limit")
 
     def draw(self, batch: int, height: int, width: int, generator: torch.Generator) -> Params:
         """Whole numbers ``rows`` and ``columns``, uniform."""
+        if self.moved:
+            return {
+                name: torch.randint(1, size, (1,), generator=generator).expand(batch)
+                for name, size in (("rows", height), ("columns", width))
+            }
         return {
             name: torch.randint(
                 0 if self.limit is None else -self.limit,
@@ -146,7 +155,7 @@ class Rotation(Transform):
         limits: the angles, in degrees, between which a draw is uniform.
         angles: draw from these angles instead (the paper: 10, 130 and 250 degrees).
         padding: what fills the empty corners. They are outside the mask whatever fills them;
-            a network that looks at the whole picture sees them all the same.
+            a network that looks at the whole image sees them all the same.
     """
 
     limits: tuple[float, float] = (0.0, 360.0)
@@ -173,7 +182,7 @@ class Rotation(Transform):
         return {"degrees": low + (high - low) * uniform}
 
     def apply(self, x: Tensor, params: Params, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Turn each sample; valid where every pixel read lies in the picture (and its mask)."""
+        """Turn each sample; valid where every pixel read lies in the image (and its mask)."""
         _check(x, params["degrees"])
         # Coordinates in 16 bits would be off by a pixel: half types are resampled in float32.
         dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
@@ -253,7 +262,7 @@ class Composition(Transform):
         }
 
     def apply(self, x: Tensor, params: Params, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """The first, then the second on its picture and mask."""
+        """The first, then the second on its image and mask."""
         y, mask = self.first.apply(x, params["first"], mask)
         return self.second.apply(y, params["second"], mask)
 
@@ -298,7 +307,7 @@ class Choice(Transform):
         self, call: str, x: Tensor, params: Params, mask: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         _check(x, params["option"])
-        places, pictures, masks = [], [], []
+        places, images, masks = [], [], []
         for k, (option, of_option) in enumerate(zip(self.options, params["params"], strict=True)):
             here = (params["option"] == k).nonzero()[:, 0]
             if len(here) == 0:
@@ -307,10 +316,10 @@ class Choice(Transform):
             some = None if mask is None else mask[there]
             y, valid = getattr(option, call)(x[there], take(of_option, here), some)
             places.append(here)
-            pictures.append(y)
+            images.append(y)
             masks.append(valid)
         order = torch.cat(places).argsort().to(x.device)
-        return torch.cat(pictures)[order], torch.cat(masks)[order]
+        return torch.cat(images)[order], torch.cat(masks)[order]
 
 
 @dataclass(frozen=True)
@@ -321,7 +330,7 @@ class Sum(Transform):
 
     def __post_init__(self) -> None:
         if not self.parts:
-            raise ValueError("a sum of no transforms gives no pictures; add one at least")
+            raise ValueError("a sum of no transforms gives no images; add one at least")
 
     @property
     def factor(self) -> int:  # type: ignore[override]
@@ -333,7 +342,7 @@ class Sum(Transform):
         return {"params": [part.draw(batch, height, width, generator) for part in self.parts]}
 
     def apply(self, x: Tensor, params: Params, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """All of them on the same pictures: (B, ...) to (factor * B, ...)."""
+        """All of them on the same images: (B, ...) to (factor * B, ...)."""
         done = [
             part.apply(x, of_part, mask)
             for part, of_part in zip(self.parts, params["params"], strict=True)
@@ -376,7 +385,7 @@ def take(params: Any, index: Tensor) -> Any:
 def _check(x: Tensor, drawn: Tensor) -> None:
     if x.ndim != 4 or len(x) != len(drawn):
         raise ValueError(
-            f"pictures of shape {tuple(x.shape)} do not fit parameters drawn for a batch of "
+            f"images of shape {tuple(x.shape)} do not fit parameters drawn for a batch of "
             f"{len(drawn)}; (B, C, H, W) is needed"
         )
 

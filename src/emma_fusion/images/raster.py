@@ -17,14 +17,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from emma_fusion.align import Aligner, align
 from emma_fusion.errors import UserError
 from emma_fusion.images import record as records
 from emma_fusion.images.folders import SUFFIXES, make_folder
 from emma_fusion.images.geotiff import Tag, add_georeference
 from emma_fusion.images.header import Damaged, Header, read_header, split_pages
 from emma_fusion.pair import Colour, Pair
-from emma_fusion.values.mending import Mend, mend
 
 # 16384 x 16384. A header that claims more is refused before anything is allocated.
 MAX_PIXELS = 2**28
@@ -116,40 +114,27 @@ def read_pair(
     *,
     colour: Colour = "auto",
     infrared_range: str = "auto",
-    mending: Mend = "none",
-    aligner: Aligner | None = None,
 ) -> Pair:
-    """Read two images as a pair, which has the stem of the visible image's name.
+    """Read two images that are registered as a pair, which has the stem of the visible one's name.
 
     Args:
         infrared: path.
         visible: path.
         colour: see `Pair.from_arrays`.
         infrared_range: see `Pair.from_arrays`.
-        mending: of the infrared image before anything else; see `thermal.mend`.
-        aligner: brings the infrared image onto the visible one's grid; None where the two are
-            registered.
 
     Raises:
-        UserError: a file is not readable (see `read_image`), or the two do not fit or could not
-            be aligned.
+        UserError: a file is not readable (see `read_image`), or the two do not fit.
     """
     infrared, visible = Path(infrared), Path(visible)
-    labels = infrared.name, visible.name
-    thermal, mended = mend(read_image(infrared), mending)
-    image = read_image(visible)
-    aligned = align(thermal, image, aligner, labels)
-    pair = Pair.from_arrays(
-        aligned.image,
-        image,
+    return Pair.from_arrays(
+        read_image(infrared),
+        read_image(visible),
         colour=colour,
         infrared_range=infrared_range,
         name=visible.stem,
-        labels=labels,
-        cover=aligned.cover,
+        labels=(infrared.name, visible.name),
     )
-    pair.record["infrared"] |= mended | aligned.record
-    return pair
 
 
 def write_image(

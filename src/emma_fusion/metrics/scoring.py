@@ -51,7 +51,11 @@ def score(
                 f"The convention {convention!r} has no metric {name!r}; "
                 f"it has {', '.join(chosen.metrics)}."
             )
-    images = {"fused": fused, "infrared": infrared, "visible": visible}
+    # A score is a number: nothing of it goes back into a network that made the image.
+    images = {
+        which: image.detach() if isinstance(image, Tensor) else image
+        for which, image in {"fused": fused, "infrared": infrared, "visible": visible}.items()
+    }
     if chosen.colour == "channels" and fused.ndim == 3:
         planes = [_channels(image, which) for which, image in images.items()]
     else:

@@ -1,4 +1,4 @@
-"""The state dict of the paper's authors, tensor by tensor, to and from this package's U-Fuser."""
+"""The state dicts of the paper's authors, tensor by tensor, to and from this package's networks."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import warnings
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from emma_fusion.errors import UserError
+from emma_fusion.networks.sensing import SensingUNet
 from emma_fusion.networks.ufuser import UFuser
 
 # Their name for each part of a Restormer-CNN block, ours beside it.
@@ -63,6 +64,21 @@ def key_map() -> dict[str, str]:
     return mapped
 
 
+def sensing_key_map() -> dict[str, str]:
+    """Every key of the authors' A_i or A_v and the key of the same tensor in `SensingUNet`."""
+    theirs = {"last": "last.0"}
+    for level in range(5):
+        theirs[f"encoders.{level}"] = f"down{level + 1}.conv"
+    for level in range(4):
+        theirs[f"decoders.{level}"] = f"up{level + 1}.conv"
+        theirs[f"ups.{level}"] = f"up_sample{level + 2}.0"
+    mapped = {}
+    for key in SensingUNet().state_dict():
+        module = next(name for name in theirs if key.startswith(f"{name}."))
+        mapped[theirs[module] + key.removeprefix(module)] = key
+    return mapped
+
+
 def from_authors(state: dict[str, Tensor]) -> UFuser:
     """A U-Fuser with the authors' weights.
 
@@ -72,30 +88,52 @@ def from_authors(state: dict[str, Tensor]) -> UFuser:
     Raises:
         UserError: A tensor is missing, left over, of another shape, or not finite.
     """
+    network = UFuser()
+    _fill(network, _without_prefix(state), key_map(), "U-Fuser")
+    return network
+
+
+def sensing_from_authors(state: dict[str, Tensor]) -> SensingUNet:
+    """A_i or A_v with the authors' weights, at the paper's width of 64.
+
+    Args:
+        state: As in `from_authors`.
+
+    Raises:
+        UserError: As `from_authors`.
+    """
+    network = SensingUNet()
+    _fill(network, _without_prefix(state), sensing_key_map(), "sensing network")
+    return network
+
+
+def _without_prefix(state: dict[str, Tensor]) -> dict[str, Tensor]:
     if state and all(key.startswith("module.") for key in state):
-        state = {key.removeprefix("module."): tensor for key, tensor in state.items()}
-    keys = key_map()
+        return {key.removeprefix("module."): tensor for key, tensor in state.items()}
+    return state
+
+
+def _fill(network: nn.Module, state: dict[str, Tensor], keys: dict[str, str], what: str) -> None:
+    """Puts every tensor of the authors' in its place."""
     missing, extra = keys.keys() - state.keys(), state.keys() - keys.keys()
     if missing or extra:
         raise UserError(
-            "This is not the authors' U-Fuser: "
+            f"This is not the authors' {what}: "
             + _some("missing", missing)
             + ("; " if missing and extra else "")
             + _some("not known", extra)
             + "."
         )
-    network = UFuser()
     ours = network.state_dict()
     for theirs, key in keys.items():
         if state[theirs].shape != ours[key].shape:
             raise UserError(
-                f"The tensor {theirs} has the shape {tuple(state[theirs].shape)}; the U-Fuser "
+                f"The tensor {theirs} has the shape {tuple(state[theirs].shape)}; the {what} "
                 f"needs {tuple(ours[key].shape)}."
             )
         if not state[theirs].isfinite().all():
             raise UserError(f"The tensor {theirs} holds values that are no numbers.")
     network.load_state_dict({key: state[theirs] for theirs, key in keys.items()})
-    return network
 
 
 def to_authors(network: UFuser) -> dict[str, Tensor]:
@@ -104,8 +142,11 @@ def to_authors(network: UFuser) -> dict[str, Tensor]:
     return {theirs: state[ours] for theirs, ours in key_map().items()}
 
 
-def read_authors(path: Path) -> UFuser:
-    """Reads the authors' checkpoint file; only tensors are unpickled, no code runs.
+def read_authors(path: Path) -> UFuser | SensingUNet:
+    """Reads a checkpoint file of the authors'; only tensors are unpickled, no code runs.
+
+    Returns:
+        The network whose keys the file has: the U-Fuser, or a sensing network.
 
     Raises:
         UserError: The file cannot be read so, or holds something else.
@@ -126,6 +167,8 @@ def read_authors(path: Path) -> UFuser:
         isinstance(key, str) and isinstance(tensor, Tensor) for key, tensor in state.items()
     ):
         raise UserError(f"{path} holds no flat state dict of tensors.")
+    if _without_prefix(state).keys() & {"down1.conv.0.weight", "up_sample5.0.weight"}:
+        return sensing_from_authors(state)
     return from_authors(state)
 
 

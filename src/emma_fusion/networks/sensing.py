@@ -95,6 +95,6 @@ class SensingUNet(nn.Module):
             x = functional.max_pool2d(x, 2)
         x = self.encoders[-1](x)
         for level in reversed(range(len(self.ups))):
-            x = torch.cat((skips[level], self.ups[level](x).relu()), dim=1)
+            x = torch.cat((self.ups[level](x).relu(), skips[level]), dim=1)
             x = self.decoders[level](x)
         return to_plane(self.last, x)

@@ -94,7 +94,7 @@ class UFuser(nn.Module):
         ]
         x = self.decoders[-1](fused[-1])
         for level in reversed(range(len(self.ups))):
-            x = torch.cat((fused[level], self.ups[level](x).relu()), dim=1)
+            x = torch.cat((self.ups[level](x).relu(), fused[level]), dim=1)
             x = self.decoders[level](x)
         return to_plane(self.last, x)
 

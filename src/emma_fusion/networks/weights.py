@@ -25,6 +25,9 @@ FusionNetwork = UFuser | FastFuser
 FUSER = "UFuser"
 FAST = "FastFuser"
 SENSING = "SensingUNet"
+JOINS = "up first"
+"""The order in which decoders join [what came up, what was kept], written into every file: the same
+tensors in a network of the other order give another image."""
 
 
 def save_weights(
@@ -63,6 +66,7 @@ def save_weights(
         name: (tensor.to(dtype) if tensor.is_floating_point() else tensor).cpu().contiguous()
         for name, tensor in network.state_dict().items()
     }
+    shape["joins"] = JOINS
     metadata = {"shape": json.dumps(shape), "facts": json.dumps(facts or {})}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
@@ -130,6 +134,11 @@ def _read(path: Path, *networks: str) -> tuple[dict[str, torch.Tensor], dict[str
     if held not in networks:
         raise UserError(
             f"{path} holds {held or 'no network of this package'}, not {' or '.join(networks)}."
+        )
+    if held != FAST and shape.get("joins") != JOINS:
+        raise UserError(
+            f"{path} was written by an earlier version, whose decoders joined their channels in "
+            "another order: train it again, or convert it with that version's channels swapped."
         )
     return tensors, shape
 

@@ -208,7 +208,7 @@ def _plan(
     for level in reversed(range(coarsest)):
         up = network.ups[level]
         finer = Computed(_rectified(up), [x], 2, weights=_weights(up), up=2)
-        x = block(network.decoders[level], level, both[level], finer)
+        x = block(network.decoders[level], level, finer, both[level])
     last = Computed(_output(network.last), [x], 1, weights=_weights(network.last))
 
     def write(start: int, stop: int) -> None:

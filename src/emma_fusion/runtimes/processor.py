@@ -215,7 +215,7 @@ class ProcessorUFuser(nn.Module):
         for level in reversed(range(len(self.ups))):
             up: Any = self.ups[level]
             x = frame(upsample(x, up.weight, stride=up.stride, padding=up.padding))
-            x = self.decoders[level](fused.pop(), x)
+            x = self.decoders[level](x, fused.pop())
         return torch.sigmoid(self.last(frame(x, torch.float32)))
 
     def _encode(self, encoder: Any, plane: Tensor) -> list[Tensor]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from emma_fusion.baselines.additive import Additive
 from emma_fusion.errors import UserError
 from emma_fusion.networks.block import Branches
 
@@ -22,35 +23,28 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-class Additive(Section):
-    """A teacher of our own: the sum of both sources, as bright as a picture can be.
-
-    See `emma_fusion.training.teachers.additive`.
-    """
-
-    contrast: float = Field(1.1, gt=0, description="largest factor on the sum")
-    spread: float = Field(0.28, gt=0, description="standard deviation that the factor aims at")
-    centre: float = Field(0.4, ge=0, le=1, description="mean above which a picture is darkened")
-    gains: list[float] = Field([1.3, 1.3, 1.1], description="of the detail, finest first")
-    noise: float = Field(2.0, ge=0, description="RMS in 1/255 below which detail gets no gain")
-
-
 class Folders(Section):
     """Two folders of registered pairs, matched by stem."""
 
     infrared: Path
     visible: Path
-    visible_gain: float = Field(1.0, ge=0, description="of the visible picture: below 1, dusk")
+    visible_gain: float = Field(1.0, ge=0, description="of the visible image: below 1, dusk")
     visible_offset: float = Field(0.0, ge=0, description="added to it: haze")
     scales: list[Annotated[float, Field(gt=0)]] = Field(
-        [1.0], description="sizes at which pictures are used, 1 = as stored"
+        [1.0], description="sizes at which images are used, 1 = as stored"
     )
     most: int | None = Field(
         None,
         ge=1,
-        description="patches (in a distillation, pictures) kept at most, spread evenly",
+        description="patches (in a distillation, images) kept at most, spread evenly",
     )
-    validation: int = Field(0, ge=0, description="pairs kept out of training, spread evenly")
+    shrink: float = Field(1.0, gt=0, le=1, description="size at which pairs are read, 1: as stored")
+    scene: str = Field(
+        "", description="pattern whose match in a stem names its scene; the whole stem if empty"
+    )
+    validation: float = Field(
+        0.0, ge=0, le=0.5, description="share of the scenes kept out of training, by their hash"
+    )
     held_out: list[str] = Field(
         [], description="stems kept out too, such as 41???: a patient's slices are too alike"
     )
@@ -59,19 +53,25 @@ class Folders(Section):
 class Pairs(Folders):
     """Two folders of pairs and their teachers."""
 
-    teachers: list[Path] = Field([], description="folders of fused pictures, same stems")
+    teachers: list[Path] = Field([], description="folders of fused images, same stems")
     methods: list[str] = Field(
         ["laplacian", "wavelet", "guided"],
         description="baselines that make teachers where no folder is given",
     )
     additive: Additive | None = None
+    share: float | None = Field(
+        None,
+        gt=0,
+        description="how often patches are drawn from this set, beside the shares of the others; "
+        "by its number of patches if no set has a share",
+    )
     stages: list[StageName] = Field(
         ["sensing", "start", "fusion"], description="the stages that learn from these pairs"
     )
 
 
 class Patches(Section):
-    """How pictures are cut (EMMA, section 4.1)."""
+    """How images are cut (EMMA, section 4.1)."""
 
     size: int = Field(128, ge=32, multiple_of=16)
     stride: int = Field(200, ge=1)
@@ -89,11 +89,14 @@ class Schedule(Section):
 
     batch: int = Field(ge=1)
     steps: int | None = Field(None, ge=0)
-    epochs: int = Field(1, ge=0, description="used where steps is not given")
+    epochs: int = Field(1, ge=1, description="used where steps is not given")
     lr: float = Field(1e-4, gt=0)
     decay: Literal["halving", "cosine"] = "halving"
     halvings: int = Field(4, ge=1, description="parts of the stage, the rate halved after each")
     warm_up: int = Field(0, ge=0, description="steps over which the rate rises")
+    clip: float = Field(
+        0.0, ge=0, description="largest norm of the gradient, which is shortened to it; 0: any"
+    )
 
     def total(self, patches: int) -> int:
         """Steps of the stage for this many training patches."""
@@ -117,13 +120,26 @@ class Network(Section):
     branches: Branches = Field("both", description="of its blocks: both, or one of them alone")
 
 
+class Robust(Section):
+    """Adversarial training of A_i and A_v (`emma_fusion.training.robust`)."""
+
+    radius: float = Field(
+        8.0, ge=0, description="largest change of a pixel, in 1/255; 0 for plain training"
+    )
+    steps: int = Field(1, ge=1, description="gradient steps towards the worst change")
+
+
 class Sensing(Schedule):
     """Stage 1: A_i and A_v."""
 
     batch: int = Field(64, ge=1)
     width: int = Field(64, ge=1)
     low_pass: int = Field(0, ge=0, description="binomial low-pass passes before A_i and A_v")
-    noise: float = Field(0.0, ge=0, description="largest σ of the noise on the teachers' pictures")
+    noise: float = Field(0.0, ge=0, description="largest σ of the noise on the teachers' images")
+    robust: Robust = Robust()
+    last: float = Field(
+        0.0, ge=0, le=1, description="how often the last teacher is drawn; else any of them"
+    )
     init: str | None = Field(
         None, description="A_i and A_v to go on from, where the U-Fuser is to be new; as init"
     )
@@ -134,6 +150,20 @@ class Start(Schedule):
 
     batch: int = Field(4, ge=1)
     steps: int | None = 0
+    gradient: float = Field(1.0, ge=0, description="weight of gradients in ℓ; 1 in the paper")
+    ema: float = Field(0.0, ge=0, lt=1, description="decay of the running mean of the weights")
+
+
+class Guard(Section):
+    """When stage 2 stops because its images go wrong; means over the validation pairs."""
+
+    begin: int = Field(
+        300, ge=0, description="step before which it does not stop: all is dark then"
+    )
+    pattern: float = Field(1.3, gt=0, description="largest ratio of period-2 patterns")
+    darkening: float = Field(
+        6.6, gt=0, description="largest darkening below both sources, in 1/255"
+    )
 
 
 class Fusion(Schedule):
@@ -141,11 +171,20 @@ class Fusion(Schedule):
 
     batch: int = Field(4, ge=1)
     alpha: float = Field(0.1, ge=0)
-    shifts: int = Field(3, ge=0, description="shifted copies of each fused picture")
+    shifts: int = Field(3, ge=0, description="shifted copies of each fused image")
     rotations: int = Field(3, ge=0)
     reflections: int = Field(3, ge=0)
     mixed: int = Field(0, ge=0, description="copies that draw their kind of transform")
     angles: list[float] | None = Field(None, description="rotations in degrees; any if not given")
+    fixed: bool = Field(
+        False,
+        description="one rotation by each of the angles, one reflection of each kind, one shift "
+        "for a batch, as in the paper; without: drawn anew for each image",
+    )
+    itself: bool = Field(True, description="f itself is among its copies, as in the paper")
+    gradient: float = Field(1.0, ge=0, description="weight of gradients in ℓ; 1 in the paper")
+    infrared: float = Field(1.0, gt=0, description="weight of ℓ(A_i(f), i); 1 in the paper")
+    visible: float = Field(1.0, gt=0, description="weight of ℓ(A_v(f), v); 1 in the paper")
     anchor: float = Field(0.0, ge=0, description="weight of ℓ(f, teacher); the paper has none")
     texture: float = Field(0.0, ge=0, description="weight of the texture guard; the paper has none")
     pattern: float = Field(
@@ -155,6 +194,7 @@ class Fusion(Schedule):
     )
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the running mean of the weights")
     sense: bool = Field(True, description="A_i(f), A_v(f) against i, v; without: f itself")
+    guard: Guard = Guard()
     frozen: bool = Field(True, description="A_i and A_v stay; without: they learn with F")
 
 
@@ -169,6 +209,7 @@ class Run(Section):
     threads: int | None = Field(None, ge=1, description="of each process; all cores if not given")
     checkpoint_every: int = Field(100, ge=1, description="steps")
     preview_every: int = Field(200, ge=1, description="steps")
+    validation_pairs: int = Field(24, ge=1, description="fused and scored at a preview, at most")
 
 
 class TrainingConfig(Section):
@@ -195,6 +236,11 @@ class TrainingConfig(Section):
     @model_validator(mode="after")
     def _processes_share_batches(self) -> TrainingConfig:
         world = self.run.devices * self.run.nodes
+        f = self.fusion
+        if f.fixed and (f.rotations != len(f.angles or []) or f.reflections not in (0, 3)):
+            raise ValueError(
+                "fusion.fixed asks for a rotation for each angle, and three reflections or none"
+            )
         for stage in (self.sensing, self.start, self.fusion):
             if stage.batch % world:
                 raise ValueError(f"a batch of {stage.batch} cannot be shared by {world} processes")

@@ -2,7 +2,7 @@
 
     L = mean |f - t| + w mean |∇f - ∇t| + r (|max f - max t| + |min f - min t|)
 
-with the teacher's picture t and the Sobel gradient ∇; after Hinton et al., *Distilling the
+with the teacher's image t and the Sobel gradient ∇; after Hinton et al., *Distilling the
 knowledge in a neural network* (2015).
 """
 
@@ -28,16 +28,16 @@ from emma_fusion.metrics import prepare, score
 from emma_fusion.networks.fast import CHANNELS, FILTERS, FastFuser
 from emma_fusion.networks.weights import load_fuser, read_facts, save_weights
 from emma_fusion.training.config import Folders, Run, Schedule, Section, gathered, validated
+from emma_fusion.training.images import ImageSet, read_images
 from emma_fusion.training.journal import Journal
 from emma_fusion.training.loop import Loop, check_run, evaluating, fuse_planes, launch
-from emma_fusion.training.pictures import PictureSet, read_pictures
 from emma_fusion.training.processes import share
-from emma_fusion.training.stages import Stage, Terms
+from emma_fusion.training.stages import Draw, Stage, Terms
 from emma_fusion.training.teachers import Plane
 
 METRICS = ("EN", "SD", "SF", "AG", "SCD", "VIF", "Qabf")
 SMALLEST = 64
-"""Pictures with a smaller side say too little."""
+"""Images with a smaller side say too little."""
 
 
 class Student(Section):
@@ -50,12 +50,12 @@ class Student(Section):
 class Learning(Schedule):
     """How the fast fuser learns."""
 
-    batch: int = Field(2, ge=1, description="whole pictures")
+    batch: int = Field(2, ge=1, description="whole images")
     steps: int = Field(10000, ge=1)
     lr: float = Field(2e-3, gt=0)
     decay: Literal["halving", "cosine"] = "cosine"
     warm_up: int = Field(50, ge=0)
-    largest: int = Field(512, ge=64, description="sides of a picture, of a larger one a piece")
+    largest: int = Field(512, ge=64, description="sides of an image, of a larger one a piece")
     gradient: float = Field(1.0, ge=0, description="weight of the gradient's term")
     range: float = Field(0.0, ge=0, description="weight of the brightest and darkest value's term")
     ema: float = Field(0.998, ge=0, lt=1, description="decay of the running mean of the weights")
@@ -99,7 +99,7 @@ def load_config(
 def distill(config: DistillationConfig, folder: Path, resume: bool = False) -> Path:
     """Trains a fast fuser, or goes on training it, and writes its weights.
 
-    The teacher's pictures are made anew where a run is resumed.
+    The teacher's images are made anew where a run is resumed.
 
     Args:
         config: The configuration; of a resumed run it must be the one saved with it.
@@ -122,15 +122,15 @@ def distill(config: DistillationConfig, folder: Path, resume: bool = False) -> P
     load_fuser(teacher)
     fabric = launch(config, config.run, folder, resume)
     with Journal(folder, fabric.is_global_zero) as journal:
-        pictures = _pictures(config, teacher, fabric, journal)
+        images = _images(config, teacher, fabric, journal)
         student = _student(config, fabric)
-        data = _fingerprint(pictures, teacher)
+        data = _fingerprint(images, teacher)
         networks: dict[str, torch.nn.Module] = {"fuser": student}
-        validation = pictures.validation
+        validation = images.validation
         loop = Loop(config.run, folder, fabric, journal, networks, data, validation, state)
-        loop.train(distillation_stage(config, fabric, pictures, student), config.learning.steps)
+        loop.train(distillation_stage(config, fabric, images, student), config.learning.steps)
         if fabric.is_global_zero:
-            facts = loop.facts(config) | {"pairs": pictures.counts, "teacher": read_facts(teacher)}
+            facts = loop.facts(config) | {"pairs": images.counts, "teacher": read_facts(teacher)}
             if validation:
                 facts["validation"] = compare(student, validation, fabric.device)
                 journal.say(in_words(facts["validation"]))
@@ -139,20 +139,20 @@ def distill(config: DistillationConfig, folder: Path, resume: bool = False) -> P
 
 
 def distillation_stage(
-    config: DistillationConfig, fabric: Fabric, pictures: PictureSet, student: FastFuser
+    config: DistillationConfig, fabric: Fabric, images: ImageSet, student: FastFuser
 ) -> Stage:
-    """The one stage: whole pictures, each with a pass of its own as their sizes differ."""
+    """The one stage: whole images, each with a pass of its own as their sizes differ."""
     learning = config.learning
 
-    def loss(generator: torch.Generator) -> tuple[Tensor, Terms]:
-        drawn = pictures.draw(learning.batch, learning.largest, student.multiple_of, generator)
+    def loss(step: Draw) -> tuple[Tensor, Terms]:
+        drawn = images.draw(learning.batch, learning.largest, student.multiple_of, step.generator)
         own = drawn[share(learning.batch, fabric)]
         found: dict[str, list[Tensor]] = {"value": [], "gradient": [], "range": []}
         for planes in own:
             infrared, visible, wanted = planes.to(fabric.device)
             fused = student(infrared, visible)
             found["value"].append((fused - wanted).abs().mean())
-            found["gradient"].append(sobel(fused - wanted).abs().mean())
+            found["gradient"].append(8 * sobel(fused - wanted).abs().mean())
             ends = ((x.max(), x.min()) for x in (fused, wanted))
             found["range"].append(sum((a - b).abs() for a, b in zip(*ends, strict=True)))
         terms = {name: torch.stack(each).mean() for name, each in found.items()}
@@ -169,7 +169,7 @@ def compare(
 
     Args:
         student: The network.
-        pairs: Stem, infrared, visible, the teacher's picture; ``(H, W)`` in [0, 1].
+        pairs: Stem, infrared, visible, the teacher's image; ``(H, W)`` in [0, 1].
         device: Of the network.
 
     Returns:
@@ -183,8 +183,8 @@ def compare(
             fused = fuse_planes(student, infrared, visible, device)
             differences.append(float(np.abs(fused - wanted).mean()))
             psnrs.append(-10 * math.log10(max(float(np.square(fused - wanted).mean()), 1e-12)))
-            for who, picture in (("student", fused), ("teacher", wanted)):
-                planes = (prepare(picture, "paper"), infrared, visible)
+            for who, image in (("student", fused), ("teacher", wanted)):
+                planes = (prepare(image, "paper"), infrared, visible)
                 scores[who].append(score(*planes, "paper", METRICS))
     return {
         "pairs": len(pairs),
@@ -211,9 +211,9 @@ def in_words(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _pictures(
+def _images(
     config: DistillationConfig, weights: Path, fabric: Fabric, journal: Journal
-) -> PictureSet:
+) -> ImageSet:
     """The pairs, and what the teacher fuses of them."""
     teacher = load_fuser(weights).fold().to(fabric.device)
 
@@ -226,14 +226,14 @@ def _pictures(
         journal.advance(done)
 
     journal.begin("teacher", 1)
-    pictures = read_pictures(config.pairs, fuse, SMALLEST, progress)
-    for name in pictures.unmatched:
+    images = read_images(config.pairs, fuse, SMALLEST, progress)
+    for name in images.unmatched:
         journal.say(f"left out, no partner: {name}")
     journal.say(
-        f"{sum(pictures.counts)} pairs, {len(pictures.pictures)} pictures, "
-        f"{len(pictures.validation)} for validation"
+        f"{sum(images.counts)} pairs, {len(images.images)} images, "
+        f"{len(images.validation)} for validation"
     )
-    return pictures
+    return images
 
 
 def _student(config: DistillationConfig, fabric: Fabric) -> FastFuser:
@@ -246,7 +246,7 @@ def _student(config: DistillationConfig, fabric: Fabric) -> FastFuser:
     return student
 
 
-def _fingerprint(pictures: PictureSet, teacher: Path) -> str:
-    """Of the pairs and of the teacher; its pictures may differ in their last bit by machine."""
-    digest = hashlib.sha256(pictures.fingerprint.encode() + teacher.read_bytes())
+def _fingerprint(images: ImageSet, teacher: Path) -> str:
+    """Of the pairs and of the teacher; its images may differ in their last bit by machine."""
+    digest = hashlib.sha256(images.fingerprint.encode() + teacher.read_bytes())
     return digest.hexdigest()[:16]

@@ -103,10 +103,10 @@ class Journal:
         for name, value in values.items():
             self._board.add_scalar(f"{stage}/{name}", value, step)
 
-    def show(self, stage: str, step: int, picture: npt.NDArray[np.uint8]) -> None:
-        """Adds a preview picture ``(H, W)`` to TensorBoard."""
+    def show(self, stage: str, step: int, image: npt.NDArray[np.uint8]) -> None:
+        """Adds a preview image ``(H, W)`` to TensorBoard."""
         if self.active:
-            self._board.add_image(f"{stage}/preview", picture, step, dataformats="HW")
+            self._board.add_image(f"{stage}/preview", image, step, dataformats="HW")
 
 
 def _forget_after(step: int, path: Path) -> None:

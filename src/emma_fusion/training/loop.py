@@ -22,15 +22,16 @@ from torch import nn
 
 from emma_fusion import __version__, models
 from emma_fusion.errors import UserError
-from emma_fusion.metrics.hidden_pattern import hidden_pattern_ratio
 from emma_fusion.networks import pad_to_multiple
 from emma_fusion.networks.weights import FusionNetwork
 from emma_fusion.training.checkpoint import NAME, load_checkpoint, save_checkpoint
 from emma_fusion.training.config import Run
 from emma_fusion.training.journal import Journal
+from emma_fusion.training.patches import spread
 from emma_fusion.training.processes import average_gradients
-from emma_fusion.training.stages import Stage
+from emma_fusion.training.stages import Draw, Stage
 from emma_fusion.training.teachers import Plane
+from emma_fusion.training.validation import validation_row
 
 CONFIG = "config.yaml"
 PRECISIONS: dict[str, Literal["32-true", "bf16-mixed"]] = {
@@ -98,13 +99,13 @@ class Loop:
         fabric: Its processes.
         journal: What it tells.
         networks: All networks of the run by name; ``fuser`` is among them.
-        data: Fingerprint of the pictures.
-        validation: Pairs for previews: stem, infrared, visible and, if there is one picture that
+        data: Fingerprint of the images.
+        validation: Pairs for previews: stem, infrared, visible and, if there is one image that
             the fused one is to be like, that one; ``(H, W)`` each.
         state: A checkpoint to go on from.
 
     Raises:
-        UserError: The checkpoint is of other pictures or networks.
+        UserError: The checkpoint is of other images or networks.
     """
 
     def __init__(
@@ -119,7 +120,9 @@ class Loop:
         state: dict[str, Any] | None = None,
     ) -> None:
         self.run, self.folder, self.fabric, self.journal = run, folder, fabric, journal
-        self.networks, self.data, self.validation = networks, data, validation
+        self.networks, self.data = networks, data
+        chosen = sorted(spread(len(validation), run.validation_pairs))
+        self.validation = [validation[index] for index in chosen]
         self.state = state
         self.seconds = float(state["seconds"]) if state else 0.0
         if state:
@@ -152,10 +155,15 @@ class Loop:
             for parameter_group in optimizer.param_groups:
                 parameter_group["lr"] = stage.schedule.rate(step, total)
             with self.fabric.autocast():
-                loss, terms = stage.loss(self._generator(stage.name, step))
+                loss, terms = stage.loss(
+                    Draw(self._generator(stage.name, step), step, self.run.seed)
+                )
             optimizer.zero_grad(set_to_none=True)
             self.fabric.backward(loss)
             average_gradients(self.fabric, parameters)
+            if stage.schedule.clip:
+                # One step on a bad batch can saturate the last sigmoid for good.
+                torch.nn.utils.clip_grad_norm_(parameters, stage.schedule.clip)
             optimizer.step()
             if mean is not None:
                 # A mean over the steps so far, until it is as long as the decay asks for.
@@ -168,12 +176,12 @@ class Loop:
                 self.journal.write(stage.name, done, values)
                 text = " ".join(f"{name} {value:.4f}" for name, value in values.items())
                 self.journal.advance(done, text)
-            if done % self.run.preview_every == 0 or done == total:
-                self._preview(stage, done, mean)
             if done % self.run.checkpoint_every == 0 or done == total:
                 self.seconds += time.monotonic() - began
                 began = time.monotonic()
                 self._save(stage, done, optimizer, mean)
+            if done % self.run.preview_every == 0 or done == total:
+                self._preview(stage, done, mean)
         if mean is not None and total:
             for name, net in stage.trained.items():
                 net.load_state_dict(mean[name].state_dict())
@@ -205,32 +213,34 @@ class Loop:
         return torch.Generator().manual_seed(seed)
 
     def _preview(self, stage: Stage, step: int, mean: dict[str, nn.Module] | None) -> None:
-        """Fuses validation pairs; shows the first four, logs the pattern ratio over them."""
-        pairs = self.validation[:4]
+        """Fuses validation pairs, logs their scores, shows four, and stops where they go wrong."""
+        pairs = self.validation
         if "fuser" not in stage.trained or not pairs or not self.fabric.is_global_zero:
             return
         network: Any = (mean or stage.trained)["fuser"]
-        ratios, rows = [], []
         with evaluating(network), torch.no_grad():
-            for _, *planes in pairs:
-                infrared, visible, *like = planes
-                fused = fuse_planes(network, infrared, visible, self.fabric.device)
-                ratios.append(hidden_pattern_ratio(fused, infrared, visible))
-                rows.append(np.hstack((infrared, visible, *like, fused)))
-        width = min(row.shape[1] for row in rows)
+            fused = [fuse_planes(network, *pair[1:3], self.fabric.device) for pair in pairs]
+        images = [(f, pair[1], pair[2]) for f, pair in zip(fused, pairs, strict=True)]
+        self._show(stage, step, [(*pair[1:], f) for f, pair in zip(fused, pairs, strict=True)])
+        row = validation_row(images)
+        self.journal.write(f"{stage.name}-validation", step, row)
+        text = " ".join(f"{name} {value:.3f}" for name, value in row.items())
+        self.journal.say(f"{stage.name} step {step}, {len(pairs)} validation pairs: {text}")
+        if stage.guard is not None:
+            stage.guard(step, row)
+
+    def _show(self, stage: Stage, step: int, rows: list[tuple[Plane, ...]]) -> None:
+        """A sheet of four validation pairs: what goes in, and what comes out on the right."""
+        chosen = [rows[index] for index in sorted(spread(len(rows), 4))]
+        stacked = [np.hstack(row) for row in chosen]
+        width = min(row.shape[1] for row in stacked)
         sheet = np.vstack(
-            [cv2.resize(row, (width, row.shape[0] * width // row.shape[1])) for row in rows]
+            [cv2.resize(row, (width, row.shape[0] * width // row.shape[1])) for row in stacked]
         )
-        picture = np.rint(sheet * 255).astype(np.uint8)
-        self.journal.show(stage.name, step, picture)
+        image = np.rint(sheet * 255).astype(np.uint8)
+        self.journal.show(stage.name, step, image)
         (self.folder / "previews").mkdir(exist_ok=True)
-        cv2.imwrite(str(self.folder / "previews" / f"{stage.name}-{step:06d}.png"), picture)
-        ratio = float(np.mean(ratios))
-        self.journal.write(f"{stage.name}-validation", step, {"hidden_pattern_ratio": ratio})
-        self.journal.say(
-            f"{stage.name} step {step}: hidden-pattern ratio {ratio:.2f} "
-            f"(largest {max(ratios):.2f}; about 1 is sound)"
-        )
+        cv2.imwrite(str(self.folder / "previews" / f"{stage.name}-{step:06d}.png"), image)
 
     def _save(
         self,
@@ -258,7 +268,7 @@ class Loop:
     def _load(self, state: dict[str, Any]) -> None:
         if state["data"] != self.data:
             raise UserError(
-                f"The pictures are not those that the run in {self.folder} began with: restore "
+                f"The images are not those that the run in {self.folder} began with: restore "
                 "them, or start a new run."
             )
         try:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +22,9 @@ from emma_fusion.images.folders import match_pairs
 from emma_fusion.images.raster import read_pair
 from emma_fusion.training.config import Folders, Pairs, Patches
 from emma_fusion.training.teachers import Plane, Teachers
+
+Place = tuple[Tensor, int]
+"""A stack of patches and an index in it."""
 
 
 @dataclass
@@ -46,44 +51,50 @@ class PatchSet:
     fingerprint: str = ""
     counts: list[int] = field(default_factory=list)
     turned: bool = True
+    shares: list[float | None] = field(default_factory=list)
+    """How often each stack is drawn from; see `emma_fusion.training.config.Pairs`."""
 
     def __len__(self) -> int:
         return sum(len(stack) for stack in self.stacks)
 
     def of(self, stage: str) -> PatchSet:
         """The patches that one stage learns from; of the rest of this object, nothing."""
-        kept = [stack for stack, to in zip(self.stacks, self.stages, strict=True) if stage in to]
-        return PatchSet(kept, [[stage]] * len(kept), turned=self.turned)
+        kept = [index for index, to in enumerate(self.stages) if stage in to]
+        return PatchSet(
+            [self.stacks[index] for index in kept],
+            [[stage]] * len(kept),
+            turned=self.turned,
+            shares=[self.shares[index] for index in kept],
+        )
 
     def draw(
-        self, batch: int, generator: torch.Generator, teacher: Literal["any", "last", "none"]
+        self,
+        places: list[Place],
+        generator: torch.Generator,
+        teacher: Literal["any", "last", "none"],
+        last: float = 0.0,
     ) -> tuple[Tensor, ...]:
-        """Draws patches at random, each turned and mirrored at random if they are to be.
+        """Takes patches, each turned and mirrored at random if they are to be.
 
         Args:
-            batch: How many.
+            places: Which: of `at_random` or `of_epochs`, B of them.
             generator: On the CPU.
             teacher: Which of a patch's teachers comes with it: "last" the last one, which is
-                the additive one where there is one; "any" the last one half of the time, else
-                any; "none" none.
+                the additive one where there is one; "any" the last one as often as ``last``
+                says, else any; "none" none.
+            last: A share, for "any".
 
         Returns:
             Infrared, visible and, unless there is none, the teacher's fused patches, each
-            ``(batch, 1, S, S)`` float32 in [0, 1].
-
-        Raises:
-            UserError: There are no patches.
+            ``(B, 1, S, S)`` float32 in [0, 1].
         """
-        if not len(self):
-            raise UserError("A stage has no pairs to learn from: name it in their `stages`.")
-        places = torch.randint(len(self), (batch,), generator=generator).tolist()
+        batch = len(places)
         choices = torch.rand(batch, 2, generator=generator).tolist()
         turns = (torch.randint(8, (batch,), generator=generator) * self.turned).tolist()
         patches = []
-        for place, (half, share), turn in zip(places, choices, turns, strict=True):
-            stack, index = self._find(place)
+        for (stack, index), (first, share), turn in zip(places, choices, turns, strict=True):
             teachers = stack.shape[1] - 2
-            keep_last = teacher == "last" or half < 0.5
+            keep_last = teacher == "last" or first < last
             chosen = teachers - 1 if keep_last else int(share * teachers)
             wanted = [0, 1] if teacher == "none" else [0, 1, 2 + chosen]
             planes = stack[index, wanted].rot90(turn % 4, (-2, -1))
@@ -91,12 +102,54 @@ class PatchSet:
         drawn = torch.stack(patches).float() / 255
         return tuple(plane.unsqueeze(1) for plane in drawn.unbind(1))
 
-    def _find(self, place: int) -> tuple[Tensor, int]:
-        for stack in self.stacks:
-            if place < len(stack):
-                return stack, place
-            place -= len(stack)
-        raise IndexError(place)
+    def at_random(self, batch: int, generator: torch.Generator) -> list[Place]:
+        """Places of patches, each set drawn from as often as its share says.
+
+        Raises:
+            UserError: There are no patches.
+        """
+        self._check()
+        shares = torch.tensor([share or 0.0 for share in self.shares])
+        if not shares.any():
+            shares = torch.tensor([float(len(stack)) for stack in self.stacks])
+        stacks = torch.multinomial(shares, batch, replacement=True, generator=generator).tolist()
+        within = torch.rand(batch, generator=generator).tolist()
+        return [
+            (self.stacks[chosen], int(place * len(self.stacks[chosen])))
+            for chosen, place in zip(stacks, within, strict=True)
+        ]
+
+    def of_epochs(self, batch: int, step: int, seed: int) -> list[Place]:
+        """Places of the patches of one step, where every epoch takes each patch once.
+
+        A batch goes over from one epoch into the next where they do not end together.
+
+        Raises:
+            UserError: There are no patches.
+        """
+        self._check()
+        total = len(self)
+        places = []
+        for number in range(step * batch, (step + 1) * batch):
+            epoch, within = divmod(number, total)
+            place = int(_order(total, epoch, seed)[within])
+            for stack in self.stacks:
+                if place < len(stack):
+                    places.append((stack, place))
+                    break
+                place -= len(stack)
+        return places
+
+    def _check(self) -> None:
+        if not len(self):
+            raise UserError("A stage has no pairs to learn from: name it in their `stages`.")
+
+
+@lru_cache(maxsize=2)
+def _order(total: int, epoch: int, seed: int) -> Tensor:
+    """The order of the patches in an epoch."""
+    words = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)
+    return torch.randperm(total, generator=torch.Generator().manual_seed(int(words[0] >> 1)))
 
 
 def blacken(
@@ -163,7 +216,7 @@ def read_patches(
         usable = []
         for found in matched:
             missing = teachers.missing(found[0]) if with_teachers else []
-            result.unmatched += [f"{folder}: no picture of {found[0]}" for folder in missing]
+            result.unmatched += [f"{folder}: no image of {found[0]}" for folder in missing]
             if not missing:
                 usable.append(found)
         listed.append((pairs, teachers, usable))
@@ -192,31 +245,49 @@ def read_patches(
         if cut:
             result.stacks.append(torch.from_numpy(np.stack(cut)))
             result.stages.append(pairs.stages)
+            result.shares.append(pairs.share)
         result.counts.append(len(usable) - len(kept_out))
     if not len(result):
         raise UserError(
             f"No patch of {patches.size}×{patches.size} pixels with enough contrast was found in "
-            f"{total} pairs: give larger pictures, or lower patches.size or patches.min_contrast."
+            f"{total} pairs: give larger images, or lower patches.size or patches.min_contrast."
         )
     result.fingerprint = digest.hexdigest()[:16]
     return result
 
 
 def held_out(pairs: Folders, stems: list[str]) -> set[int]:
-    """The indices of the pairs that are kept out of training."""
+    """The indices of the pairs that are kept out of training.
+
+    Whole scenes are kept out, chosen by a hash of their names: two sets that show the same scenes,
+    one of them dimmed, keep out the same ones, and a training image has no twin in validation.
+    """
     named = {
         index
         for index, stem in enumerate(stems)
         if any(fnmatchcase(stem, pattern) for pattern in pairs.held_out)
     }
-    return spread(len(stems), pairs.validation) | named
+    scenes = [scene_of(pairs, stem) for stem in stems]
+    ranked = sorted(set(scenes), key=lambda scene: hashlib.sha256(scene.encode()).digest())
+    wanted = round(pairs.validation * len(ranked))
+    if pairs.validation:
+        wanted = min(max(wanted, 1), len(ranked) - 1)
+    chosen = set(ranked[:wanted])
+    return named | {index for index, scene in enumerate(scenes) if scene in chosen}
+
+
+def scene_of(pairs: Folders, stem: str) -> str:
+    """The scene that a pair shows, by its name."""
+    found = re.search(pairs.scene, stem) if pairs.scene else None
+    return found[0] if found else stem
 
 
 def read_planes(pairs: Folders, infrared: Path, visible: Path) -> list[Plane]:
-    """A pair's infrared and visible plane, dimmed or under haze where the settings say so."""
+    """A pair's planes at the size and with the dimming or haze that the settings ask for."""
     pair = read_pair(infrared, visible, colour="none")
     changed = pairs.visible_gain * pair.visible + pairs.visible_offset
-    return [pair.infrared, np.minimum(changed, 1).astype(np.float32)]
+    planes = [pair.infrared, np.minimum(changed, 1).astype(np.float32)]
+    return list(resized(np.stack(planes), pairs.shrink))
 
 
 def spread(count: int, chosen: int) -> set[int]:

@@ -1,4 +1,4 @@
-"""A guard against hidden patterns: fine texture in the fused picture that neither source has.
+"""A guard against hidden patterns: fine texture in the fused image that neither source has.
 
 Gradients through frozen networks reward patterns that those networks read and eyes do not want
 (as in C. Chu, A. Zhmoginov and M. Sandler, CycleGAN, a master of steganography, 2017). EMMA's
@@ -27,7 +27,7 @@ WINDOW = 8
 
 
 def texture_excess(fused: Tensor, infrared: Tensor, visible: Tensor) -> Tensor:
-    """How much fine texture is in the fused picture beyond what the sources have in the same place.
+    """How much fine texture is in the fused image beyond what the sources have in the same place.
 
     At full and at half size, the local RMS (8×8 pixels) of what a binomial low-pass removes, above
     all of periods from 2 to 4 pixels, minus 1.2 (1.5) times the stronger source's and a floor,
@@ -41,15 +41,15 @@ def texture_excess(fused: Tensor, infrared: Tensor, visible: Tensor) -> Tensor:
     Returns:
         The mean over places, scales and samples, a scalar ≥ 0.
     """
-    pictures = torch.cat((fused, infrared, visible))
+    images = torch.cat((fused, infrared, visible))
     excess = fused.new_zeros(())
     for gain in ALLOWED_GAINS:
-        smooth = low_pass(pictures, 1)
-        energy = functional.avg_pool2d((pictures - smooth) ** 2, WINDOW, WINDOW // 2)
+        smooth = low_pass(images, 1)
+        energy = functional.avg_pool2d((images - smooth) ** 2, WINDOW, WINDOW // 2)
         rms_f, rms_i, rms_v = (energy + 1e-8).sqrt().chunk(3)
         allowed = gain * torch.maximum(rms_i, rms_v) + FLOOR
         excess = excess + (rms_f - allowed).relu().mean()
-        pictures = functional.avg_pool2d(smooth, 2)
+        images = functional.avg_pool2d(smooth, 2)
     return excess
 
 

@@ -1,62 +1,74 @@
-"""Images as a visitor gives and gets them: bytes in, a pair, bytes out."""
+"""Images as a visitor gives and gets them: a form to a request, bytes in, bytes out."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, cast, get_args
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from emma_fusion import __version__
 from emma_fusion.bench.scoring import Rules, score_images, without_alpha
 from emma_fusion.errors import UserError
 from emma_fusion.images.header import read_header
-from emma_fusion.images.raster import ALPHA_SUFFIXES, decode_image, encode_image
+from emma_fusion.images.raster import decode_image, encode_image
+from emma_fusion.jobs.image import Recipe, fuse, made_by, make_pair
+from emma_fusion.jobs.request import FuseRequest
 from emma_fusion.metrics import METRICS
 from emma_fusion.metrics.conventions import NINE
-from emma_fusion.pair import Colour, Contrast, FloatArray, Pair, from_unit
-from emma_fusion.values.palettes import Palette, colour_by_infrared
+from emma_fusion.pair import Colour, Contrast, Pair, from_unit
+from emma_fusion.values.palettes import Palette
+from emma_fusion.video.layout import Layout
 from emma_fusion.web.limits import MEGA, Limits
 from emma_fusion.web.names import shown_name
+from emma_fusion.web.networks import Networks
 
 # A view is for the eye: more than this in a row is not seen.
 _VIEW_SIDE = 2048
 
 
-@dataclass(frozen=True)
-class Choices:
-    """What a visitor chose; see `Pair.from_arrays` and `Pair.compose`."""
+def read_form(form: Mapping[str, Any]) -> FuseRequest:
+    """The request that a form from outside stands for.
 
-    model: str
-    colour: Colour = "auto"
-    contrast: Contrast = "none"
-    palette: Palette | None = None
+    Its inputs and output are on the shelf, so that it names none.
 
-    @classmethod
-    def parse(cls, request: Mapping[str, Any]) -> Choices:
-        """Read the choices of a request from outside.
+    Raises:
+        UserError: A choice is none that there is.
 
-        Raises:
-            UserError: One is none that there is.
+    >>> request = read_form({"model": "base", "colour": "none", "palette": ""})
+    >>> request.network.model, request.colour, request.palette
+    ('base', 'none', None)
+    """
+    request = FuseRequest(infrared="", visible="", output="")
+    chosen = {
+        name: _choose(form, name, options, getattr(request, name))
+        for name, options in (
+            ("colour", get_args(Colour)),
+            ("contrast", get_args(Contrast)),
+            ("palette", get_args(Palette)),
+        )
+    }
+    layout: Any = _choose(form, "layout", get_args(Layout), request.video.layout)
+    return replace(
+        request,
+        **cast("dict[str, Any]", chosen),
+        network=replace(request.network, model=str(form.get("model", ""))),
+        video=replace(request.video, layout=layout),
+    )
 
-        >>> Choices.parse({"model": "base", "palette": ""})
-        Choices(model='base', colour='auto', contrast='none', palette=None)
-        """
-        chosen = {}
-        for name, options, usual in (
-            ("colour", get_args(Colour), "auto"),
-            ("contrast", get_args(Contrast), "none"),
-            ("palette", ("", *get_args(Palette)), ""),
-        ):
-            value = request.get(name, usual)
-            if value not in options:
-                raise UserError(f"The {name} is none of {', '.join(filter(None, options))}.")
-            chosen[name] = value or None
-        return cls(model=str(request.get("model", "")), **cast("dict[str, Any]", chosen))
+
+def _choose(
+    form: Mapping[str, Any], name: str, options: tuple[str, ...], usual: str | None
+) -> str | None:
+    """What a form has of a choice, or what is usual where it has none."""
+    value = form.get(name, usual) or usual
+    if value is not usual and value not in options:
+        raise UserError(f"The {name} is none of {', '.join(options)}.")
+    return value
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,46 +112,27 @@ class Given:
         }
 
 
-def make_pair(infrared: Given, visible: Given, choices: Choices) -> Pair:
-    """The pair of two images, in the form in which it goes out in the visible's format.
+def fuse_given(
+    infrared: Given, visible: Given, recipe: Recipe, networks: Networks
+) -> tuple[npt.NDArray[Any], dict[str, Any], bytes]:
+    """Fuse two images in the depth and format of the visible one, as `emma fuse` does.
+
+    Returns:
+        The fused image, its record, and its file, which holds the record where the format can.
 
     Raises:
-        UserError: The two do not fit; see `Pair.from_arrays`.
+        UserError: The two do not fit, or there is no such model.
     """
     labels = infrared.name, visible.name
     if labels[0] == labels[1]:
         labels = f"infrared {labels[0]}", f"visible {labels[1]}"
-    pair = Pair.from_arrays(infrared.image, visible.image, colour=choices.colour, labels=labels)
-    if choices.palette:
-        pair = colour_by_infrared(pair, choices.palette)
-    if pair.alpha is not None and f".{visible.format}" not in ALPHA_SUFFIXES:
-        pair = replace(pair, alpha=None)
-    return pair
-
-
-def write_fused(
-    pair: Pair, fused: FloatArray, suffix: str, choices: Choices
-) -> tuple[npt.NDArray[Any], bytes]:
-    """The fused image in the pair's depth, and its file with the record of how it was made.
-
-    Args:
-        pair: See `make_pair`.
-        fused: (H, W), its fused luminance.
-        suffix: Of the format, such as ".png".
-        choices: For the record.
-    """
-    image = pair.compose(fused, choices.contrast)
-    return image, encode_image(f"fused{suffix}", image, record(pair, choices))
-
-
-def record(pair: Pair, choices: Choices) -> dict[str, Any]:
-    """How a fused image was made."""
-    return {
-        "software": f"emma-fusion {__version__}",
-        "model": choices.model,
-        "contrast": choices.contrast,
-        **pair.record,
-    }
+    target = Path(f"fused.{visible.format}")
+    pair = make_pair(infrared.image, visible.image, recipe, labels=labels, target=target)
+    fuser = networks.open(recipe.request.network.model)
+    with networks.turn:
+        image = fuse(pair, recipe, fuser)
+    record = made_by(recipe, fuser) | pair.record
+    return image, record, encode_image(target.name, image, record)
 
 
 def score(fused: npt.NDArray[Any], infrared: Given, visible: Given) -> list[dict[str, Any]]:

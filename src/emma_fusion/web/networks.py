@@ -27,6 +27,7 @@ class Networks:
 
     Attributes:
         names: What can be chosen, the first one first.
+        turn: Is held while a network is opened or runs.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class Networks:
             known = {Path(own).name: own} | known
         self._known, self._device, self._threads = known, device, threads
         self._opened: dict[str, Fuser] = {}
-        self._lock = threading.Lock()
+        self.turn = threading.Lock()
 
     @property
     def names(self) -> list[str]:
@@ -56,7 +57,7 @@ class Networks:
 
         if name not in self._known:
             raise UserError(f"There is no model {name[:40]!r}: choose {', '.join(self._known)}.")
-        with self._lock:
+        with self.turn:
             if name not in self._opened:
                 self._opened[name] = Fuser.from_pretrained(
                     self._known[name], device=self._device, threads=self._threads
@@ -64,7 +65,7 @@ class Networks:
             return self._opened[name]
 
     def fuse(self, name: str, pair: Pair) -> FloatArray:
-        """The fused luminance of a pair; see `Fuser.fuse_luminance`."""
+        """The fused luminance of a pair, in turn; see `Fuser.fuse_luminance`."""
         fuser = self.open(name)
-        with self._lock:
+        with self.turn:
             return fuser.fuse_luminance(pair)

@@ -62,12 +62,12 @@ class Folder:
             self._shelf.drop(token)
 
 
-def open_source(request: Mapping[str, Any], shelf: Shelf, limits: Limits) -> Source:
-    """The zip or the folder that a request is about.
+def open_source(form: Mapping[str, Any], shelf: Shelf, limits: Limits) -> Source:
+    """The zip or the folder that a form is about.
 
     Raises:
         UserError: It is refused; see `Archive` and `Folder`.
     """
-    if "zip" in request:
-        return Archive(shelf.get(str(request["zip"])).path, limits)
-    return Folder(request.get("files"), shelf)
+    if "zip" in form:
+        return Archive(shelf.get(str(form["zip"])).path, limits)
+    return Folder(form.get("files"), shelf)

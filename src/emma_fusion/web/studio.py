@@ -6,30 +6,20 @@ can mend ends it with {"state": "failed", "sentence": ...}.
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial, wraps
-from typing import Any, get_args
+from functools import wraps
+from typing import Any
 
 from emma_fusion.demo import render_scene
 from emma_fusion.errors import UserError
 from emma_fusion.images.raster import encode_image
-from emma_fusion.images.record import INSIDE
-from emma_fusion.video.layout import Layout
+from emma_fusion.images.record import INSIDE, to_json
+from emma_fusion.jobs.image import Recipe
 from emma_fusion.web.archives import Match, match_paths
-from emma_fusion.web.images import (
-    Choices,
-    Given,
-    make_pair,
-    record,
-    score,
-    view,
-    view_infrared,
-    write_fused,
-)
+from emma_fusion.web.images import Given, fuse_given, read_form, score, view, view_infrared
 from emma_fusion.web.limits import Limits
 from emma_fusion.web.names import safe_stem, shown_name, stem
 from emma_fusion.web.networks import Networks
@@ -37,7 +27,7 @@ from emma_fusion.web.shelf import Shelf
 from emma_fusion.web.sources import Source, open_source
 
 State = dict[str, Any]
-Request = Mapping[str, Any]
+Form = Mapping[str, Any]
 MEDIA_TYPES = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
@@ -108,23 +98,21 @@ class Studio:
         self._stop_of(job[:64]).set()
 
     @_job
-    def fuse(self, request: Request) -> Iterator[State]:
+    def fuse(self, form: Form) -> Iterator[State]:
         """Fuse two images: first the fused one, then its scores.
 
         Args:
-            request: "infrared" and "visible", tokens, and the choices.
+            form: "infrared" and "visible", tokens, and the choices.
         """
-        choices = Choices.parse(request)
-        infrared, visible = (self._given(str(request.get(k))) for k in ("infrared", "visible"))
-        pair = make_pair(infrared, visible, choices)
-        fused = self.networks.fuse(choices.model, pair)
+        recipe = Recipe.of(read_form(form))
+        infrared, visible = (self._given(str(form.get(k))) for k in ("infrared", "visible"))
+        image, record, data = fuse_given(infrared, visible, recipe, self.networks)
         suffix = f".{visible.format}"
-        image, data = write_fused(pair, fused, suffix, choices)
         name = f"{safe_stem(stem(visible.name))}-fused"
         result = {
             "state": "fused",
             **Given(image, name + suffix, visible.format).describe(),
-            "colour": pair.record["colour"],
+            "colour": record["colour"],
             "bytes": len(data),
             "view": self.shelf.put(view(image), "view.png", "image/png"),
             "download": self.shelf.put(data, name + suffix, MEDIA_TYPES[suffix]),
@@ -133,42 +121,39 @@ class Studio:
         yield {**result, "state": "done", "metrics": score(image, infrared, visible)}
 
     @_job
-    def fuse_many(self, request: Request) -> Iterator[State]:
+    def fuse_many(self, form: Form) -> Iterator[State]:
         """Fuse the pairs of a zip or folder into a zip, past those that fail.
 
         Args:
-            request: "zip", a token, or "files" (see `Folder`); "job", a name to stop it by; and
+            form: "zip", a token, or "files" (see `Folder`); "job", a name to stop it by; and
                 the choices.
         """
-        choices = Choices.parse(request)
-        self.networks.open(choices.model)
-        source = open_source(request, self.shelf, self.limits)
-        job = str(request.get("job"))[:64]
+        recipe = Recipe.of(read_form(form))
+        self.networks.open(recipe.request.network.model)
+        source = open_source(form, self.shelf, self.limits)
+        job = str(form.get("job"))[:64]
         try:
-            yield from self._fuse_pairs(source, choices, self._stop_of(job))
+            yield from self._fuse_pairs(source, recipe, self._stop_of(job))
         finally:
             source.close()
             with self._lock:
                 self._stops.pop(job, None)
 
     @_job
-    def fuse_video(self, request: Request) -> Iterator[State]:
+    def fuse_video(self, form: Form) -> Iterator[State]:
         """Fuse two videos into one.
 
         Args:
-            request: "infrared" and "visible", tokens; "layout", see `lay_out`; "job", a name to
+            form: "infrared" and "visible", tokens; "layout", see `lay_out`; "job", a name to
                 stop it by; and the choices.
         """
         from emma_fusion.web.videos import VideoGiven, fuse_videos
 
-        choices = Choices.parse(request)
-        self.networks.open(choices.model)
-        layout = request.get("layout", "fused")
-        if layout not in get_args(Layout):
-            raise UserError(f"The layout is none of {', '.join(get_args(Layout))}.")
-        items = [self.shelf.get(str(request.get(side))) for side in ("infrared", "visible")]
+        recipe = Recipe.of(read_form(form))
+        self.networks.open(recipe.request.network.model)
+        items = [self.shelf.get(str(form.get(side))) for side in ("infrared", "visible")]
         videos = [VideoGiven(item.path, item.name) for item in items]
-        job = str(request.get("job"))[:64]
+        job = str(form.get("job"))[:64]
         stopped, begin = self._stop_of(job), time.monotonic()
         token, path = self.shelf.reserve(".mp4")
         state: State = {}
@@ -177,9 +162,8 @@ class Studio:
                 videos[0],
                 videos[1],
                 path,
-                partial(self.networks.fuse, choices.model),
-                choices,
-                layout,
+                recipe,
+                self.networks,
                 lambda: self._ended(stopped, begin, 0),
                 self.limits,
             ):
@@ -194,7 +178,7 @@ class Studio:
         yield {**state, "state": "done", "download": token, "name": name, "bytes": size}
 
     def _fuse_pairs(
-        self, source: Source, choices: Choices, stopped: threading.Event
+        self, source: Source, recipe: Recipe, stopped: threading.Event
     ) -> Iterator[State]:
         pairs, alone = match_paths(source.paths)
         if len(pairs) > self.limits.pairs:
@@ -213,7 +197,7 @@ class Studio:
                     if ended:
                         break
                     try:
-                        self._fuse_into(out, source, match, choices, taken)
+                        self._fuse_into(out, source, match, recipe, taken)
                     except UserError as error:
                         failures.append(f"{shown_name(match.name)}: {error}")
                     done += 1
@@ -250,7 +234,7 @@ class Studio:
         out: zipfile.ZipFile,
         source: Source,
         match: Match,
-        choices: Choices,
+        recipe: Recipe,
         taken: set[str],
     ) -> None:
         """Fuse one pair into a zip, under a name of our own making."""
@@ -258,16 +242,13 @@ class Studio:
             Given.read(source.read(path), path, self.limits)
             for path in (match.infrared, match.visible)
         )
-        pair = make_pair(infrared, visible, choices)
+        _, record, data = fuse_given(infrared, visible, recipe, self.networks)
         suffix = f".{visible.format}"
-        fused = self.networks.fuse(choices.model, pair)
-        _, data = write_fused(pair, fused, suffix, choices)
         name = safe_stem(match.name, taken)
         taken.add(name.lower())
         out.writestr(name + suffix, data)
         if suffix not in INSIDE:
-            text = json.dumps(record(pair, choices), ensure_ascii=False, indent=2)
-            out.writestr(f"{name}{suffix}.json", text + "\n")
+            out.writestr(f"{name}{suffix}.json", to_json(record))
 
     def _ended(self, stopped: threading.Event, begin: float, size: int) -> str:
         """Why a job of many images ends here, or nothing."""

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from emma_fusion.errors import UserError
-from emma_fusion.pair import FloatArray, Pair
-from emma_fusion.values.palettes import colour_by_infrared
-from emma_fusion.video.frames import Frame, need_av
-from emma_fusion.video.layout import Layout, lay_out
-from emma_fusion.video.pairing import pair_frames
-from emma_fusion.video.reading import VideoFile
-from emma_fusion.video.steady import SteadyFuse, SteadyRange
-from emma_fusion.video.writing import VideoWriter
-from emma_fusion.web.images import Choices, record
+from emma_fusion.jobs.footage import open_footage
+from emma_fusion.jobs.image import Recipe
+from emma_fusion.jobs.messages import Messages
+from emma_fusion.jobs.video import describe, fuse_footage, open_video_output
+from emma_fusion.video.frames import need_av
 from emma_fusion.web.limits import Limits
+from emma_fusion.web.networks import Networks
 
 
 @dataclass(frozen=True)
@@ -35,22 +32,20 @@ def fuse_videos(
     infrared: VideoGiven,
     visible: VideoGiven,
     target: Path,
-    fuse: Callable[[Pair], FloatArray],
-    choices: Choices,
-    layout: Layout,
+    recipe: Recipe,
+    networks: Networks,
     ended: Callable[[], str],
     limits: Limits,
 ) -> Iterator[dict[str, Any]]:
-    """Fuse two videos into an MP4 file, by the steps of `emma fuse` for videos.
+    """Fuse two videos into an MP4 file, as `emma fuse` does.
 
     Args:
         infrared: Of these the frame nearest in time is taken.
         visible: Its rate and sound are kept.
         target: An .mp4 that does not exist.
-        fuse: From a pair to its fused luminance.
-        choices: See `Choices`.
-        layout: See `lay_out`.
-        ended: Asked before each frame: why the video ends here, or "".
+        recipe: What is asked for.
+        networks: The models.
+        ended: Asked after each frame: why the video ends there, or "".
         limits: Of a frame's pixels.
 
     Yields:
@@ -62,59 +57,49 @@ def fuse_videos(
     need_av()
     for video in (infrared, visible):
         check_video(video)
-    why, bridged = "", 0
     try:
-        i, v = VideoFile(infrared.path, deep=True), VideoFile(visible.path)
-        pairs = pair_frames(i, v, v.start - i.start, reach=1 / i.rate)
-        steady_range = SteadyRange("auto")
-        steady_fuse = SteadyFuse(fuse, stretch=choices.contrast == "stretch")
-        writer: VideoWriter | None = None
-        begin = time.monotonic()
-        try:
-            for thermal, frame in pairs:
-                if why := ended():
-                    break
-                if thermal is None:
-                    continue
-                bridged += frame.bridged + thermal.bridged
-                pair = _pair(thermal, frame, infrared.name, visible.name, steady_range, choices)
-                if pair.visible.size > limits.pixels:
-                    raise UserError(
-                        f"{visible.name} has frames of {pair.visible.shape[1]}x"
-                        f"{pair.visible.shape[0]} pixels; more than {limits.pixels} are not read."
-                    )
-                image = lay_out(pair.compose(steady_fuse(pair, frame.time)), pair, layout)
-                image = image[..., :3] if image.ndim == 3 else image
-                if writer is None:
-                    writer = VideoWriter(
-                        target,
-                        (image.shape[0], image.shape[1]),
-                        v.rate,
-                        time_base=v.time_base,
-                        aspect=v.aspect,
-                        record={**record(pair, choices), "layout": layout},
-                        audio=v.path,
-                    )
-                writer.write(image.astype(np.uint8), frame.time)
-                yield _state(writer.count, v.count, time.monotonic() - begin)
-            if writer is None:
-                raise UserError(
-                    why or f"{infrared.name} and {visible.name} have no time in common."
-                )
-            writer.finish()
-        except BaseException:
-            if writer is not None:
-                writer.drop()
-            raise
-    except UserError as error:
+        yield from _fuse(infrared, visible, target, recipe, networks, ended, limits)
+    except UserError as error:  # which names files on the shelf
         text = str(error)
         for video in (infrared, visible):
             text = text.replace(str(video.path), video.name).replace(video.path.name, video.name)
         raise UserError(text.replace(target.name, "fused.mp4")) from None
-    notes = [note.replace(target.name, "The video") for note in writer.notes]
-    if bridged:
+
+
+def _fuse(
+    infrared: VideoGiven,
+    visible: VideoGiven,
+    target: Path,
+    recipe: Recipe,
+    networks: Networks,
+    ended: Callable[[], str],
+    limits: Limits,
+) -> Iterator[dict[str, Any]]:
+    model = recipe.request.network.model
+    fuser = networks.open(model)
+    footage = open_footage(infrared.path, visible.path, recipe.request.video, Messages())
+    footage.names = infrared.name, visible.name
+    why, begin = ended(), time.monotonic()
+    made = fuse_footage(footage, recipe, partial(networks.fuse, model))
+    with open_video_output(target, footage) as sink, closing(made):
+        for frame, pair, image in () if why else made:
+            height, width = pair.visible.shape
+            if height * width > limits.pixels:
+                raise UserError(
+                    f"{visible.name} has frames of {width}x{height} pixels; more than "
+                    f"{limits.pixels} are not read."
+                )
+            sink.write(image, frame, describe(pair, recipe, fuser))
+            yield _state(sink.count, footage.total, time.monotonic() - begin)
+            if why := ended():
+                break
+        if not sink.count:
+            raise UserError(why or f"{infrared.name} and {visible.name} have no time in common.")
+        sink.finish()
+    notes = [note.replace(target.name, "The video") for note in sink.notes]
+    if bridged := sum(map(len, footage.bridged.values())):
         notes.append(f"{bridged} damaged frames, bridged by their neighbours.")
-    yield {"frames": writer.count, "ended": why, "notes": notes}
+    yield {"frames": sink.count, "ended": why, "notes": notes}
 
 
 def check_video(video: VideoGiven) -> None:
@@ -137,24 +122,6 @@ def check_video(video: VideoGiven) -> None:
         raise UserError(
             f"{video.name} is no video that is read here: give mp4, mov, mkv, webm or avi."
         )
-
-
-def _pair(
-    infrared: Frame,
-    visible: Frame,
-    infrared_name: str,
-    visible_name: str,
-    steady_range: SteadyRange,
-    choices: Choices,
-) -> Pair:
-    pair = Pair.from_arrays(
-        infrared.image,
-        visible.image,
-        colour=choices.colour,
-        infrared_range=steady_range(infrared.image, visible.time),
-        labels=(infrared_name, visible_name),
-    )
-    return colour_by_infrared(pair, choices.palette) if choices.palette else pair
 
 
 def _state(count: int, total: int | None, seconds: float) -> dict[str, Any]:

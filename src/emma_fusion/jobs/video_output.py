@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +12,11 @@ import numpy.typing as npt
 from emma_fusion.errors import UserError
 from emma_fusion.images.folders import SUFFIXES, list_images
 from emma_fusion.images.raster import check_format, write_image
+from emma_fusion.jobs.image import choose_suffix
+from emma_fusion.jobs.request import FuseRequest
+from emma_fusion.jobs.targets import Targets, check_record
 from emma_fusion.video.frames import Frame, is_video
 from emma_fusion.video.writing import VideoWriter, find_encoder
-
-if TYPE_CHECKING:
-    from emma_fusion.cli.fuse import Request
 
 
 class Output(Protocol):
@@ -36,19 +36,25 @@ class Output(Protocol):
     def finish(self) -> None:
         """Bring it to an end."""
 
+    def __enter__(self) -> Output:
+        """Nothing is opened before the first frame, whose size says how."""
+
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         """Keep what may be kept."""
 
 
-def plan_output(output: str, inputs: tuple[Path, ...], request: Request) -> Path:
+def plan_output(request: FuseRequest, targets: Targets) -> Path:
     """Where the fused video goes: a video file by its suffix, else a folder of frames.
 
+    Args:
+        request: What is asked for.
+        targets: Says whether it may be written there.
+
     Raises:
-        UserError: It exists and nobody said to replace it, or cannot hold what is asked for.
+        UserError: It is an input, it exists and nobody said to replace it, or it cannot hold what
+            is asked for.
     """
-    target = Path(output)
-    if any(target.exists() and target.samefile(path) for path in inputs if path.exists()):
-        raise UserError(f"{target} is one of the two inputs: write to another.")
+    target = Path(request.output)
     if is_video(target) and not target.is_dir():
         find_encoder(target)
         if request.depth == "16" or request.format:
@@ -56,17 +62,24 @@ def plan_output(output: str, inputs: tuple[Path, ...], request: Request) -> Path
                 f"{target.name} is a video of 8 bit: --depth 16 and --format are for a folder of "
                 "frames, -o FOLDER."
             )
-        if target.exists() and not request.overwrite:
-            raise UserError(f"{target} exists: write to another file, or replace it: --overwrite.")
+        targets.check(target)
         return target
     if target.suffix.lower() in SUFFIXES:
         raise UserError(f"{target} is an image: videos go to a video file or to a folder.")
     if target.exists() and not target.is_dir():
         raise UserError(f"{target} is a file: frames need a folder, and videos a suffix like .mp4.")
+    targets.check_folder(target)
     if target.is_dir() and list_images(target) and not request.overwrite:
         raise UserError(
             f"{target} holds images: write to another folder, or replace them: --overwrite."
         )
+    visible = Path(request.visible)
+    if visible.is_dir() and not request.video.live:  # whose names the frames are going to have
+        suffixes = {stem: path.suffix for stem, path in list_images(visible).items()}
+        frames = [target / (s + choose_suffix(request, e)) for s, e in suffixes.items()]
+        targets.check_all(frames)
+        for frame in frames:
+            check_record(frame, request.overwrite)
     return target
 
 
@@ -107,6 +120,9 @@ class VideoOutput:
         self._writer.write(image, frame.time)
         self.count += 1
 
+    def __enter__(self) -> VideoOutput:
+        return self
+
     def finish(self) -> None:
         """Give the video its name."""
         if self._writer is not None:
@@ -121,10 +137,10 @@ class VideoOutput:
 class FolderOutput:
     """A folder of frames, named as those of the visible folder, or by their number."""
 
-    def __init__(self, folder: Path, request: Request) -> None:
+    def __init__(self, folder: Path, request: FuseRequest, targets: Targets) -> None:
         self.notes: list[str] = []
         self.count = 0
-        self._folder, self._request = folder, request
+        self._folder, self._request, self._targets = folder, request, targets
         self._before = set(list_images(folder).values()) if folder.is_dir() else set()
 
     def write(self, image: npt.NDArray[Any], frame: Frame, record: dict[str, Any]) -> None:
@@ -132,11 +148,15 @@ class FolderOutput:
         self.count += 1
         is_file = Path(frame.name).suffix.lower() in SUFFIXES
         name = Path(frame.name if is_file else f"{self.count:06}.png")
-        path = self._folder / (name.stem + self._request.suffix(name))
+        path = self._folder / (name.stem + choose_suffix(self._request, name.suffix))
         has_alpha = image.ndim == 3 and image.shape[2] == 4
         check_format(path, image.dtype, has_alpha)
+        self._targets.check(path)
         write_image(path, image, record)
         self._before.discard(path)
+
+    def __enter__(self) -> FolderOutput:
+        return self
 
     def finish(self) -> None:
         """Say what is there of another run."""

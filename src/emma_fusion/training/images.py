@@ -1,6 +1,6 @@
-"""Whole pairs with the picture that a model fuses of them, for another model to learn from.
+"""Whole pairs with the image that a model fuses of them, for another model to learn from.
 
-Patches would not do: how bright a fused picture is depends on the whole pair, and a network that
+Patches would not do: how bright a fused image is depends on the whole pair, and a network that
 sees statistics of the whole at work is to see them in training.
 """
 
@@ -24,11 +24,11 @@ Fuse = Callable[[Plane, Plane], Plane]
 
 
 @dataclass
-class PictureSet:
-    """The pictures to learn from, and those to look at.
+class ImageSet:
+    """The images to learn from, and those to look at.
 
     Attributes:
-        pictures: ``(3, H, W)`` float16 in [0, 1] each, of any sizes: infrared, visible, fused.
+        images: ``(3, H, W)`` float16 in [0, 1] each, of any sizes: infrared, visible, fused.
             Half precision is finer than 8 bits everywhere.
         validation: Whole pairs ``(stem, infrared, visible, fused)``, float32 in [0, 1].
         unmatched: Files without a partner.
@@ -36,7 +36,7 @@ class PictureSet:
         counts: Pairs to learn from, a set each.
     """
 
-    pictures: list[Tensor] = field(default_factory=list)
+    images: list[Tensor] = field(default_factory=list)
     validation: list[tuple[str, Plane, Plane, Plane]] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
     fingerprint: str = ""
@@ -45,11 +45,11 @@ class PictureSet:
     def draw(
         self, batch: int, largest: int, multiple_of: int, generator: torch.Generator
     ) -> list[Tensor]:
-        """Draws pictures at random, each turned and mirrored at random.
+        """Draws images at random, each turned and mirrored at random.
 
         Args:
             batch: How many.
-            largest: Height and width at most; of a larger picture a piece is taken at random.
+            largest: Height and width at most; of a larger image a piece is taken at random.
             multiple_of: What height and width are to be multiples of; the rest is left off.
             generator: On the CPU.
 
@@ -57,11 +57,11 @@ class PictureSet:
             ``(3, 1, 1, H, W)`` float32 in [0, 1] each: infrared, visible, fused.
         """
         drawn = []
-        places = torch.randint(len(self.pictures), (batch,), generator=generator).tolist()
+        places = torch.randint(len(self.images), (batch,), generator=generator).tolist()
         turns = torch.randint(8, (batch,), generator=generator).tolist()
         corners = torch.rand(batch, 2, generator=generator).tolist()
         for place, turn, corner in zip(places, turns, corners, strict=True):
-            planes = self.pictures[place]
+            planes = self.images[place]
             for axis, where in zip((1, 2), corner, strict=True):
                 size = planes.shape[axis]
                 kept = min(size, largest) // multiple_of * multiple_of
@@ -72,25 +72,25 @@ class PictureSet:
         return drawn
 
 
-def read_pictures(
+def read_images(
     sets: Sequence[Folders],
     fuse: Fuse,
     smallest: int,
     progress: Callable[[int, int], None] | None = None,
-) -> PictureSet:
+) -> ImageSet:
     """Reads every pair and has it fused.
 
     Args:
         sets: Folders of pairs.
         fuse: The model to learn from: infrared and visible plane, ``(H, W)`` float32 in [0, 1]
             each, to the fused one.
-        smallest: Pictures with a smaller side are left out.
+        smallest: Images with a smaller side are left out.
         progress: Called with the pairs done and in all.
 
     Raises:
         UserError: A folder or file cannot be used, or nothing remains to learn from.
     """
-    result = PictureSet()
+    result = ImageSet()
     digest = hashlib.sha256()
     listed = []
     for pairs in sets:
@@ -115,14 +115,14 @@ def read_pictures(
                     result.validation.append((stem, infrared, visible, fused))
                 else:
                     stack = np.stack((infrared, visible, fused)).astype(np.float16)
-                    result.pictures.append(torch.from_numpy(stack))
+                    result.images.append(torch.from_numpy(stack))
             done += 1
             if progress:
                 progress(done, total)
         result.counts.append(sum(not is_held_out for _, is_held_out in chosen))
-    if not result.pictures:
+    if not result.images:
         raise UserError(
-            f"No picture of at least {smallest}×{smallest} pixels was found in {total} pairs: give "
+            f"No image of at least {smallest}×{smallest} pixels was found in {total} pairs: give "
             "larger ones, or keep fewer out for validation."
         )
     result.fingerprint = digest.hexdigest()[:16]

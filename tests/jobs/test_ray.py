@@ -11,20 +11,38 @@ import pytest
 
 fsspec = pytest.importorskip("fsspec", reason="the extra cluster is not installed")
 
+
 from emma_fusion import Fuser  # noqa: E402
 from emma_fusion.cli import main  # noqa: E402
-from emma_fusion.cli.cluster import Worker, fuse_on_ray, plan  # noqa: E402
-from emma_fusion.cli.fuse import Request  # noqa: E402
 from emma_fusion.errors import UserError  # noqa: E402
 from emma_fusion.images.geotiff import Tag, read_georeference  # noqa: E402
 from emma_fusion.images.raster import read_image, write_image  # noqa: E402
 from emma_fusion.images.record import beside, read_record  # noqa: E402
+from emma_fusion.jobs.image import Recipe  # noqa: E402
+from emma_fusion.jobs.messages import Messages  # noqa: E402
+from emma_fusion.jobs.ray import Worker, fuse_on_ray, plan  # noqa: E402
+from emma_fusion.jobs.request import ClusterOptions, FuseRequest  # noqa: E402
 
 RNG = np.random.default_rng(0)
 
 
-def request(overwrite=False):
-    return Request("auto", "none", "auto", False, None, None, None, overwrite)
+class Said(Messages):
+    """Keeps what was said."""
+
+    def __init__(self):
+        self.lines = []
+
+    def say(self, line):
+        self.lines.append(line)
+
+
+def recipe(folders, overwrite=False, workers=None):
+    cluster = ClusterOptions("ray", workers)
+    return Recipe.of(FuseRequest(*folders, overwrite=overwrite, cluster=cluster))
+
+
+def planned(folders, overwrite=False):
+    return plan(recipe(folders, overwrite), Messages())
 
 
 def write_pair(folder, name, width=8, **options):
@@ -55,24 +73,24 @@ def remote(folders):
 
 def work(jobs, model, overwrite=False):
     """What a worker says of the jobs."""
-    worker = Worker(request(overwrite), lambda threads: Fuser.from_pretrained(model), 1)
+    worker = Worker(recipe("abc", overwrite), lambda threads: Fuser.from_pretrained(model), 1)
     return dict(worker.fuse(jobs))
 
 
 # --- the plan ------------------------------------------------------------------------------------
-def test_the_plan_has_the_largest_first_and_leaves_out_what_is_there(folders, capsys):
+def test_the_plan_has_the_largest_first_and_leaves_out_what_is_there(folders):
     write_image(Path(folders[2]) / "3.png", np.zeros((4, 4), np.uint8))
-    jobs = plan(*folders, request())
+    messages = Said()
+    jobs = plan(recipe(folders), messages)
     assert [job.stem for job in jobs] == ["5", "4", "2", "1", "0"]
     assert jobs[0].target == f"file://{folders[2]}/5.png"
-    said = capsys.readouterr().err
-    assert "No partner for alone.png" in said
-    assert "Skipped 1 that exist" in said
-    assert len(plan(*folders, request(overwrite=True))) == 6
+    assert messages.lines[0] == "No partner for alone.png"
+    assert messages.lines[1].startswith("Skipped 1 that exist")
+    assert len(planned(folders, overwrite=True)) == 6
 
 
 def test_a_plan_of_remote_folders(remote):
-    assert sorted(job.target for job in plan(*remote, request())) == [
+    assert sorted(job.target for job in planned(remote)) == [
         f"memory:///out/{number}.png" for number in range(6)
     ]
 
@@ -83,20 +101,20 @@ def test_a_plan_of_remote_folders(remote):
         (("nowhere", "vi", "out"), "no folder nowhere"),
         (("ir", "memory://nowhere", "out"), "no folder memory://nowhere"),
         (("gopher://ir", "vi", "out"), "gopher://ir cannot be reached"),
-        (("ir", "vi", "vi"), "one of the two inputs"),
+        (("ir", "vi", "vi"), "one of the inputs"),
     ],
 )
 def test_folders_that_cannot_be_fused(folders, monkeypatch, names, complaint):
     monkeypatch.chdir(Path(folders[0]).parent)
     with pytest.raises(UserError, match=complaint):
-        plan(*names, request())
+        planned(names)
 
 
 # --- a worker ------------------------------------------------------------------------------------
 def test_a_worker_gives_what_the_library_gives(folders, model):
     infrared, visible, output = map(Path, folders)
     (infrared / "2.png").write_bytes(b"not an image")
-    said = work(plan(*folders, request()), model)
+    said = work(planned(folders), model)
     fuser = Fuser.from_pretrained(model)
     for number in (0, 1, 3, 4, 5):
         pair = (read_image(folder / f"{number}.png") for folder in (infrared, visible))
@@ -108,7 +126,7 @@ def test_a_worker_gives_what_the_library_gives(folders, model):
 
 
 def test_a_worker_skips_what_was_written_since(folders, model):
-    jobs = plan(*folders, request())
+    jobs = planned(folders)
     target = Path(folders[2]) / "4.png"
     target.parent.mkdir()
     target.write_bytes(b"written")
@@ -120,7 +138,7 @@ def test_a_worker_skips_what_was_written_since(folders, model):
 
 def test_a_worker_reads_from_and_writes_to_elsewhere(remote, model, tmp_path):
     files = fsspec.filesystem("memory")
-    assert set(work(plan(*remote, request()), model).values()) == {""}
+    assert set(work(planned(remote), model).values()) == {""}
     assert sorted(Path(path).name for path in files.ls("/out", detail=False)) == [
         f"{number}.png" for number in range(6)
     ]
@@ -139,7 +157,7 @@ def test_record_and_place_of_a_remote_tiff(folders, model, tmp_path):
     shutil.rmtree(folders[1])
     write_pair(tmp_path, "a.tif", georeference=scale)
     try:
-        work(plan(*folders[:2], "memory://tiffs", request()), model)
+        work(planned((*folders[:2], "memory://tiffs")), model)
         files.get("/tiffs", str(tmp_path / "got"), recursive=True)
     finally:
         files.rm("/tiffs", recursive=True)
@@ -165,9 +183,9 @@ def test_options_that_do_not_go_together(folders, capfd, options, complaint):
 
 
 def test_without_the_extra_it_is_named(folders, monkeypatch):
-    monkeypatch.setattr("emma_fusion.cli.cluster.find_spec", lambda name: None)
+    monkeypatch.setattr("emma_fusion.jobs.ray.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"emma-fusion\[cluster\]"):
-        fuse_on_ray(*folders, request(), lambda threads: None, 1)
+        fuse_on_ray(recipe(folders), Messages())
 
 
 @pytest.fixture
@@ -178,7 +196,7 @@ def ray(monkeypatch):
 
 
 @pytest.mark.usefixtures("ray")
-def test_two_workers_one_of_which_is_killed(folders, model, tmp_path, capfd):
+def test_two_workers_one_of_which_is_killed(folders, model, tmp_path):
     """Pair 3 kills its worker the first time; every pair is done, and none is broken."""
     struck = tmp_path / "struck"
 
@@ -186,18 +204,19 @@ def test_two_workers_one_of_which_is_killed(folders, model, tmp_path, capfd):
         fuser = Fuser.from_pretrained(model, threads=1)
         fuse_pair = fuser.fuse_pair
 
-        def fuse_or_die(pair, contrast):
+        def fuse_or_die(pair, contrast, progress=None):
             if pair.name == "3" and not struck.exists():
                 struck.write_text("")
                 os.kill(os.getpid(), signal.SIGKILL)
-            return fuse_pair(pair, contrast)
+            return fuse_pair(pair, contrast, progress)
 
         fuser.fuse_pair = fuse_or_die
         return fuser
 
-    assert fuse_on_ray(*folders, request(), open_fuser, 2)
+    messages = Said()
+    assert not fuse_on_ray(recipe(folders, workers=2), messages, open_fuser).failures
     assert struck.exists()
-    assert "Fused 6 of 6 pairs" in capfd.readouterr().err
+    assert f"Fused 6 of 6 pairs into {folders[2]}" in messages.lines
     output = Path(folders[2])
     assert sorted(path.name for path in output.iterdir()) == [f"{n}.png" for n in range(6)]
     for number in range(6):
@@ -205,37 +224,37 @@ def test_two_workers_one_of_which_is_killed(folders, model, tmp_path, capfd):
 
 
 @pytest.mark.usefixtures("ray")
-def test_a_pair_that_always_kills_its_worker_costs_no_other(folders, model, capfd, monkeypatch):
-    monkeypatch.setattr("emma_fusion.cli.cluster._TRIES", 1)
+def test_a_pair_that_always_kills_its_worker_costs_no_other(folders, model, monkeypatch):
+    monkeypatch.setattr("emma_fusion.jobs.ray._TRIES", 1)
 
     def open_fuser(threads):
         fuser = Fuser.from_pretrained(model, threads=1)
         fuse_pair = fuser.fuse_pair
 
-        def fuse_or_die(pair, contrast):
+        def fuse_or_die(pair, contrast, progress=None):
             if pair.name == "3":
                 os.kill(os.getpid(), signal.SIGKILL)
-            return fuse_pair(pair, contrast)
+            return fuse_pair(pair, contrast, progress)
 
         fuser.fuse_pair = fuse_or_die
         return fuser
 
-    assert not fuse_on_ray(*folders, request(), open_fuser, 1)
-    said = capfd.readouterr().err
-    assert "Fused 5 of 6 pairs" in said
-    assert "Failed 3: its worker died, 1 times" in said
+    messages = Said()
+    outcome = fuse_on_ray(recipe(folders, workers=1), messages, open_fuser)
+    assert outcome.failures == ("3: its worker died, 1 times",)
+    assert f"Fused 5 of 6 pairs into {folders[2]}" in messages.lines
     assert len(list(Path(folders[2]).iterdir())) == 5
 
 
 @pytest.mark.usefixtures("ray")
 def test_a_cluster_without_a_machine_ends_with_a_sentence(folders, model, monkeypatch):
-    monkeypatch.setattr("emma_fusion.cli.cluster._PATIENCE", 0.2)
+    monkeypatch.setattr("emma_fusion.jobs.ray._PATIENCE", 0.2)
     monkeypatch.setattr("ray.nodes", lambda: [{"Alive": False}])
 
     def open_fuser(threads):
         fuser = Fuser.from_pretrained(model, threads=1)
-        fuser.fuse_pair = lambda pair, contrast: time.sleep(60)
+        fuser.fuse_pair = lambda *_: time.sleep(60)
         return fuser
 
     with pytest.raises(UserError, match="no machine left"):
-        fuse_on_ray(*folders, request(), open_fuser, 1)
+        fuse_on_ray(recipe(folders, workers=1), Messages(), open_fuser)

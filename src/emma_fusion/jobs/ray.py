@@ -1,4 +1,4 @@
-"""emma fuse --engine ray: two folders, local or remote, fused by workers on many machines.
+"""Two folders, local or remote, fused by workers on many machines.
 
 The workers are actors of Ray. Each opens the model once, and reads, fuses and writes batch after
 batch of pairs, of which it gets the names: no pixel travels through Ray. Where a worker dies,
@@ -20,15 +20,25 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from emma_fusion.cli.fuse import Job, Request, fuse_jobs, report, tell
-from emma_fusion.cli.progress import bar
 from emma_fusion.errors import UserError
 from emma_fusion.images.folders import by_stem, match_stems
 from emma_fusion.images.record import INSIDE, beside
+from emma_fusion.jobs.folder import fuse_all, report
+from emma_fusion.jobs.image import Recipe, choose_suffix
+from emma_fusion.jobs.image import open_fuser as open_here
+from emma_fusion.jobs.messages import Messages, Outcome
+from emma_fusion.jobs.targets import (
+    Files,
+    Targets,
+    check_names,
+    tell_skipped,
+    tell_unmatched,
+)
 
 if TYPE_CHECKING:
     from emma_fusion.fuser import Fuser
@@ -99,6 +109,13 @@ class Folder:
             if file["type"] == "file"
         }
 
+    @property
+    def path(self) -> Path | None:
+        """Where it is on this machine's disks, or None where it is elsewhere."""
+        from fsspec.implementations.local import LocalFileSystem
+
+        return Path(self.root) if isinstance(self.files, LocalFileSystem) else None
+
     def url(self, name: str) -> str:
         """The URL of a file in it."""
         url: str = self.files.unstrip_protocol(f"{self.root.rstrip('/')}/{name}")
@@ -110,79 +127,80 @@ class Folder:
     __hash__ = None  # type: ignore[assignment]
 
 
-def fuse_on_ray(
-    infrared: str,
-    visible: str,
-    output: str,
-    request: Request,
-    open_fuser: OpenFuser,
-    workers: int | None,
-) -> bool:
-    """Fuse the pairs of two folders by Ray; whether all went well.
+def fuse_on_ray(recipe: Recipe, messages: Messages, open_fuser: OpenFuser | None = None) -> Outcome:
+    """Fuse the pairs of two folders by Ray.
 
     Ray is the cluster that RAY_ADDRESS names, else one that is started on this machine. The
     machines need this package, and must see folders and model under the same names.
 
     Args:
-        infrared: folder, a path or a URL that fsspec knows.
-        visible: the same.
-        output: the same.
-        request: what is asked for.
-        open_fuser: opens the model, for so many threads; called once in each worker.
-        workers: how many; None is one for each GPU, or without GPUs one for every two cores.
+        recipe: What is asked for; its inputs and output are paths or URLs that fsspec knows.
+        messages: Takes what there is to say.
+        open_fuser: Opens the model for a number of threads; called once in each worker.
 
     Raises:
-        UserError: the extra is missing, a folder cannot be listed, the model not opened, or no
+        UserError: The extra is missing, a folder cannot be listed, the model not opened, or no
             machine of the cluster is left.
     """
+    open_fuser = open_fuser or partial(open_here, recipe.request.network)
+    workers = recipe.request.cluster.workers
     for name in ("ray", "fsspec"):
         if find_spec(name) is None:
             raise UserError(f"--engine ray needs {name}: pip install 'emma-fusion[cluster]'.")
-    if request.infrared_range.startswith("folder"):
+    if recipe.infrared_range.startswith("folder"):
         raise UserError("--infrared-range folder looks at all images first: leave out --engine.")
-    jobs = plan(infrared, visible, output, request)
+    jobs = plan(recipe, messages)
     if not jobs:
-        return True
+        return Outcome()
     open_fuser(1)  # what is wrong with it is said here, and not by every worker
     failures: dict[str, str] = {}
-    with _cluster(workers), bar("Fusing") as show:
-        outcomes = _run(jobs, request, open_fuser, workers)
+    with _cluster(workers), messages.bar("Fusing") as show:
+        outcomes = _run(jobs, recipe, open_fuser, workers)
         for number, (target, failure) in enumerate(outcomes, 1):
             if failure:
                 failures[target] = failure
             show(number, len(jobs))
     jobs.sort(key=lambda job: job.stem)
     listed = [f"{job.stem}: {failures[job.target]}" for job in jobs if job.target in failures]
-    return report(listed, len(jobs), output)
+    return report("Fused", listed, len(jobs), recipe.request.output, messages)
 
 
-def plan(infrared: str, visible: str, output: str, request: Request) -> list[Names]:
-    """What is to be done, pairs of a size together and the largest first. The rest is told.
+def plan(recipe: Recipe, messages: Messages) -> list[Names]:
+    """What is to be done, the largest pairs first; the rest is named.
 
     Raises:
-        UserError: see `images.folders.match_pairs`; or the output is an input.
+        UserError: See `images.folders.match_pairs` and `Targets`; or a folder cannot be listed.
     """
-    sides, out = [Folder(infrared), Folder(visible)], Folder(output)
+    request = recipe.request
+    sides, out = [Folder(request.infrared), Folder(request.visible)], Folder(request.output)
     if out in sides:
-        raise UserError(f"{output} is one of the two inputs: write to another folder.")
+        raise UserError(f"{out.name} is one of the inputs: write to another folder.")
     sizes = [side.sizes() for side in sides]
+    targets = Targets([side.path for side in sides if side.path], request.overwrite)
+    if out.path:
+        targets.check_folder(out.path)
     first, second = (
         by_stem(map(PurePosixPath, names), side.name)
         for names, side in zip(sizes, sides, strict=True)
     )
-    pairs, unmatched = match_stems(first, second, infrared, visible)
+    pairs, unmatched = match_stems(first, second, request.infrared, request.visible)
+    tell_unmatched(unmatched, messages)
+    names = {stem: stem + choose_suffix(request, v.suffix) for stem, _, v in pairs}
+    check_names(names.values())
+    if out.path:
+        targets.check_all([out.path / name for name in names.values()])
     there = out.sizes() if out.files.exists(out.root) else {}
     jobs = [
         Names(
             sides[0].url(i.name),
             sides[1].url(v.name),
-            out.url(stem + request.suffix(v)),
+            out.url(names[stem]),
             sizes[0][i.name] + sizes[1][v.name],
         )
         for stem, i, v in pairs
-        if request.overwrite or stem + request.suffix(v) not in there
+        if request.overwrite or names[stem] not in there
     ]
-    tell(unmatched, len(pairs) - len(jobs))
+    tell_skipped(len(pairs) - len(jobs), messages)
     return sorted(jobs, key=lambda job: -job.size)
 
 
@@ -205,7 +223,7 @@ def _cluster(workers: int | None) -> Iterator[None]:
 
 
 def _run(
-    jobs: list[Names], request: Request, open_fuser: OpenFuser, workers: int | None
+    jobs: list[Names], recipe: Recipe, open_fuser: OpenFuser, workers: int | None
 ) -> Iterator[tuple[str, str]]:
     """Have the jobs done.
 
@@ -226,7 +244,7 @@ def _run(
     while waiting or running:
         while waiting and len(running) < number:
             if not idle:
-                idle.append(remote.remote(request, open_fuser, max(1, int(share))))
+                idle.append(remote.remote(recipe, open_fuser, max(1, int(share))))
             worker = idle.pop()
             batch, tries = waiting.popleft()
             running[worker.fuse.remote(batch)] = (worker, batch, tries)
@@ -265,23 +283,23 @@ class Worker:
     """Fuses batches of pairs, as an actor of Ray.
 
     Args:
-        request: what is asked for.
-        open_fuser: opens the model.
-        threads: for the model.
+        recipe: What is asked for.
+        open_fuser: Opens the model.
+        threads: For the model.
     """
 
-    def __init__(self, request: Request, open_fuser: OpenFuser, threads: int) -> None:
-        self._request = request
+    def __init__(self, recipe: Recipe, open_fuser: OpenFuser, threads: int) -> None:
+        self._recipe = recipe
         self._fuser = open_fuser(threads)
 
     def fuse(self, jobs: list[Names]) -> list[tuple[str, str]]:
         """Fuse pairs; gives the target of each, and what it failed by or ""."""
         done = {job.target: "" for job in jobs}
         with tempfile.TemporaryDirectory() as folder:
-            if not self._request.overwrite:  # done by one that died after it
+            if not self._recipe.request.overwrite:  # done by one that died after it
                 jobs = [job for job in jobs if not _is_there(job.target)]
-            for job, error in fuse_jobs(
-                jobs, self._fuser, self._request, lambda job: _fetch(job, Path(folder)), _store
+            for job, error in fuse_all(
+                jobs, self._fuser, self._recipe, lambda job: _fetch(job, Path(folder)), _store
             ):
                 done[job.target] = (str(error) or type(error).__name__) if error else ""
         return list(done.items())
@@ -301,7 +319,7 @@ def _is_there(url: str) -> bool:
     return bool(files.exists(path))
 
 
-def _fetch(job: Names, folder: Path) -> Job:
+def _fetch(job: Names, folder: Path) -> Files:
     """Files that are here: those of the job themselves, or copies of remote ones in a folder."""
     own = Path(tempfile.mkdtemp(dir=folder))
     paths = []
@@ -317,17 +335,17 @@ def _fetch(job: Names, folder: Path) -> Job:
             for source, target in wanted.items():
                 files.get_file(source, str(target))
         paths.append(Path(path) if is_here else copy)
-    return paths[0], paths[1], paths[2]
+    return Files(*paths)
 
 
-def _store(job: Names, made: Job) -> None:
+def _store(job: Names, made: Files) -> None:
     """Put a fused file where the job wants it, if that is not here; whole or not at all."""
     files, path, is_here = _reach(job.target)
     if is_here:
         return
     folder = str(PurePosixPath(path).parent)
     files.makedirs(folder, exist_ok=True)
-    *_, target = made
+    target = made.target
     for source in (beside(target), target):  # the record first, as `images.raster` does
         if source.exists():
             temporary = f"{folder}/.{secrets.token_hex(8)}.tmp"

@@ -1,4 +1,4 @@
-"""emma fuse PET.nii.gz MRI.nii.gz -o FUSED.nii.gz: scans, as NIfTI or DICOM.
+"""Two scans, as NIfTI or DICOM, fused slice by slice.
 
 What is said and recorded here names no patient: files as the user typed them, and numbers.
 """
@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import numpy as np
 
 from emma_fusion import __version__
-from emma_fusion.cli.progress import bar
 from emma_fusion.errors import UserError
 from emma_fusion.images.folders import SUFFIXES
 from emma_fusion.images.raster import write_whole
-from emma_fusion.images.record import beside, check_beside, to_json
+from emma_fusion.images.record import beside, to_json
+from emma_fusion.jobs.image import open_fuser
+from emma_fusion.jobs.messages import Messages, Outcome
+from emma_fusion.jobs.request import FuseRequest, ScanOptions
+from emma_fusion.jobs.targets import Targets, check_record
 from emma_fusion.pair import FloatArray
-from emma_fusion.scans.display import Plane, name_plane, slice_axis
+from emma_fusion.scans.display import name_plane, slice_axis
 from emma_fusion.scans.grid import register_rigid, resample
 from emma_fusion.scans.nifti import encode_nifti
 from emma_fusion.scans.open import is_nifti, read_volume
@@ -31,40 +32,22 @@ from emma_fusion.scans.secondary_capture import encode_series, is_ours
 from emma_fusion.scans.slices import fuse_slices
 from emma_fusion.scans.volume import Volume
 from emma_fusion.scans.window import find_window, parse_window
-
-if TYPE_CHECKING:
-    from emma_fusion.cli.fuse import Request
-    from emma_fusion.fuser import Fuser
+from emma_fusion.values.palettes import Palette
 
 # The colours of nuclear medicine where none are asked for, by DICOM's names of the modalities.
-_PALETTES = {"PT": "hot", "NM": "hot"}
+_PALETTES: dict[str, Palette] = {"PT": "hot", "NM": "hot"}
 
 
-@dataclass(frozen=True)
-class Scan:
-    """What is asked for beyond a `Request`, of scans alone."""
-
-    plane: Plane = "auto"
-    window: str | None = None
-    register: Literal["headers", "rigid"] = "headers"
-
-
-def fuse_volumes(
-    functional: Path,
-    anatomical: Path,
-    output: str,
-    request: Request,
-    scan: Scan,
-    open_fuser: Callable[[], Fuser],
-) -> None:
+def fuse_scans(request: FuseRequest, messages: Messages) -> Outcome:
     """Fuse two scans on the anatomical one's grid, into a NIfTI file or a folder of DICOM files.
 
     Raises:
-        UserError: a scan cannot be read, the two do not overlap, or an option is none for scans.
+        UserError: A scan cannot be read, the two do not overlap, or an option is none for scans.
     """
+    functional, anatomical, target = map(Path, (request.infrared, request.visible, request.output))
+    scan = request.scan
     _need_extra()
     _check(request)
-    target = Path(output)
     low_high = parse_window(scan.window) if scan.window else None
     _check_target(target, (functional, anatomical), request)
     moving, fixed = read_volume(functional), read_volume(anatomical)
@@ -75,9 +58,9 @@ def fuse_volumes(
             "refer to: write to a .nii.gz file."
         )
     for doubt in _doubts(moving, fixed, scan):
-        print(f"Note: {doubt}", file=sys.stderr)
+        messages.say(f"Note: {doubt}")
 
-    on_grid, motion = _bring_together(moving, fixed, scan, functional, anatomical)
+    on_grid, motion = _bring_together(moving, fixed, request, messages)
     rule = "auto" if low_high is None else f"{low_high[0]!r}:{low_high[1]!r}"
     moving = replace(moving, unit=request.unit or moving.unit)
     infrared, first = _scale(moving, on_grid, request.infrared_range, functional)
@@ -92,7 +75,7 @@ def fuse_volumes(
         )
 
     axis = slice_axis(fixed, scan.plane)
-    fuser = open_fuser()
+    fuser = open_fuser(request.network)
     record = {
         "software": f"emma-fusion {__version__}",
         "model": fuser.name,
@@ -103,7 +86,7 @@ def fuse_volumes(
         "plane": name_plane(axis),
         "place": motion,
     }
-    with bar("Fusing slices") as show:
+    with messages.bar("Fusing slices") as show:
         fused = fuse_slices(
             infrared,
             visible,
@@ -115,7 +98,8 @@ def fuse_volumes(
             show=show,
         )
     _write(target, fused, moving, fixed, record)
-    print(f"Wrote {target}", file=sys.stderr)
+    messages.say(f"Wrote {target}")
+    return Outcome()
 
 
 def _need_extra() -> None:
@@ -125,9 +109,9 @@ def _need_extra() -> None:
             raise UserError(f"Fusing scans needs {name}: pip install 'emma-fusion[medical]'.")
 
 
-def _check(request: Request) -> None:
+def _check(request: FuseRequest) -> None:
     """Refuse the options of images that mean nothing for scans."""
-    if request.paper:
+    if request.protocol == "paper":
         raise UserError("The paper protocol is for images, not for scans: leave out --protocol.")
     if request.contrast != "none":
         raise UserError(
@@ -140,11 +124,13 @@ def _check(request: Request) -> None:
         )
     if request.mending != "none" or request.infrared_range.startswith("folder"):
         raise UserError("--mend and --infrared-range folder are for images: leave them out.")
+    if request.align != "off":
+        raise UserError("--align is for images; for scans there is --register: leave it out.")
     if request.format:
         raise UserError("Scans are written as NIfTI or DICOM: leave out --format.")
 
 
-def _check_target(target: Path, sources: tuple[Path, Path], request: Request) -> None:
+def _check_target(target: Path, sources: tuple[Path, Path], request: FuseRequest) -> None:
     """Refuse a target that is no volume's, is an input, or exists."""
     if target.suffix.lower() in (*SUFFIXES, ".dcm", ".hdr", ".img", ".gz") and not is_nifti(target):
         raise UserError(
@@ -152,30 +138,30 @@ def _check_target(target: Path, sources: tuple[Path, Path], request: Request) ->
             "folder for DICOM files."
         )
     place = target.resolve()
-    if any(source.is_dir() and source.resolve() in place.parents for source in sources):
-        raise UserError(f"{target} lies within one of the two inputs: write to another place.")
-    if target.exists():
-        inside = [source.resolve() for source in sources]
-        if any(target.resolve() in (source, source.parent) for source in inside):
-            raise UserError(f"{target} is or holds one of the two inputs: write to another place.")
-        if target.is_dir() and is_nifti(target):
+    for source in map(Path.resolve, sources):
+        inside = source.is_dir() and source in place.parents
+        if inside or (place.is_dir() and place in source.parents):
+            raise UserError(
+                f"{target} lies within one of the inputs or holds one: write to another place."
+            )
+    targets = Targets(sources, request.overwrite)
+    if is_nifti(target):
+        if target.is_dir():
             raise UserError(f"{target} is a folder: write to another file.")
-        if target.is_file() and not is_nifti(target):
-            raise UserError(f"{target} is a file: the DICOM files of a fused scan need a folder.")
-        if target.is_file() or any(target.iterdir()):
-            if not request.overwrite:
-                raise UserError(
-                    f"{target} exists: write to another place, or replace it: --overwrite."
-                )
-            if target.is_dir() and not all(map(is_ours, target.iterdir())):
-                raise UserError(
-                    f"{target} holds files that are no fused scan: write to another folder."
-                )
-    if not request.overwrite:
-        check_beside(target)
+        targets.check(target)
+        return
+    targets.check_folder(target)
+    check_record(target, request.overwrite)
+    if target.is_dir() and any(target.iterdir()):
+        if not request.overwrite:
+            raise UserError(f"{target} exists: write to another place, or replace it: --overwrite.")
+        if not all(map(is_ours, target.iterdir())):
+            raise UserError(
+                f"{target} holds files that are no fused scan: write to another folder."
+            )
 
 
-def _doubts(moving: Volume, fixed: Volume, scan: Scan) -> list[str]:
+def _doubts(moving: Volume, fixed: Volume, scan: ScanOptions) -> list[str]:
     """What the headers say against each other, without quoting them."""
     if not moving.frames or not fixed.frames:
         return []
@@ -193,12 +179,12 @@ def _doubts(moving: Volume, fixed: Volume, scan: Scan) -> list[str]:
 
 
 def _bring_together(
-    moving: Volume, fixed: Volume, scan: Scan, functional: Path, anatomical: Path
+    moving: Volume, fixed: Volume, request: FuseRequest, messages: Messages
 ) -> tuple[FloatArray, dict[str, Any]]:
     """The functional values on the anatomical grid, and how they came there."""
     motion = None
-    facts: dict[str, Any] = {"by": scan.register}
-    if scan.register == "rigid":
+    facts: dict[str, Any] = {"by": request.scan.register}
+    if request.scan.register == "rigid":
         found = register_rigid(moving, fixed)
         motion = found.motion
         facts |= {
@@ -207,21 +193,19 @@ def _bring_together(
             "mutual_information": [round(value, 4) for value in found.information],
             "motion": found.motion.round(6).tolist(),
         }
-        print(
+        messages.say(
             f"Registered: moved by {found.shift_mm:.1f} mm and {found.degrees:.1f} degrees, mutual "
-            f"information {found.information[0]:.3f} to {found.information[1]:.3f}",
-            file=sys.stderr,
+            f"information {found.information[0]:.3f} to {found.information[1]:.3f}"
         )
     on_grid, share = resample(moving, fixed.affine, fixed.voxels.shape, motion)
     if share == 0:
         raise UserError(
-            f"{functional} and {anatomical} do not overlap: their headers put them at different "
-            "places. --register rigid starts from their centres."
+            f"{request.infrared} and {request.visible} do not overlap: their headers put them at "
+            "different places. --register rigid starts from their centres."
         )
     if share < 0.5:
-        print(
-            f"Note: only {share:.0%} of the anatomical scan lies within the functional one.",
-            file=sys.stderr,
+        messages.say(
+            f"Note: only {share:.0%} of the anatomical scan lies within the functional one."
         )
     return on_grid, {**facts, "covered": round(share, 4)}
 

@@ -1,0 +1,157 @@
+"""Two folders of images, fused pair after pair; one bad pair does not cost the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from emma_fusion.errors import UserError
+from emma_fusion.images.folders import list_images
+from emma_fusion.images.raster import count_pages, read_pages
+from emma_fusion.jobs import image
+from emma_fusion.jobs.image import Recipe, choose_suffix, open_fuser
+from emma_fusion.jobs.messages import Messages, Outcome
+from emma_fusion.jobs.overlap import overlapped
+from emma_fusion.jobs.pages import fuse_pages
+from emma_fusion.jobs.targets import Files, Targets, find_pairs
+from emma_fusion.pair import Pair
+from emma_fusion.values.mending import mend
+from emma_fusion.values.ranges import common_range, parse_shares
+
+if TYPE_CHECKING:
+    from emma_fusion.fuser import Fuser
+
+    Fused = tuple[npt.NDArray[Any], dict[str, Any]]
+
+# Pixels of a pair beyond which no other is read while it is in memory.
+_HEAVY = 2**23
+Place = TypeVar("Place")
+
+
+def fuse_folder(recipe: Recipe, messages: Messages) -> Outcome:
+    """Fuse the pairs of two folders into a third.
+
+    Raises:
+        UserError: A folder cannot be listed, there is no pair, or the model cannot be opened.
+    """
+    jobs = plan(recipe, messages)
+    if not jobs:
+        return Outcome()
+    recipe = settle_range(Path(recipe.request.infrared), recipe, messages)
+    fuser = open_fuser(recipe.request.network)
+    failures = []
+    with messages.bar("Fusing") as show:
+        outcomes = fuse_all(jobs, fuser, recipe, lambda job: job, lambda *_: None)
+        for number, (job, error) in enumerate(outcomes, 1):
+            if error:
+                failures.append(f"{job.visible.stem}: {str(error) or type(error).__name__}")
+            show(number, len(jobs))
+    return report("Fused", failures, len(jobs), recipe.request.output, messages)
+
+
+def plan(recipe: Recipe, messages: Messages) -> list[Files]:
+    """What is to be done; the rest is named.
+
+    Raises:
+        UserError: See `Targets` and `find_pairs`.
+    """
+    request = recipe.request
+    infrared, visible, output = map(Path, (request.infrared, request.visible, request.output))
+    targets = Targets((infrared, visible), request.overwrite)
+    targets.check_folder(output)
+    pairs = find_pairs(infrared, visible, messages)
+    jobs = [Files(i, v, output / (stem + choose_suffix(request, v.suffix))) for stem, i, v in pairs]
+    return targets.choose(jobs, messages)
+
+
+def settle_range(infrared: Path, recipe: Recipe, messages: Messages) -> Recipe:
+    """The recipe with the range "folder" as values, found over all images that can be read.
+
+    Raises:
+        UserError: See `common_range`.
+    """
+    shares = parse_shares(recipe.infrared_range)
+    if shares is None:
+        return recipe
+
+    def images() -> Iterator[npt.NDArray[np.generic]]:
+        for path in list_images(infrared).values():
+            try:
+                pages = read_pages(path)
+            except UserError:
+                continue  # it fails, and is listed, when its turn comes
+            yield from (mend(page, recipe.request.mending)[0] for page in pages)
+
+    low, high = common_range(images(), shares)
+    messages.say(f"Infrared range over the folder: {low:g} to {high:g}")
+    rule = f"folder:{shares[0]:g}:{shares[1]:g}"
+    return replace(recipe, infrared_range=f"{low!r}:{high!r}", range_rule=rule)
+
+
+def fuse_all(
+    jobs: Iterable[Place],
+    fuser: Fuser,
+    recipe: Recipe,
+    fetch: Callable[[Place], Files],
+    store: Callable[[Place, Files], None],
+) -> Iterator[tuple[Place, Exception | None]]:
+    """Fuse pairs, the next of which is read while the last is written.
+
+    Args:
+        jobs: What is to be done.
+        fuser: Fuses.
+        recipe: What is asked for.
+        fetch: Gives files of a job that are here, where it names others.
+        store: Puts the fused file where the job wants it, where that is not here.
+
+    Yields:
+        Each job when it is done, in order, and the exception that it failed by, or None.
+    """
+
+    def read(place: Place) -> tuple[Files, Pair | None]:
+        files = fetch(place)
+        if max(count_pages(files.infrared), count_pages(files.visible)) > 1:
+            return files, None  # many pages are read when it is their turn
+        return files, image.read(files, recipe)
+
+    def work(place: Place, item: tuple[Files, Pair | None]) -> tuple[Files, Fused | None]:
+        files, pair = item
+        if pair is None:
+            fuse_pages(files, recipe, fuser)
+            return files, None
+        fused = image.fuse(pair, recipe, fuser)
+        return files, (fused, image.made_by(recipe, fuser) | pair.record)
+
+    def write(place: Place, result: tuple[Files, Fused | None]) -> None:
+        files, fused = result
+        if fused is not None:
+            image.write(files, *fused)
+        store(place, files)
+
+    def heavy(item: tuple[Files, Pair | None]) -> bool:
+        return item[1] is None or item[1].visible.size > _HEAVY
+
+    yield from overlapped(jobs, read, work, write, heavy)
+
+
+def report(
+    done: str, failures: list[str], number: int, output: Path | str, messages: Messages
+) -> Outcome:
+    """Say how many pairs were done and which were not.
+
+    Args:
+        done: What was done with them, such as "Fused".
+        failures: A sentence for each that was not.
+        number: How many there were.
+        output: Where the results are.
+        messages: Takes the lines.
+    """
+    messages.say(f"{done} {number - len(failures)} of {number} pairs into {output}")
+    for failure in failures:
+        messages.say(f"Failed {failure}")
+    return Outcome(tuple(failures))

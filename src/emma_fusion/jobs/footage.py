@@ -1,0 +1,122 @@
+"""Two videos, folders of frames or cameras on one clock."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TypeAlias
+
+from emma_fusion.errors import UserError
+from emma_fusion.jobs.messages import Messages
+from emma_fusion.jobs.request import VideoOptions
+from emma_fusion.video.folder import FrameFolder
+from emma_fusion.video.frames import Frame
+from emma_fusion.video.live import TIME_BASE, Camera, watch
+from emma_fusion.video.pairing import pair_frames
+from emma_fusion.video.reading import VideoFile
+
+Video: TypeAlias = VideoFile | FrameFolder
+
+_LIVE_RATE = Fraction(25)  # for players; each image has its own time
+
+
+@dataclass
+class Footage:
+    """Two videos on one clock.
+
+    Attributes:
+        names: What errors and the record call the two.
+        pairs: Each visible frame, with the infrared one of its time or None.
+        rate: Frames a second of the visible video.
+        total: How many frames it has, about, or None where nobody knows.
+        time_base: The unit of its time stamps, or None.
+        aspect: The width of its pixels by their height.
+        audio: The file whose audio is kept, or None.
+        may_be_ahead: Whether frames may be read and fused in other threads.
+        bridged: The times of damaged frames met so far, by side.
+        alone: The times of visible frames met so far that have no infrared frame.
+    """
+
+    names: tuple[str, str]
+    pairs: Iterator[tuple[Frame | None, Frame]]
+    rate: Fraction
+    total: int | None = None
+    time_base: Fraction | None = None
+    aspect: Fraction = Fraction(1)
+    audio: Path | None = None
+    may_be_ahead: bool = False
+    bridged: dict[str, list[Fraction]] = field(
+        default_factory=lambda: {"infrared": [], "visible": []}
+    )
+    alone: list[Fraction] = field(default_factory=list)
+
+
+def open_footage(
+    infrared: Path, visible: Path, options: VideoOptions, messages: Messages
+) -> Footage:
+    """Open two video files or folders of frames, each frame with its partner in time.
+
+    A folder has the rate that is asked for, or else that of the other video.
+
+    Raises:
+        UserError: One cannot be read, or an option does not fit.
+    """
+    rate = _parse_rate(options.rate)
+    videos: dict[Path, Video] = {}
+    for path, deep in ((infrared, True), (visible, False)):
+        if path.is_file():
+            videos[path] = VideoFile(path, deep)
+    if len(videos) == 2 and rate is not None:
+        raise UserError("Video files have their own rate: --rate is for folders of frames.")
+    known = rate or next((video.rate for video in videos.values()), Fraction(25))
+    if rate is None and not videos:
+        messages.say("Note: 25 frames a second; another rate: --rate.")
+    i, v = (videos.get(path) or FrameFolder(path, known) for path in (infrared, visible))
+    return Footage(
+        (infrared.name, visible.name),
+        pair_frames(i, v, _shift(i, v, options), reach=1 / i.rate),
+        v.rate,
+        v.count,
+        v.time_base,
+        v.aspect,
+        audio=v.path if isinstance(v, VideoFile) else None,
+        # reading images takes hold of stderr, which is no thing for another thread
+        may_be_ahead=isinstance(i, VideoFile) and isinstance(v, VideoFile),
+    )
+
+
+def watch_cameras(infrared: Camera, visible: Camera, stopped: threading.Event) -> Footage:
+    """Two cameras, until one ends or the event is set."""
+    names = Path(infrared.name).name, Path(visible.name).name
+    pairs = watch(infrared, visible, stopped)
+    return Footage(names, pairs, _LIVE_RATE, time_base=TIME_BASE)
+
+
+def _shift(infrared: Video, visible: Video, options: VideoOptions) -> Fraction:
+    """What brings infrared times onto the visible video's clock.
+
+    Videos begin together. Two folders go by the numbers of their frames, if these overlap.
+    """
+    shift = visible.start - infrared.start
+    numbers = [
+        video.files.keys() for video in (infrared, visible) if isinstance(video, FrameFolder)
+    ]
+    if len(numbers) == 2 and numbers[0] & numbers[1]:
+        shift = Fraction(0)
+    return shift + Fraction(str(options.offset))
+
+
+def _parse_rate(text: str | None) -> Fraction | None:
+    """Frames a second, such as 25, 29.97 or 30000/1001."""
+    if text is None:
+        return None
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 0 < rate <= 1000:
+        raise UserError(f"The rate {text!r} is not understood: 25, 29.97 or 30000/1001 are rates.")
+    return rate

@@ -1,0 +1,131 @@
+"""`fuse`: does what a request asks for, by the job for what its inputs are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from emma_fusion.errors import UserError
+from emma_fusion.images.raster import count_pages
+from emma_fusion.jobs import image
+from emma_fusion.jobs.image import Recipe
+from emma_fusion.jobs.messages import Messages, Outcome
+from emma_fusion.jobs.request import ClusterOptions, FuseRequest, ScanOptions, VideoOptions
+from emma_fusion.jobs.targets import check_exist, check_inputs
+from emma_fusion.pair import parse_range
+from emma_fusion.scans.open import is_volume
+from emma_fusion.video import is_video
+
+
+def fuse(request: FuseRequest, messages: Messages | None = None) -> Outcome:
+    """Do what a request asks for.
+
+    Args:
+        request: What is to be fused, how, and where to.
+        messages: Takes what there is to say; without it, nothing is said.
+
+    Returns:
+        Which pairs could not be fused, and whether the user ended it.
+
+    Raises:
+        UserError: An input or an option is not right; then nothing was written.
+    """
+    messages = messages or Messages()
+    request = settle(request)
+    recipe = Recipe.of(request)
+    if request.cluster.engine == "ray":
+        from emma_fusion.jobs.ray import fuse_on_ray
+
+        return fuse_on_ray(recipe, messages)
+    if wants_video(request):
+        from emma_fusion.jobs.video import fuse_video
+
+        return fuse_video(recipe, messages)
+    infrared, visible = Path(request.infrared), Path(request.visible)
+    if is_volume(infrared) or is_volume(visible):
+        from emma_fusion.jobs.scan import fuse_scans
+
+        return fuse_scans(request, messages)
+    if request.scan != ScanOptions():
+        raise UserError("--plane, --window and --register are for scans: leave them out.")
+    if check_inputs(infrared, visible):
+        from emma_fusion.jobs.folder import fuse_folder
+
+        return fuse_folder(recipe, messages)
+    files = image.choose_target(request)
+    if max(count_pages(infrared), count_pages(visible)) > 1:
+        from emma_fusion.jobs.pages import fuse_pages
+
+        fuse_pages(files, recipe, image.open_fuser(request.network))
+    elif request.infrared_range.startswith("folder"):
+        raise UserError("--infrared-range folder is for two folders, or TIFF files of many pages.")
+    else:
+        image.fuse_files(files, recipe, messages)
+    messages.say(f"Wrote {files.target}")
+    return Outcome()
+
+
+def settle(request: FuseRequest) -> FuseRequest:
+    """Check what a request says by itself, and fill in what its protocol says.
+
+    Raises:
+        UserError: Options do not fit together, or an input does not exist.
+    """
+    if request.infrared_range.split(":")[0] != "folder":
+        parse_range(request.infrared_range)
+    if not request.output:
+        raise UserError("The output has no name: -o FILE or -o FOLDER.")
+    if request.cluster.engine == "ray":
+        _check_for_ray(request)
+    elif request.cluster != ClusterOptions():
+        raise UserError("--workers is for --engine ray: leave it out.")
+    elif not request.video.live:
+        check_exist(request.infrared, request.visible)
+    if request.protocol != "paper":
+        return request
+    if request.palette:
+        raise UserError("The paper protocol writes grey images: leave out --palette.")
+    lossy = request.format in ("jpg", "webp")
+    if lossy or request.depth == "16" or request.colour not in ("auto", "none"):
+        raise UserError(
+            "The paper protocol writes 8-bit grey images without loss: leave out --colour "
+            "and --depth, and write png, tif or bmp."
+        )
+    return replace(request, colour="none", contrast="stretch", depth="8")
+
+
+def wants_video(request: FuseRequest) -> bool:
+    """Whether videos are to be fused, and not images.
+
+    They are where an input is a video file, with --live, and of two folders where OUT is a video
+    file or --video says so.
+
+    Raises:
+        UserError: An option for videos is given, and there is none.
+    """
+    inputs, options = (request.infrared, request.visible), request.video
+    if options.live or any(is_video(name) and Path(name).is_file() for name in inputs):
+        return True
+    folders = all(Path(name).is_dir() for name in inputs)
+    if folders and (options.video or is_video(request.output)):
+        return True
+    if options != VideoOptions():
+        raise UserError(
+            "--layout, --rate, --offset, --frames and --show are for videos, and --video is for "
+            "two folders of frames: leave them out, or give two video files or folders."
+        )
+    return False
+
+
+def _check_for_ray(request: FuseRequest) -> None:
+    """Refuse what is not for folders of images."""
+    for option, is_given in (
+        ("--video", request.video.video),
+        ("--live", request.video.live),
+        ("the options for videos", request.video != VideoOptions()),
+        ("--plane", request.scan.plane != "auto"),
+        ("--window", request.scan.window is not None),
+        ("--register", request.scan.register != "headers"),
+    ):
+        if is_given:
+            raise UserError(f"--engine ray is for folders of images: leave out {option}.")

@@ -1,0 +1,321 @@
+"""What `emma fuse` and `emma align` are asked for, as plain data.
+
+The command line and the page fill it in. Every option stands here once, with its type, its
+default and its help; `cli.options` makes the command line of it. So a new option is one field
+here, and its use in `jobs`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+_THERMAL = "Thermal cameras"
+_SCANS = "Scans (NIfTI, DICOM)"
+_VIDEOS = "Videos, folders of frames, cameras"
+_CLUSTERS = "Several workers, several machines"
+
+
+@dataclass(frozen=True)
+class Option:
+    """What the command line says of a field.
+
+    Attributes:
+        help: A sentence; the command line adds the default.
+        flags: How the option is written, where that is not `--` and the field's name.
+        metavar: What stands for the value.
+        panel: The part of the help that the option is listed in.
+        minimum: The smallest number that is allowed.
+        is_argument: Whether it is given by its place and not by a flag.
+    """
+
+    help: str
+    flags: tuple[str, ...] = ()
+    metavar: str | None = None
+    panel: str | None = None
+    minimum: int | None = None
+    is_argument: bool = False
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """Which network fuses, and what it runs on; see `Fuser`."""
+
+    model: Annotated[
+        str,
+        Option("The weights to use: the name of a shipped model, or a .safetensors file."),
+    ] = "base"
+    device: Annotated[
+        str, Option("The device that the network runs on: auto, cpu, cuda, cuda:1 and so on.")
+    ] = "auto"
+    precision: Annotated[
+        Literal["fp32", "bf16", "fp16"], Option("The precision of the network's arithmetic.")
+    ] = "fp32"
+    threads: Annotated[
+        int | None,
+        Option(
+            "The number of threads on a CPU. Without it, there is one for each usable core.",
+            minimum=1,
+        ),
+    ] = None
+    memory: Annotated[
+        str | None,
+        Option(
+            "How much memory this process may hold, on a GPU how much it may hold there, such as "
+            "4GiB or 800MB. Images that are too large for it are fused in strips, with the same "
+            "output. Without it, the free memory is the limit.",
+            metavar="SIZE",
+        ),
+    ] = None
+    runtime: Annotated[
+        Literal["auto", "torch", "onnxruntime", "openvino"],
+        Option(
+            "The program that runs the network on a CPU. auto takes the fastest that is installed "
+            "(extra runtimes); it tries them the first time and remembers the result."
+        ),
+    ] = "torch"
+
+
+@dataclass(frozen=True)
+class ScanOptions:
+    """What is asked for of scans alone."""
+
+    plane: Annotated[
+        Literal["auto", "axial", "coronal", "sagittal"],
+        Option(
+            "The plane of the slices that are fused. auto takes slices across the widest voxels.",
+            panel=_SCANS,
+        ),
+    ] = "auto"
+    window: Annotated[
+        str | None,
+        Option(
+            "The window of the anatomical scan. Without it, the file's own window is used, or else "
+            "the percentiles 0.1 to 99.9. The first scan's range is set by --infrared-range.",
+            metavar="LEVEL:WIDTH",
+            panel=_SCANS,
+        ),
+    ] = None
+    register: Annotated[
+        Literal["headers", "rigid"],
+        Option(
+            "How the first scan comes onto the second one's grid: headers follows the files' "
+            "headers, rigid then also moves the scan by mutual information.",
+            panel=_SCANS,
+        ),
+    ] = "headers"
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """What is asked for of videos alone."""
+
+    video: Annotated[
+        bool,
+        Option(
+            "Take two folders for the numbered frames of two videos. They are taken so without "
+            "this option, too, where OUT is a video file.",
+            flags=("--video",),
+            panel=_VIDEOS,
+        ),
+    ] = False
+    layout: Annotated[
+        Literal["fused", "side-by-side", "picture-in-picture"],
+        Option(
+            "What the video shows: the fused frames alone; infrared, visible and fused in a row; "
+            "or the fused frames with the infrared ones small in a corner.",
+            panel=_VIDEOS,
+        ),
+    ] = "fused"
+    rate: Annotated[
+        str | None,
+        Option(
+            "The number of frames per second of folders. Without it, the rate is that of the other "
+            "video, or else 25.",
+            metavar="RATE",
+            panel=_VIDEOS,
+        ),
+    ] = None
+    offset: Annotated[
+        float,
+        Option(
+            "How many seconds later than the visible video the infrared one begins.",
+            panel=_VIDEOS,
+        ),
+    ] = 0.0
+    frames: Annotated[
+        int | None,
+        Option(
+            "Stop after this number of frames. Without it, all frames are fused.",
+            panel=_VIDEOS,
+            minimum=1,
+        ),
+    ] = None
+    live: Annotated[
+        bool,
+        Option(
+            "Take INFRARED and VISIBLE for cameras: their numbers, or the URLs of streams. Ctrl-C "
+            "ends the video.",
+            flags=("--live",),
+            panel=_VIDEOS,
+        ),
+    ] = False
+    show: Annotated[
+        bool,
+        Option("Show the video in a window while it is made.", flags=("--show",), panel=_VIDEOS),
+    ] = False
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """Where the work is done."""
+
+    engine: Annotated[
+        Literal["here", "ray"],
+        Option(
+            "What does the work. ray gives two folders, which may be URLs such as s3://bucket/ir, "
+            "to workers on this machine or on those of the Ray cluster that RAY_ADDRESS names.",
+            panel=_CLUSTERS,
+        ),
+    ] = "here"
+    workers: Annotated[
+        int | None,
+        Option(
+            "The number of workers, each of which opens the model once. Without it, there is one "
+            "for each GPU, or without GPUs one for every two cores.",
+            panel=_CLUSTERS,
+            minimum=1,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class FuseRequest:
+    """What is to be fused, how, and where to."""
+
+    infrared: Annotated[  # text, because a path would lose part of a camera's URL
+        str,
+        Option(
+            "The infrared image, video or folder; of medical pairs the PET, SPECT or CT scan.",
+            metavar="INFRARED",
+            is_argument=True,
+        ),
+    ]
+    visible: Annotated[
+        str,
+        Option(
+            "The visible image, video or folder of the same scene; of medical pairs the MRI scan.",
+            metavar="VISIBLE",
+            is_argument=True,
+        ),
+    ]
+    output: Annotated[
+        str,
+        Option(
+            "The file or folder that the fused images go to.",
+            flags=("--output", "-o"),
+            metavar="OUT",
+        ),
+    ]
+    colour: Annotated[
+        Literal["auto", "visible", "infrared", "none"],
+        Option(
+            "Whose colour the fused image takes. auto takes the visible image's colour, or else "
+            "the infrared one's, if there is any."
+        ),
+    ] = "auto"
+    contrast: Annotated[
+        Literal["none", "stretch"],
+        Option("Whether the contrast is changed. stretch spreads the luminance over all values."),
+    ] = "none"
+    infrared_range: Annotated[
+        str,
+        Option(
+            "Which infrared values become black and white: auto, full, LOW:HIGH (values), "
+            "percentile:LOW:HIGH, or folder (the percentiles 0.1 to 99.9 over the whole folder, so "
+            "that its images compare) or folder:LOW:HIGH. auto is percentile:0.1:99.9 for 16-bit "
+            "images that use less than half their range, and full for others.",
+            metavar="RULE",
+        ),
+    ] = "auto"
+    protocol: Annotated[
+        Literal["none", "paper"],
+        Option(
+            "The protocol that the output follows. paper writes what EMMA's authors score: grey "
+            "8-bit images with the contrast stretched, as png."
+        ),
+    ] = "none"
+    format: Annotated[
+        Literal["png", "jpg", "bmp", "tif", "webp"] | None,
+        Option("The format of the fused image. Without it, OUT or the visible image says it."),
+    ] = None
+    depth: Annotated[
+        Literal["8", "16"] | None,
+        Option("The bits of the fused image. Without it, they are those of the visible image."),
+    ] = None
+    align: Annotated[
+        str,
+        Option(
+            "How the infrared image is brought onto the visible one: off, translation, rigid, "
+            "similarity, affine, homography, auto (the simplest that explains it), or the file "
+            "that emma calibrate wrote.",
+            metavar="HOW",
+        ),
+    ] = "off"
+    palette: Annotated[
+        Literal["inferno", "magma", "plasma", "viridis", "turbo", "hot"] | None,
+        Option(
+            "Colour the fused image by the infrared values, in place of --colour. Without it, no "
+            "palette is used."
+        ),
+    ] = None
+    mending: Annotated[
+        Literal["none", "dead-pixels", "stripes", "both"],
+        Option(
+            "What is mended in the infrared image: single pixels that differ from all their "
+            "neighbours, offsets of rows and columns, or both.",
+            flags=("--mend",),
+            panel=_THERMAL,
+        ),
+    ] = "none"
+    unit: Annotated[
+        str,
+        Option(
+            "The unit of the infrared values, such as K, degC or counts, for the record. Without "
+            "it, the record names none.",
+            panel=_THERMAL,
+        ),
+    ] = ""
+    overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False
+    network: NetworkOptions = NetworkOptions()
+    scan: ScanOptions = ScanOptions()
+    video: VideoOptions = VideoOptions()
+    cluster: ClusterOptions = ClusterOptions()
+
+
+@dataclass(frozen=True)
+class AlignRequest:
+    """What is to be aligned, how, and where to."""
+
+    infrared: Annotated[Path, Option("The infrared image or folder.", is_argument=True)]
+    visible: Annotated[
+        Path, Option("The visible image or folder of the same scene.", is_argument=True)
+    ]
+    output: Annotated[
+        Path,
+        Option(
+            "The file that the aligned image goes to, or a folder for folders.",
+            flags=("--output", "-o"),
+            metavar="OUT",
+        ),
+    ]
+    align: Annotated[
+        str,
+        Option(
+            "How the images are aligned: translation, rigid, similarity, affine, homography, auto "
+            "(the simplest that explains it), or the file that emma calibrate wrote.",
+            metavar="HOW",
+        ),
+    ] = "auto"
+    overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False
