@@ -1,15 +1,18 @@
 """Measure `--align auto` on pairs whose true transform is known.
 
-    python benchmarks/registration.py [--root ../shared/data] [--half even|odd] [--set NAME...]
+    python benchmarks/registration.py [--root ../shared/data] [--half even|odd|all]
+        [--set visnir|rig|board...] [--second]
 
 `visnir` holds pairs of RGB-NIR whose near-infrared image was warped by a known similarity: turns
 to 15 degrees, scales of 0.9 to 1.1. The settings of `emma_fusion.align` were chosen on the pairs
 of even numbers, so the odd ones are the test. Every near-infrared image is shown with the visible
-image of another place too, which must be refused. The pairs of RGB-NIR are two exposures that its authors registered,
-and are not all registered quite: so with `--second`, SIFT keypoints, matched within 8 pixels of the
-known warp, say where the pair really lies, in a fit of the kind that `auto` chose. `rig` holds a thermal and a visible camera with
-a checkerboard of 11x8 inner corners that both see. Errors are in pixels of the infrared image:
-in `visnir` the mean over the visible image's corners, in `rig` the mean over the board's.
+image of another place too, which must be refused. The pairs themselves are two exposures that are
+not all registered quite: so with `--second`, SIFT keypoints, matched within 8 pixels of the known
+warp, say where a pair really lies, in a fit of the kind that `auto` chose.
+
+`rig` holds a thermal and a visible camera with a checkerboard of 11x8 inner corners that both see;
+`board` calibrates them by it. Errors are in pixels of the infrared image: in `visnir` the mean over
+the visible image's corners, in `rig` and `board` the mean over the board's.
 """
 
 import argparse
@@ -22,13 +25,15 @@ import cv2
 import numpy as np
 
 from emma_fusion.align import register
-from emma_fusion.align.geometry import apply, corner_distance
-from emma_fusion.align.registration import plane_of, size_of
-from emma_fusion.images.raster import read_image
+from emma_fusion.align.board import calibrate_board
+from emma_fusion.align.chessboard import find_corners, same_order
+from emma_fusion.align.geometry import apply, corner_distance, size_of
+from emma_fusion.align.registration import plane_of
+from emma_fusion.images.raster import read_image, write_image
 
 HERE = Path(__file__).resolve().parents[1]
 BOARD = (11, 8)
-FLAGS = cv2.CALIB_CB_NORMALIZE_IMAGE | cv2.CALIB_CB_EXHAUSTIVE | cv2.CALIB_CB_ACCURACY
+SETS = ("visnir", "rig", "board")
 
 
 def names_of(folder: Path, half: str) -> list[str]:
@@ -113,7 +118,8 @@ def visnir(root: Path, half: str, others: int, second: bool) -> None:
         f"visnir, {half}: {len(errors)} of {len(names)} accepted, median {np.median(errors):.2f} "
         f"px, nine of ten under {np.percentile(errors, 90):.2f} px, "
         f"{int((np.array(errors) < 1.5).sum())} under 1.5 px; of another place "
-        f"{len(wrong)} of {tried} accepted {wrong or ''}; {np.median(seconds):.1f} s of a core a pair"
+        f"{len(wrong)} of {tried} accepted {wrong or ''}; "
+        f"{np.median(seconds):.1f} s of a core a pair"
     )
     if apart:
         print(f"visnir, {half}: {np.median(apart):.2f} px from where SIFT puts the pair (median)")
@@ -126,30 +132,40 @@ def rig(root: Path) -> None:
         infrared = read_image(path)
         visible = read_image(folder / "vi" / f"{path.stem}.jpg")
         found, _ = measure(infrared, visible)
-        boards = [corners_of(image) for image in (infrared, visible)]
-        if any(board is None for board in boards):
+        there, here = (find_corners(plane_of(image), BOARD) for image in (infrared, visible))
+        if there is None or here is None:
             print(f"rig {path.stem}: no board")
             continue
-        error = min(
-            np.linalg.norm(apply(found.matrix, boards[1]) - there, axis=1).mean()
-            for there in (boards[0], boards[0][::-1])
-        )
+        here = same_order(here, there)
+        error = np.linalg.norm(apply(found.matrix, here) - there, axis=1).mean()
         state = "accepted" if found.trusted else "REFUSED"
         print(
             f"rig {path.stem:12} {error:7.2f} px  {found.model:11} {found.confidence:5.0%}  {state}"
         )
 
 
-def corners_of(image: np.ndarray) -> np.ndarray | None:
-    """The inner corners of the board, or None."""
-    grey = (plane_of(image) * 255).astype(np.uint8)
-    for plane in (grey, 255 - grey):
-        seen, corners = cv2.findChessboardCornersSB(
-            plane, BOARD, None, FLAGS
+def board(root: Path, picture: Path | None) -> None:
+    """The rig of the two cameras from the checkerboard, each board left out in turn."""
+    folder = root / "registration" / "rig"
+    names = sorted(path.stem for path in (folder / "ir").iterdir())
+    images = (
+        (name, read_image(folder / "ir" / f"{name}.png"), read_image(folder / "vi" / f"{name}.jpg"))
+        for name in names
+    )
+    found = calibrate_board(images, BOARD)
+    for one in found.boards:
+        state = "used" if one.used else "CONTRADICTS"
+        print(
+            f"board {one.name:10} {one.error:7.2f} px  {one.plain:5.2f} px at one distance for "
+            f"all  {one.distance:5.1f} squares away  {state}"
         )
-        if seen:
-            return corners.reshape(-1, 2).astype(np.float64)
-    return None
+    print(
+        f"board: {found.error:.2f} px on boards left out; lenses: {', '.join(found.lenses)}; "
+        f"right at {found.distance:.1f} squares, off elsewhere by "
+        + ", ".join(f"{pixels:.1f} px at {away}" for away, pixels in found.parallax.items())
+    )
+    if picture is not None:
+        write_image(picture, found.residuals, {})
 
 
 def main() -> None:
@@ -157,8 +173,9 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=os.environ.get("EMMA_DATA"))
     parser.add_argument("--half", choices=("even", "odd", "all"), default="odd")
     parser.add_argument("--others", type=int, default=1, help="other places for each so-manieth")
+    parser.add_argument("--picture", type=Path, help="where to draw the boards' residuals")
     parser.add_argument("--second", action="store_true", help="say where SIFT puts the pairs")
-    parser.add_argument("--set", nargs="+", choices=("visnir", "rig"), default=["visnir", "rig"])
+    parser.add_argument("--set", nargs="+", choices=SETS, default=SETS)
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     root = Path(arguments.root or HERE.parent / "shared" / "data")
@@ -166,6 +183,8 @@ def main() -> None:
         visnir(root, arguments.half, arguments.others, arguments.second)
     if "rig" in arguments.set:
         rig(root)
+    if "board" in arguments.set:
+        board(root, arguments.picture)
 
 
 if __name__ == "__main__":

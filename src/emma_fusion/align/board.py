@@ -123,14 +123,13 @@ def calibrate_board(
         UserError: sizes differ, or the board was found in fewer than three pairs.
     """
     names, corners, sizes, not_found = _find(pairs, board)
-    if len(names) < _FEWEST:
+    if sizes is None or len(names) < _FEWEST:
         missing = f" It was not found in {', '.join(not_found)}." if not_found else ""
         raise UserError(
             f"A board of {board[0]}x{board[1]} inner corners was found by both cameras in "
             f"{len(names)} pairs, and it takes {_FEWEST} or more in different places: count the "
             f"corners between four squares, not the squares.{missing}"
         )
-    assert sizes is not None
     (infrared, first), (visible, second) = (
         choose_lens(side, board, size) for side, size in zip(corners, sizes, strict=True)
     )
@@ -151,9 +150,7 @@ def calibrate_board(
     for index, name in enumerate(names):
         error, offset, plain = _without(corners, used, index, board, sizes, kinds, away)
         apart.append(offset)
-        boards.append(
-            BoardFit(name, float(distances[index]) * square, error, plain, index in used)
-        )
+        boards.append(BoardFit(name, float(distances[index]) * square, error, plain, index in used))
     mean = float(np.mean([one.error for one in boards if one.used]))
     there = _centre(geometry, sizes[1], away)
     parallax = {
@@ -179,9 +176,7 @@ def calibrate_board(
 
 def _find(
     pairs: Iterable[tuple[str, Image, Image]], board: Board
-) -> tuple[
-    list[str], tuple[list[Matrix], list[Matrix]], tuple[Size, Size] | None, list[str]
-]:
+) -> tuple[list[str], tuple[list[Matrix], list[Matrix]], tuple[Size, Size] | None, list[str]]:
     """Names, corners of both cameras, the two sizes, and what was not found."""
     names: list[str] = []
     infrareds: list[Matrix] = []

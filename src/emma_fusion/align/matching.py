@@ -196,9 +196,9 @@ def _at(values: FloatArray, places: Matrix) -> Matrix:
     x, y = np.clip(places + last / 2, 0, last - 1e-6).T
     left, top, patch = x.astype(int), y.astype(int), np.arange(len(values))
     right, down = x - left, y - top
-    found: Matrix = (1 - down) * (
-        (1 - right) * values[patch, top, left] + right * values[patch, top, left + 1]
-    ) + down * ((1 - right) * values[patch, top + 1, left] + right * values[patch, top + 1, left + 1])
+    above = (1 - right) * values[patch, top, left] + right * values[patch, top, left + 1]
+    below = (1 - right) * values[patch, top + 1, left] + right * values[patch, top + 1, left + 1]
+    found: Matrix = (1 - down) * above + down * below
     return found
 
 

@@ -19,9 +19,9 @@ from emma_fusion.align.geometry import (
     middle,
     rescale,
     shift,
+    size_of,
     turned,
 )
-from emma_fusion.align.geometry import size_of as size_of
 from emma_fusion.align.level import Level
 from emma_fusion.align.search import search
 from emma_fusion.align.seen import Seen, seen
@@ -57,6 +57,8 @@ class Alignment:
         moved: how far the corners of the visible image are taken, on average and in its pixels,
             from where they lie when the infrared image is stretched over it.
         least: the confidence that it takes.
+        mask: (H', W'), 1 where the infrared image shows something and 0 in the black frame that
+            an earlier warp left; None for everywhere.
     """
 
     matrix: Matrix
@@ -64,6 +66,7 @@ class Alignment:
     confidence: float
     moved: float
     least: float = LEAST_CONFIDENCE
+    mask: FloatArray | None = None
 
     @property
     def trusted(self) -> bool:
@@ -71,7 +74,12 @@ class Alignment:
         return self.confidence >= self.least
 
 
-def register(infrared: FloatArray, visible: FloatArray, wanted: Wanted = "auto") -> Alignment:
+def register(
+    infrared: FloatArray,
+    visible: FloatArray,
+    wanted: Wanted = "auto",
+    begin: Matrix | None = None,
+) -> Alignment:
     """Find the transform that brings an infrared image onto a visible one.
 
     A search begins (`search.search`), a wide one if a narrow one finds nothing that half of the
@@ -86,6 +94,8 @@ def register(infrared: FloatArray, visible: FloatArray, wanted: Wanted = "auto")
         infrared: (H', W') float32 in [0, 1].
         visible: (H, W) float32 in [0, 1].
         wanted: what the transform is to be; "auto" for whatever is needed, the identity too.
+        begin: (3, 3), from (x, y) of the visible image to (x, y) of the infrared one, where it is
+            known nearly; then nothing is searched.
 
     Returns:
         What was found; look whether it is `trusted`.
@@ -98,10 +108,15 @@ def register(infrared: FloatArray, visible: FloatArray, wanted: Wanted = "auto")
     sizes = size_of(infrared), size_of(visible)
     if min(*sizes[0], *sizes[1]) < 32:
         raise UserError("Images smaller than 32x32 pixels show too little to be aligned.")
-    small_i, small_v = (seen(plane).at_most(_LARGEST) for plane in (infrared, visible))
+    whole = seen(infrared)
+    small_i, small_v = whole.at_most(_LARGEST), seen(visible).at_most(_LARGEST)
     small = size_of(small_i.plane), size_of(small_v.plane)
     levels = [Level(small_i, small_v, *level) for level in _LEVELS]
-    near, wide = _begin(small_i, small_v, levels[0])
+    if begin is None:
+        near, wide = _begin(small_i, small_v, levels[0])
+    else:
+        begun = rescale(sizes[0], small[0]) @ begin @ rescale(small[1], sizes[1])
+        near, wide = levels[0].refine(begun, "similarity", 2), False
     plain = identity_of(small[1], small[0])
     models: tuple[Model, ...] = _MODELS if wanted == "auto" else (wanted,)
     found = {model: _down(levels, _start(near, plain, model, small[1]), model) for model in models}
@@ -113,10 +128,11 @@ def register(infrared: FloatArray, visible: FloatArray, wanted: Wanted = "auto")
         matrix = rescale(small[0], sizes[0]) @ found[model] @ rescale(sizes[1], small[1])
         matrix = matrix / matrix[2, 2]
     moved = corner_distance(matrix, plain, sizes[1])
-    least = LEAST_WIDELY if wide or sizes[0] != sizes[1] else LEAST_CONFIDENCE
-    if sizes[0] == sizes[1] and moved > _FARTHEST * max(sizes[1]):
+    searched_widely = wide or (begin is None and sizes[0] != sizes[1])
+    least = LEAST_WIDELY if searched_widely else LEAST_CONFIDENCE
+    if begin is None and sizes[0] == sizes[1] and moved > _FARTHEST * max(sizes[1]):
         share = 0.0
-    return Alignment(matrix, model, share, moved / plain[0, 0], least)
+    return Alignment(matrix, model, share, moved / plain[0, 0], least, whole.mask)
 
 
 def _begin(infrared: Seen, visible: Seen, level: Level) -> tuple[Matrix, bool]:

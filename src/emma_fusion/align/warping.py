@@ -30,9 +30,7 @@ def warp(
         (H, W) or (H, W, C) of the same dtype, its edge repeated where it does not reach, and
         (H, W) float32, 1 where it reaches and shows something and 0 elsewhere.
     """
-    step = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
-    if step > 1.05:
-        image = cv2.GaussianBlur(image, (0, 0), 0.5 * np.sqrt(step**2 - 1))
+    image = soften(image, float(np.sqrt(abs(np.linalg.det(matrix[:2, :2])))))
     wide, flags = size[::-1], cv2.WARP_INVERSE_MAP
     warped: npt.NDArray[Any] = cv2.warpPerspective(
         image, matrix, wide, flags=flags | cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
@@ -42,6 +40,14 @@ def warp(
         whole, matrix, wide, flags=flags | cv2.INTER_NEAREST
     ).astype(np.float32)
     return warped, covered
+
+
+def soften(image: npt.NDArray[Any], step: float) -> npt.NDArray[Any]:
+    """An image smoothed for a grid whose pixels are so many of its own apart."""
+    if step <= 1.05:
+        return image
+    smooth: npt.NDArray[Any] = cv2.GaussianBlur(image, (0, 0), 0.5 * np.sqrt(step**2 - 1))
+    return smooth
 
 
 def shrink(plane: FloatArray, size: Size) -> FloatArray:

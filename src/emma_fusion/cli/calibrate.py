@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from emma_fusion.cli.progress import Terminal, bar
+from emma_fusion.cli.progress import Terminal
 
 
 def calibrate(
@@ -28,8 +26,30 @@ def calibrate(
     ],
     model: Annotated[
         Literal["translation", "rigid", "similarity", "affine", "homography"],
-        typer.Option(help="The most general transform that is considered."),
+        typer.Option(help="The most general transform that is considered without --board."),
     ] = "affine",
+    board: Annotated[
+        str | None,
+        typer.Option(
+            help="The images show a checkerboard with so many inner corners along its two sides, "
+            "such as 11x8. The lenses are then undistorted too.",
+            metavar="11x8",
+        ),
+    ] = None,
+    square: Annotated[
+        float,
+        typer.Option(
+            help="The side of a square of the board, in the unit that distances are to have, such "
+            "as 0.03 for metres. The default counts distances in squares."
+        ),
+    ] = 1.0,
+    distance: Annotated[
+        float | None,
+        typer.Option(
+            help="The distance at which the transform is to be right, in the unit of --square. The "
+            "default is the median distance of the boards."
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace files that exist.")
     ] = False,
@@ -38,37 +58,23 @@ def calibrate(
 
     Each pair is registered; those without confidence are left out, and of the others the median
     is taken. Give the file to emma fuse --align or emma align --align.
+
+    With --board, three or more images of a checkerboard that both cameras see are taken instead,
+    near and far and in all parts of the image. The error is measured on boards that are left out,
+    and drawn into a PNG beside the file.
     """
-    from emma_fusion.align import calibrate as find_rig
     from emma_fusion.errors import UserError
-    from emma_fusion.images.raster import read_image, write_whole
-    from emma_fusion.jobs.targets import Targets, find_pairs
+    from emma_fusion.jobs.calibrate import calibrate_from_board, calibrate_scenes
 
-    if output.is_dir():
-        raise UserError(f"{output} is a folder: name the calibration's file, such as rig.json.")
-    Targets((infrared, visible), overwrite).check(output)
-    pairs = find_pairs(infrared, visible, Terminal())
-    failures: list[str] = []
-
-    with bar("Calibrating") as show:
-
-        def images() -> Iterator[tuple[Any, Any]]:
-            for number, (_, i, v) in enumerate(pairs):
-                show(number, len(pairs))
-                try:
-                    yield read_image(i), read_image(v)
-                except UserError as error:
-                    failures.append(f"{i.stem}: {error}")
-
-        rig, left_out = find_rig(images(), model)
-        show(len(pairs), len(pairs))
-    write_whole({output: rig.to_json()})
-    print(
-        f"Wrote {output}: {rig.pairs} pairs, whose corners lie {rig.residual:.1f} pixels from the "
-        f"rig's (median); {left_out} could not be aligned and were left out.",
-        file=sys.stderr,
-    )
-    for failure in failures:
-        print(f"Failed {failure}", file=sys.stderr)
-    if failures:
+    if board is None:
+        if square != 1.0 or distance is not None:
+            raise UserError(
+                "--square and --distance are for images of a checkerboard: add --board."
+            )
+        outcome = calibrate_scenes(infrared, visible, output, model, overwrite, Terminal())
+    else:
+        outcome = calibrate_from_board(
+            infrared, visible, output, board, square, distance, overwrite, Terminal()
+        )
+    if outcome.failures:
         raise typer.Exit(1)

@@ -50,7 +50,8 @@ def check(
 def measure(infrared: Path, visible: Path) -> dict[str, Any]:
     """How far one pair is off, and how sure that is."""
     from emma_fusion.align import register
-    from emma_fusion.align.registration import plane_of, size_of
+    from emma_fusion.align.geometry import size_of
+    from emma_fusion.align.registration import plane_of
     from emma_fusion.images.raster import read_image
 
     thermal, image = read_image(infrared), read_image(visible)
