@@ -9,6 +9,7 @@ import pytest
 from emma_fusion.align import Aligner, calibrate_board, load_rig
 from emma_fusion.align.chessboard import choose_lens, find_corners, grid_of, project, same_order
 from emma_fusion.align.lens import Lens
+from emma_fusion.align.registration import plane_of as stretched
 from emma_fusion.errors import UserError
 
 BOARD = (7, 5)
@@ -20,9 +21,9 @@ APART = np.array([0.4, 0.1, 0.0])  # from the visible camera to the infrared one
 PLACES = [
     ((0, 0, 14), (0.1, 0.1)),
     ((-2.5, -1.5, 16), (0.3, -0.3)),
-    ((2.5, 1.5, 15), (-0.3, 0.3)),
+    ((1.5, 1.0, 15), (-0.3, 0.3)),
     ((-2.5, 1.5, 18), (0.3, 0.4)),
-    ((2.5, -1.5, 17), (-0.4, -0.3)),
+    ((1.5, -1.5, 17), (-0.4, -0.3)),
     ((0, 0.5, 20), (0.4, 0.0)),
 ]
 
@@ -85,6 +86,15 @@ def test_corners_are_found_in_either_polarity_and_size(pairs):
     assert find_corners(np.zeros((90, 120), np.float32), BOARD) is None
 
 
+def test_a_board_that_the_image_cuts_off_is_not_found_a_square_aside():
+    """OpenCV takes the cut squares for corners now and then."""
+    for place in (((2.5, 1.5, 15), (-0.3, 0.3)), ((2.5, -1.5, 17), (-0.4, -0.3))):
+        image = draw(STRAIGHT, INFRARED, place, APART, 200, 90)
+        found = find_corners(stretched(image), BOARD)
+        truth = project(STRAIGHT, in_space(grid_of(BOARD), place) + APART)
+        assert found is None or np.abs(same_order(found, truth) - truth).max() < 0.5
+
+
 def test_a_lens_bends_what_it_straightens():
     y, x = np.mgrid[0:359:9j, 0:479:9j].reshape(2, -1)
     points = np.stack([x, y], -1)
@@ -140,8 +150,8 @@ def test_the_rigs_file_holds_the_lenses_and_undistorts(calibrated, pairs, tmp_pa
     again = load_rig(path)
     assert again.lenses == calibrated.rig.lenses
     assert again.notes["distance"] == calibrated.distance
-    # the drawn board of the rig's own distance comes onto the visible one's corners
-    name, infrared, visible = pairs[2]
+    # the drawn board nearest to the rig's own distance comes onto the visible one's corners
+    _, infrared, visible = pairs[1]
     aligner = Aligner(str(path))
     aligned = aligner(infrared, visible)
     assert aligned.image.shape == visible.shape

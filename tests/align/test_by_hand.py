@@ -57,9 +57,11 @@ def test_a_motion_moves_the_infrared_image():
     rig = rig_from_motion(10, -6, 5, 1.2, INFRARED, VISIBLE)
     centre = np.array([middle(VISIBLE)])
     # what is in the infrared's middle is seen 10 to the right and 6 up
-    assert np.allclose(apply(rig.matrix, centre + (10, -6))[0], middle(INFRARED))
+    assert np.allclose(apply(rig.matrix, centre + np.array([10, -6]))[0], middle(INFRARED))
     # the infrared's right is seen turned down, and further out than it was
-    right = apply(np.linalg.inv(rig.matrix), np.array([[159.5, 59.5]]))[0] - centre[0] - (10, -6)
+    right = apply(np.linalg.inv(rig.matrix), np.array([[159.5, 59.5]]))[0] - (
+        centre[0] + np.array([10, -6])
+    )
     assert np.allclose(right, 160 * 1.2 * np.array([np.cos(np.pi / 36), np.sin(np.pi / 36)]))
     with pytest.raises(UserError, match="no motion"):
         rig_from_motion(0, 0, 0, 0, INFRARED, VISIBLE)
@@ -72,7 +74,7 @@ def test_auto_refines_from_there(tmp_path):
     moved = cv2.warpPerspective(infrared, np.linalg.inv(truth), size[::-1])
     moved = np.where(moved == 0, 90, moved)  # no black frame, nothing to search by
     points = np.array([[60.0, 60], [180, 70], [120, 130]])
-    clicked = apply(np.linalg.inv(truth), points) + [[2, -1], [-1, 2], [1, 1]]
+    clicked = apply(np.linalg.inv(truth), points) + np.array([[2, -1], [-1, 2], [1, 1]])
     rough = rig_from_points(clicked, points, size, size)
     found = refine(moved, visible, rough)
     assert found.trusted

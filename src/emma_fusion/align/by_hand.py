@@ -1,4 +1,4 @@
-"""A rig set by hand, where contours alone do not tell: from point pairs, or shift, turn and scale."""
+"""A rig set by hand, from point pairs or from shift, turn and scale."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def rig_from_motion(
 
 
 def refine(infrared: npt.NDArray[Any], visible: npt.NDArray[Any], rig: Rig) -> Alignment:
-    """Refine a rig that was set by hand on its pair, as `auto` does, from there instead of a search.
+    """Refine a rig that was set by hand, as `auto` does, beginning there and not with a search.
 
     Args:
         infrared: (H', W') or (H', W', 3 or 4).

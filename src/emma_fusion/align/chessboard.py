@@ -19,6 +19,9 @@ Board = tuple[int, int]  # inner corners along the two sides
 _LARGEST, _SMALLEST = 1600, 320
 _FIND = cv2.CALIB_CB_NORMALIZE_IMAGE | cv2.CALIB_CB_EXHAUSTIVE | cv2.CALIB_CB_ACCURACY
 
+# How far a corner may lie from the middle between its neighbours, twice, as a share of a step.
+_UNEVEN = 0.15
+
 # What a lens may have, the simplest first, as what OpenCV is to hold still.
 _STILL = cv2.CALIB_FIX_ASPECT_RATIO | cv2.CALIB_USE_INTRINSIC_GUESS
 _PLAIN = cv2.CALIB_FIX_PRINCIPAL_POINT | cv2.CALIB_ZERO_TANGENT_DIST | cv2.CALIB_FIX_K3
@@ -54,8 +57,24 @@ def find_corners(plane: FloatArray, board: Board) -> Matrix | None:
             # from the centres of the scaled image's pixels to those of the image's
             ratio = np.array([plane.shape[1] / size[1], plane.shape[0] / size[0]])
             places: Matrix = (corners.reshape(-1, 2).astype(np.float64) + 0.5) * ratio - 0.5
-            return places
+            if _is_even(places, board):
+                return places
     return None
+
+
+def _is_even(corners: Matrix, board: Board) -> bool:
+    """Whether every corner lies about halfway between its neighbours.
+
+    Of a board that the image cuts off, OpenCV now and then finds corners that are not there.
+    """
+    columns, rows = board
+    grid = corners.reshape(rows, columns, 2)
+    for lines in (grid, grid.transpose(1, 0, 2)):
+        step = np.linalg.norm(np.diff(lines, axis=1), axis=2)
+        bend = np.linalg.norm(np.diff(lines, 2, axis=1), axis=2)
+        if (bend > _UNEVEN * np.minimum(step[:, 1:], step[:, :-1])).any():
+            return False
+    return True
 
 
 def same_order(corners: Matrix, other: Matrix) -> Matrix:

@@ -38,6 +38,7 @@ _MODELS: tuple[Model, ...] = get_args(Model)[1:]
 # pairs registered by hand are off by a few pixels too.
 _CONTENT = 0.8
 _JUDGED = 1  # on which level the confidence is found
+_LOOKED_AT = 3  # beginnings on that level
 _SURE = 0.5  # if fewer patches agree with the best beginning, it is searched further
 # Of the patches, to be trusted; more where many turns and scales were tried.
 LEAST_CONFIDENCE, LEAST_WIDELY = 0.2, 0.35
@@ -113,7 +114,7 @@ def register(
     small = size_of(small_i.plane), size_of(small_v.plane)
     levels = [Level(small_i, small_v, *level) for level in _LEVELS]
     if begin is None:
-        near, wide = _begin(small_i, small_v, levels[0])
+        near, wide = _begin(small_i, small_v, levels)
     else:
         begun = rescale(sizes[0], small[0]) @ begin @ rescale(small[1], sizes[1])
         near, wide = levels[0].refine(begun, "similarity", 2), False
@@ -135,21 +136,26 @@ def register(
     return Alignment(matrix, model, share, moved / plain[0, 0], least, whole.mask)
 
 
-def _begin(infrared: Seen, visible: Seen, level: Level) -> tuple[Matrix, bool]:
+def _begin(infrared: Seen, visible: Seen, levels: list[Level]) -> tuple[Matrix, bool]:
     """Where to begin, and whether it took a wide search to find it."""
-    near, agreeing = _nearest(search(infrared, visible), level)
+    near, agreeing = _nearest(search(infrared, visible), levels)
     if agreeing >= _SURE:
         return near, False
-    far, more = _nearest(search(infrared, visible, wide=True), level)
+    far, more = _nearest(search(infrared, visible, wide=True), levels)
     return (far, True) if more > max(agreeing, LEAST_WIDELY) else (near, False)
 
 
-def _nearest(starts: list[Matrix], level: Level) -> tuple[Matrix, float]:
-    """Of some beginnings, refined, the one that most patches agree with, and their share."""
-    refined = [level.refine(start, "similarity", 2) for start in starts]
-    seen_there = [level.evidence(matrix) for matrix in refined]
-    best = max(range(len(starts)), key=lambda one: seen_there[one].agreeing)
-    return refined[best], seen_there[best].share
+def _nearest(starts: list[Matrix], levels: list[Level]) -> tuple[Matrix, float]:
+    """Of some beginnings, refined, the one that most patches agree with; and their share."""
+    first, second = levels[0], levels[_JUDGED]
+    refined = [first.refine(start, "similarity", 2) for start in starts]
+    seen_there = [first.evidence(matrix).agreeing for matrix in refined]
+    # Few pixels agree by chance now and then: the best few are looked at in more.
+    order = sorted(range(len(starts)), key=lambda one: -seen_there[one])[:_LOOKED_AT]
+    closer = [second.refine(refined[one], "similarity", 2) for one in order]
+    shares = [second.evidence(matrix).share for matrix in closer]
+    best = max(range(len(closer)), key=shares.__getitem__)
+    return closer[best], shares[best]
 
 
 def _choose(plain: Matrix, found: dict[Model, Matrix], levels: list[Level]) -> Model:

@@ -68,9 +68,7 @@ def calibrate(
 
     if board is None:
         if square != 1.0 or distance is not None:
-            raise UserError(
-                "--square and --distance are for images of a checkerboard: add --board."
-            )
+            raise UserError("--square and --distance are for images of a board: add --board.")
         outcome = calibrate_scenes(infrared, visible, output, model, overwrite, Terminal())
     else:
         outcome = calibrate_from_board(
