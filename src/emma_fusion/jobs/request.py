@@ -420,8 +420,30 @@ class CalibrateRequest:
     ]
     model: Annotated[
         Literal["translation", "rigid", "similarity", "affine", "homography"],
-        Option("The most general transform that is considered."),
+        Option("The most general transform that is considered without --board."),
     ] = "affine"
+    board: Annotated[
+        str | None,
+        Option(
+            "The images show a checkerboard with so many inner corners along its two sides, such "
+            "as 11x8. The lenses are then undistorted too.",
+            metavar="11x8",
+        ),
+    ] = None
+    square: Annotated[
+        float,
+        Option(
+            "The side of a square of the board, in the unit that distances are to have, such as "
+            "0.03 for metres. The default counts distances in squares."
+        ),
+    ] = 1.0
+    distance: Annotated[
+        float | None,
+        Option(
+            "The distance at which the transform is to be right, in the unit of --square. The "
+            "default is the median distance of the boards."
+        ),
+    ] = None
     overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False
     pairing: PairingOptions = PairingOptions()
 
