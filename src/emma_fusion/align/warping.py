@@ -33,7 +33,7 @@ def warp(
     image = soften(image, float(np.sqrt(abs(np.linalg.det(matrix[:2, :2])))))
     wide, flags = size[::-1], cv2.WARP_INVERSE_MAP
     warped: npt.NDArray[Any] = cv2.warpPerspective(
-        image, matrix, size[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE
+        image, matrix, wide, flags=flags | cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     whole = np.ones(image.shape[:2], np.float32) if mask is None else mask
     covered: FloatArray = cv2.warpPerspective(
