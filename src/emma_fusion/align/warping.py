@@ -16,7 +16,7 @@ _FEATHER = 0.04  # of the grid's longer side
 
 
 def warp(
-    image: npt.NDArray[Any], matrix: Matrix, size: Size
+    image: npt.NDArray[Any], matrix: Matrix, size: Size, mask: FloatArray | None = None
 ) -> tuple[npt.NDArray[Any], FloatArray]:
     """Interpolate an image linearly on another grid; where that is coarser, smoothed first.
 
@@ -24,54 +24,30 @@ def warp(
         image: (H', W') or (H', W', C), uint8, uint16 or float32.
         matrix: (3, 3), from (x, y) of the grid to (x, y) of the image.
         size: (H, W) of the grid.
+        mask: (H', W'), 1 where the image shows something and 0 elsewhere; None for everywhere.
 
     Returns:
         (H, W) or (H, W, C) of the same dtype, its edge repeated where it does not reach, and
-        (H, W) float32, 1 where it reaches and 0 elsewhere.
+        (H, W) float32, 1 where it reaches and shows something and 0 elsewhere.
     """
-    return _interpolate(image, matrix, size), _reach((image.shape[0], image.shape[1]), matrix, size)
-
-
-class Placement:
-    """Where images of one size lie on another grid: the same for all frames of a rig's video.
-
-    Attributes:
-        covered: (H, W), 1 where the images reach and 0 elsewhere.
-        cover: see `feather`.
-
-    Args:
-        matrix: (3, 3), from (x, y) of the grid to (x, y) of the images.
-        source: (H', W') of the images.
-        size: (H, W) of the grid.
-    """
-
-    def __init__(self, matrix: Matrix, source: Size, size: Size) -> None:
-        self._matrix, self._size = matrix, size
-        self.covered = _reach(source, matrix, size)
-        self.cover = feather(self.covered)
-
-    def __call__(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """An image on the grid; see `warp`."""
-        return _interpolate(image, self._matrix, self._size)
-
-
-def _interpolate(image: npt.NDArray[Any], matrix: Matrix, size: Size) -> npt.NDArray[Any]:
-    step = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
-    if step > 1.05:
-        image = cv2.GaussianBlur(image, (0, 0), 0.5 * np.sqrt(step**2 - 1))
-    flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
+    image = soften(image, float(np.sqrt(abs(np.linalg.det(matrix[:2, :2])))))
+    wide, flags = size[::-1], cv2.WARP_INVERSE_MAP
     warped: npt.NDArray[Any] = cv2.warpPerspective(
-        image, matrix, size[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE
+        image, matrix, wide, flags=flags | cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    return warped
+    whole = np.ones(image.shape[:2], np.float32) if mask is None else mask
+    covered: FloatArray = cv2.warpPerspective(
+        whole, matrix, wide, flags=flags | cv2.INTER_NEAREST
+    ).astype(np.float32)
+    return warped, covered
 
 
-def _reach(source: Size, matrix: Matrix, size: Size) -> FloatArray:
-    whole, flags = np.ones(source, np.float32), cv2.WARP_INVERSE_MAP | cv2.INTER_NEAREST
-    covered: FloatArray = cv2.warpPerspective(whole, matrix, size[::-1], flags=flags).astype(
-        np.float32, copy=False
-    )
-    return covered
+def soften(image: npt.NDArray[Any], step: float) -> npt.NDArray[Any]:
+    """An image smoothed for a grid whose pixels are so many of its own apart."""
+    if step <= 1.05:
+        return image
+    smooth: npt.NDArray[Any] = cv2.GaussianBlur(image, (0, 0), 0.5 * np.sqrt(step**2 - 1))
+    return smooth
 
 
 def shrink(plane: FloatArray, size: Size) -> FloatArray:

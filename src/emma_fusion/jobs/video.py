@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy.typing as npt
 
 from emma_fusion.errors import UserError
+from emma_fusion.images.decoded import Decoded
+from emma_fusion.images.folders import list_images
 from emma_fusion.jobs.folder import settle_range
 from emma_fusion.jobs.footage import Footage, open_footage, watch_cameras
-from emma_fusion.jobs.image import Recipe, made_by, make_pair, open_fuser
+from emma_fusion.jobs.image import Recipe, made_by, make_pair, open_fuser, tell_notes
 from emma_fusion.jobs.messages import Messages, Outcome
 from emma_fusion.jobs.targets import Targets
 from emma_fusion.jobs.video_output import FolderOutput, Output, VideoOutput, Window, plan_output
@@ -56,7 +58,7 @@ def fuse_video(recipe: Recipe, messages: Messages) -> Outcome:
         else:
             footage = open_footage(inputs[0], inputs[1], options, messages)
             if inputs[0].is_dir():
-                recipe = settle_range(inputs[0], recipe, messages)
+                recipe = settle_range(list_images(inputs[0]).values(), recipe, messages)
         fuser = open_fuser(request.network)
         made = stack.enter_context(closing(fuse_footage(footage, recipe, fuser.fuse_luminance)))
         sink: Output = FolderOutput(target, request, targets)
@@ -124,8 +126,8 @@ def _make_pairs(footage: Footage, recipe: Recipe) -> Generator[tuple[Frame, Pair
             footage.bridged["infrared"].append(infrared.time)
         seen = infrared
         pair = make_pair(
-            infrared.image,
-            visible.image,
+            Decoded(infrared.image),
+            Decoded(visible.image),
             recipe,
             labels=footage.names,
             target=Path("frame.png"),
@@ -163,8 +165,10 @@ def _run(
     if options.frames is not None:
         total = min(total or options.frames, options.frames)
     begin = time.monotonic()
+    told: set[str] = set()
     with messages.bar("Fusing", unit="frames") as show:
         for frame, pair, image in made:
+            tell_notes(pair.record, messages, told)
             sink.write(image, frame, describe(pair, recipe, fuser))
             footage.finished(frame)
             show(sink.count, max(total or 0, sink.count))  # the total is an estimate

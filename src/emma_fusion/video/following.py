@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from emma_fusion.align.aligner import Aligned, check, place
 from emma_fusion.align.geometry import Matrix, apply, corners
+from emma_fusion.align.grid import Grid
 from emma_fusion.align.registration import Alignment, Wanted, plane_of, register, size_of
-from emma_fusion.align.warping import Placement
 from emma_fusion.pair import FloatArray
 from emma_fusion.video.cuts import CutDetector
 
@@ -54,7 +54,7 @@ class FollowedAlignment:
         self._moving = False
         self._last, self._looked = Fraction(0), Fraction(0)
         self._facts: dict[str, Any] = {}
-        self._used: tuple[Matrix, Matrix, Placement] | None = None
+        self._used: tuple[Matrix, Matrix, Grid] | None = None
         self.looks = self.unsure = 0
 
     def __call__(
@@ -121,7 +121,7 @@ class FollowedAlignment:
         if self._moving:
             self._held = self._held + (1 - math.exp(-seconds / _SECONDS)) * away
 
-    def _in_use(self, source: tuple[int, int], size: tuple[int, int]) -> tuple[Matrix, Placement]:
+    def _in_use(self, source: tuple[int, int], size: tuple[int, int]) -> tuple[Matrix, Grid]:
         """The transform for this frame: the last one, until it is visibly off."""
         assert self._held is not None
         if self._used is not None:
@@ -132,5 +132,5 @@ class FollowedAlignment:
         matrix = cv2.getPerspectiveTransform(start, end).astype(np.float64)
         if np.allclose(self._held, corners(size), atol=1e-6):
             matrix = np.eye(3)  # and not nearly so
-        self._used = self._held, matrix, Placement(matrix, source, size)
+        self._used = self._held, matrix, Grid.of_matrix(matrix, size, source)
         return self._used[1:]
