@@ -147,12 +147,18 @@ def _fit(there: Matrix, here: Matrix, size: Size, model: Model) -> Matrix:
     if model == "similarity":
         return matrix
     for _ in range(20):
-        apart = apply(np.linalg.inv(matrix), there) - here
+        apart = apply(_inverse(matrix), there) - here
         design = displacements(here, size, model).reshape(-1, {"affine": 6, "homography": 8}[model])
-        step = motion(np.linalg.lstsq(design, apart.ravel(), rcond=None)[0], size)
+        solved: Matrix = np.linalg.lstsq(design, apart.ravel(), rcond=None)[0].astype(np.float64)
+        step = motion(solved, size)
         matrix = matrix @ step
         matrix = matrix / matrix[2, 2]
     return matrix
+
+
+def _inverse(matrix: Matrix) -> Matrix:
+    inverse: Matrix = np.linalg.inv(matrix).astype(np.float64)
+    return inverse
 
 
 def _similarity(there: Matrix, here: Matrix) -> Matrix:
