@@ -70,6 +70,11 @@ class Aligner:
         """Whether every pair gets the transform of a calibration."""
         return self._rig is not None
 
+    @property
+    def wanted(self) -> Wanted:
+        """The kind of transform that is looked for, where there is no calibration."""
+        return self._wanted
+
     def __call__(
         self,
         infrared: npt.NDArray[Any],
@@ -108,7 +113,7 @@ class Aligner:
             "confidence": round(found.confidence, 3),
             "moved_pixels": round(found.moved, 2),
         }
-        return place(infrared, found, sizes[1], facts)
+        return place(infrared, found.matrix, sizes[1], facts, mask=found.mask)
 
 
 def align(
@@ -137,13 +142,27 @@ def check(found: Alignment, labels: tuple[str, str]) -> None:
 
 
 def place(
-    infrared: npt.NDArray[Any], found: Alignment, size: Size, record: dict[str, Any]
+    infrared: npt.NDArray[Any],
+    matrix: Matrix,
+    size: Size,
+    record: dict[str, Any],
+    grid: Grid | None = None,
+    mask: FloatArray | None = None,
 ) -> Aligned:
-    """The image where a registration puts it; untouched where that is the identity."""
-    if size_of(infrared) == size and np.allclose(found.matrix, np.eye(3), atol=1e-9):
+    """The image where a transform puts it; untouched where that is the identity.
+
+    Args:
+        infrared: (H', W') or (H', W', C).
+        matrix: (3, 3), from (x, y) of the visible image to (x, y) of the infrared one.
+        size: (H, W) of the visible image.
+        record: how it was aligned.
+        grid: of this transform and these sizes, where it is known already.
+        mask: (H', W'), 1 where the image shows something; None for everywhere.
+    """
+    if size_of(infrared) == size and np.allclose(matrix, np.eye(3), atol=1e-9):
         return Aligned(infrared, None, {"alignment": record})
-    grid = Grid.of_matrix(found.matrix, size, size_of(infrared), found.mask)
-    return on(grid, infrared, found.matrix, record)
+    grid = grid or Grid.of_matrix(matrix, size, size_of(infrared), mask)
+    return on(grid, infrared, matrix, record)
 
 
 def on(grid: Grid, infrared: npt.NDArray[Any], matrix: Matrix, record: dict[str, Any]) -> Aligned:

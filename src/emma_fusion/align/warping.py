@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emma_fusion.align.geometry import Matrix, Size
-from emma_fusion.blending import rise
+from emma_fusion.blending import Cover, rise
 from emma_fusion.pair import FloatArray
 
 _FEATHER = 0.04  # of the grid's longer side
@@ -65,7 +65,7 @@ def erode(covered: FloatArray, width: int) -> FloatArray:
     return inside
 
 
-def feather(covered: FloatArray) -> FloatArray | None:
+def feather(covered: FloatArray) -> Cover | None:
     """How much of the fused luminance is taken at each pixel; the rest is the visible's.
 
     It rises (see `blending.rise`) over 4% of the longer side.
@@ -78,4 +78,4 @@ def feather(covered: FloatArray) -> FloatArray | None:
     """
     if (covered > 0).all():
         return None
-    return rise(covered, max(4.0, _FEATHER * max(covered.shape)))
+    return Cover.of(rise(covered, max(4.0, _FEATHER * max(covered.shape))))

@@ -8,39 +8,30 @@ from pathlib import Path
 from typing import Any
 
 from emma_fusion.align import BoardCalibration, calibrate, calibrate_board
-from emma_fusion.align.registration import Wanted
 from emma_fusion.errors import UserError
+from emma_fusion.images.pairing import read_infrared_values
 from emma_fusion.images.raster import encode_image, read_image, write_whole
 from emma_fusion.jobs.messages import Messages, Outcome
+from emma_fusion.jobs.request import CalibrateRequest
 from emma_fusion.jobs.targets import Targets, find_pairs
 
 
-def calibrate_scenes(
-    infrared: Path,
-    visible: Path,
-    output: Path,
-    model: Wanted,
-    overwrite: bool = False,
-    messages: Messages | None = None,
-) -> Outcome:
+def calibrate_scenes(request: CalibrateRequest, messages: Messages | None = None) -> Outcome:
     """Write the median of what the pairs of two folders are registered by.
 
     Args:
-        infrared: The folder of infrared images.
-        visible: The folder of visible images.
-        output: The file that the rig is written to.
-        model: The most general transform that is considered.
-        overwrite: Whether a file that exists is replaced.
+        request: What is asked for, without a board.
         messages: Takes what there is to say; without it, nothing is said.
 
     Raises:
         UserError: See `find_pairs`, `Targets.check` and `align.calibrate`.
     """
     messages = messages or Messages()
-    _check(infrared, visible, (output,), overwrite)
+    output = request.output
+    _check(request, (output,))
     failures: list[str] = []
-    images = _images(infrared, visible, failures, messages)
-    rig, left_out = calibrate(((i, v) for _, i, v in images), model)
+    images = _images(request, failures, messages)
+    rig, left_out = calibrate(((i, v) for _, i, v in images), request.model)
     write_whole({output: rig.to_json()})
     messages.say(
         f"Wrote {output}: {rig.pairs} pairs, whose corners lie {rig.residual:.1f} pixels from the "
@@ -50,25 +41,13 @@ def calibrate_scenes(
 
 
 def calibrate_from_board(
-    infrared: Path,
-    visible: Path,
-    output: Path,
-    board: str,
-    square: float = 1.0,
-    distance: float | None = None,
-    overwrite: bool = False,
-    messages: Messages | None = None,
+    request: CalibrateRequest, board: str, messages: Messages | None = None
 ) -> Outcome:
-    """Write the rig that images of a checkerboard tell of, and beside it a picture of its errors.
+    """Write the rig that images of a checkerboard tell of, and beside it an image of its errors.
 
     Args:
-        infrared: The folder of infrared images.
-        visible: The folder of visible images.
-        output: The file that the rig is written to; the residuals go to the PNG of its name.
+        request: What is asked for.
         board: How many inner corners the board has, such as "11x8".
-        square: The side of a square of the board, in the unit that distances are to have.
-        distance: At which the transform is to be right; the boards' median if not given.
-        overwrite: Whether files that exist are replaced.
         messages: Takes what there is to say; without it, nothing is said.
 
     Raises:
@@ -76,16 +55,17 @@ def calibrate_from_board(
     """
     messages = messages or Messages()
     corners = parse_board(board)
+    square, distance = request.square, request.distance
     for value, name in ((square, "--square"), (distance, "--distance")):
         if value is not None and not 0 < value < float("inf"):
             raise UserError(f"{name} is {value}: give a number above 0.")
-    picture = output.with_suffix(".png")
-    _check(infrared, visible, (output, picture), overwrite)
+    output, errors = request.output, request.output.with_suffix(".png")
+    _check(request, (output, errors))
     failures: list[str] = []
-    images = _images(infrared, visible, failures, messages)
+    images = _images(request, failures, messages)
     found = calibrate_board(images, corners, square=square, distance=distance)
-    write_whole({output: found.rig.to_json(), picture: encode_image(picture.name, found.residuals)})
-    for line in _lines(found, output, picture, "" if square != 1.0 else " squares"):
+    write_whole({output: found.rig.to_json(), errors: encode_image(errors.name, found.residuals)})
+    for line in _lines(found, output, errors, "" if square != 1.0 else " squares"):
         messages.say(line)
     return _outcome(failures, messages)
 
@@ -109,7 +89,7 @@ def parse_board(text: str) -> tuple[int, int]:
     return sides[0], sides[1]
 
 
-def _lines(found: BoardCalibration, output: Path, picture: Path, unit: str) -> Iterator[str]:
+def _lines(found: BoardCalibration, output: Path, errors: Path, unit: str) -> Iterator[str]:
     """What there is to say of a calibration."""
     for name in found.not_found:
         yield f"No board found in {name}"
@@ -134,28 +114,28 @@ def _lines(found: BoardCalibration, output: Path, picture: Path, unit: str) -> I
         + "."
     )
     yield f"The infrared lens: {found.lenses[0]}. The visible lens: {found.lenses[1]}."
-    yield f"Wrote {picture}: the errors of every corner."
+    yield f"Wrote {errors}: the errors of every corner."
 
 
-def _check(infrared: Path, visible: Path, outputs: tuple[Path, ...], overwrite: bool) -> None:
+def _check(request: CalibrateRequest, outputs: tuple[Path, ...]) -> None:
     """Check that the files may be written."""
     if outputs[0].is_dir():
         raise UserError(f"{outputs[0]} is a folder: name the calibration's file, such as rig.json.")
-    targets = Targets((infrared, visible), overwrite)
+    targets = Targets((request.infrared, request.visible), request.overwrite)
     for path in outputs:
         targets.check(path)
 
 
 def _images(
-    infrared: Path, visible: Path, failures: list[str], messages: Messages
+    request: CalibrateRequest, failures: list[str], messages: Messages
 ) -> Iterator[tuple[str, Any, Any]]:
     """The pairs of two folders, read one after the other past those that cannot be."""
-    pairs = find_pairs(infrared, visible, messages)
+    pairs = find_pairs(request.infrared, request.visible, messages, request.pairing)
     with messages.bar("Calibrating") as show:
         for number, (stem, i, v) in enumerate(pairs):
             show(number, len(pairs))
             try:
-                yield stem, read_image(i), read_image(v)
+                yield stem, read_infrared_values(i), read_image(v)
             except UserError as error:
                 failures.append(f"{i.stem}: {error}")
         show(len(pairs), len(pairs))
