@@ -31,9 +31,10 @@ from emma_fusion.align.geometry import (
     identity_of,
     middle,
     shift,
+    size_of,
     turned,
 )
-from emma_fusion.align.registration import plane_of, size_of
+from emma_fusion.align.registration import plane_of
 from emma_fusion.images.folders import match_pairs
 from emma_fusion.images.raster import read_image
 from marked import put

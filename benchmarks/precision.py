@@ -21,6 +21,7 @@ from emma_fusion import Fuser, metrics
 from emma_fusion.bench.datasets import Dataset, open_dataset
 from emma_fusion.bench.facts import hardware
 from emma_fusion.images.raster import read_image, read_pair
+from emma_fusion.networks.weights import load_fuser
 from emma_fusion.pair import from_unit
 from emma_fusion.runtimes.choice import candidates
 from marked import made_by, put
@@ -39,7 +40,7 @@ def open_all(model: str, threads: int | None) -> dict[str, Fuser]:
             model, device="cpu", runtime=runtime, precision=precision, threads=threads
         )
         for precision in ("fp32", "bf16")
-        for runtime in candidates(precision)
+        for runtime in candidates(load_fuser(model), precision)
     }
 
 

@@ -34,6 +34,8 @@ class Pair:
         cover: (H, W) float32 in [0, 1], how much of the fused image is taken at each pixel (see
             `blend`); the rest is the visible one, which stands alone where the infrared does not
             reach. None where it reaches everywhere.
+        valid: (H, W), which pixels hold data in both images; elsewhere the fused image is the
+            visible one as it is. None where all do.
         dtype: of the fused image: uint8, uint16 or a float.
         name: what the pair is called, usually the stem of its files.
         record: how the inputs were scaled and where the colour is from, for the output's metadata.
@@ -44,6 +46,7 @@ class Pair:
     colour: FloatArray | None = None
     alpha: FloatArray | None = None
     cover: FloatArray | None = None
+    valid: npt.NDArray[np.bool_] | None = None
     dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.float32))
     name: str = ""
     record: dict[str, Any] = field(default_factory=dict)
@@ -56,6 +59,7 @@ class Pair:
         *,
         colour: Colour = "auto",
         infrared_range: str = "auto",
+        visible_range: str = "auto",
         name: str = "",
         labels: tuple[str, str] = ("infrared", "visible"),
         cover: FloatArray | None = None,
@@ -64,16 +68,21 @@ class Pair:
 
         Args:
             infrared: (H, W), or (H, W, 3) RGB, or (H, W, 4) RGBA whose alpha is left out.
-                uint8, uint16, or floats in [0, 1].
-            visible: the same; the fused image takes its dtype and its alpha.
+                uint8, uint16, or floats. Pixels that a masked array masks hold no data: they are
+                left out of every range, and there the fused image is the visible one.
+            visible: the same, with floats in [0, 1]; the fused image takes its dtype and alpha.
             colour: whose colour the fused image takes. "auto" is the visible image's where
                 that is coloured, else the infrared's where that is (PET, SPECT), else none.
             infrared_range: which infrared values become 0 and 1. "full" is the whole range of the
-                dtype, "LOW:HIGH" are fixed values in the image's own units (the one rule that
-                takes floats outside [0, 1]), "percentile:LOW:HIGH" are percentiles of the image.
-                "auto" is "full", except for a uint16 image whose percentiles 0.1 to 99.9 span
-                less than half the 65535: thermal cameras fill a small part of their 16 bits, and
-                there it is "percentile:0.1:99.9".
+                dtype, "LOW:HIGH" are fixed values in the image's own units, and
+                "percentile:LOW:HIGH" are percentiles of the image; these two take floats outside
+                [0, 1]. "auto" is "full", except for floats that leave [0, 1], as temperatures
+                do, and for a uint16 image whose percentiles 0.1 to 99.9 span less than half the
+                65535: thermal cameras fill a small part of their 16 bits. There it is
+                "percentile:0.1:99.9".
+            visible_range: the same for the visible image, where "auto" is "full", except for a
+                uint16 image whose values all fit into 8, 10, 12 or 14 bits: cameras store as
+                many in 16, and there it is 0 to 255, 1023, 4095 or 16383.
             name: of the pair.
             labels: what to call the two in errors and in the record, usually their file names.
             cover: (H, W), where the infrared image reaches; see `Pair`.
@@ -90,21 +99,21 @@ class Pair:
             raise UserError(
                 f"colour is {colour!r}; it must be one of {', '.join(get_args(Colour))}."
             )
-        i = _as_image(infrared, labels[0])
-        v = _as_image(visible, labels[1])
+        i, i_valid = _as_image(infrared, labels[0])
+        v, v_valid = _as_image(visible, labels[1])
         if i.shape[:2] != v.shape[:2]:
             raise UserError(
                 f"{labels[0]} is {i.shape[1]}x{i.shape[0]} pixels and {labels[1]} is "
                 f"{v.shape[1]}x{v.shape[0]}. The two must be of one size and show the same scene "
                 "pixel for pixel: align them first, with --align auto or emma align."
             )
-        i_rule, i_low, i_high = _find_range(i, infrared_range, labels[0])
-        v_rule, v_low, v_high = _find_range(v, "full", labels[1])
-        i_scaled = _scale(i, i_low, i_high)
-        v_scaled = _scale(v, v_low, v_high)
+        i_rule, i_low, i_high = _find_range(i, i_valid, infrared_range, labels[0], "infrared")
+        v_rule, v_low, v_high = _find_range(v, v_valid, visible_range, labels[1], "visible")
+        i_scaled = _scale(_without_alpha(i), i_low, i_high)
+        v_scaled = _scale(_without_alpha(v), v_low, v_high)
 
-        i_rgb = i_scaled[..., :3] if i.ndim == 3 else None
-        v_rgb = v_scaled[..., :3] if v.ndim == 3 else None
+        i_rgb = i_scaled if i.ndim == 3 else None
+        v_rgb = v_scaled if v.ndim == 3 else None
         source = _colour_source(colour, i_rgb, v_rgb)
         chroma = {"visible": v_rgb, "infrared": i_rgb, "none": None}[source]
         v_plane = luminance(v_rgb) if v_rgb is not None else v_scaled
@@ -114,13 +123,14 @@ class Pair:
             infrared=luminance(i_rgb) if i_rgb is not None else i_scaled,
             visible=v_plane,
             colour=chroma,
-            alpha=v_scaled[..., 3] if v.ndim == 3 and v.shape[2] == 4 else None,
+            alpha=_scale(v[..., 3], 0.0, _top(v)) if v.shape[2:] == (4,) else None,
             cover=cover,
+            valid=_both(i_valid, v_valid),
             dtype=v.dtype,
             name=name,
             record={
-                "infrared": _describe(labels[0], i, i_rule, i_low, i_high),
-                "visible": _describe(labels[1], v, v_rule, v_low, v_high),
+                "infrared": _describe(labels[0], i, i_valid, i_rule, i_low, i_high),
+                "visible": _describe(labels[1], v, v_valid, v_rule, v_low, v_high),
                 "colour": source,
             },
         )
@@ -158,7 +168,9 @@ class Pair:
 
             fused = blend(self.visible, fused, self.cover)
         if contrast == "stretch":
-            fused = stretch(fused)
+            fused = stretch(fused, self.valid)
+        if self.valid is not None:
+            fused = np.where(self.valid, fused, self.visible)
         channels = () if self.colour is None else (3,)
         image = np.empty(fused.shape + (channels if self.alpha is None else (4,)), self.dtype)
         for rows in _strips(fused):
@@ -220,14 +232,19 @@ def replace_luminance(rgb: FloatArray, fused: FloatArray) -> FloatArray:
     return image
 
 
-def stretch(plane: FloatArray) -> FloatArray:
+def stretch(plane: FloatArray, valid: npt.NDArray[np.bool_] | None = None) -> FloatArray:
     """Stretch a plane's minimum to 0 and its maximum to 1; a constant plane stays as it is.
+
+    Args:
+        plane: (H, W) in [0, 1].
+        valid: (H, W), which pixels have a say; None for all.
 
     >>> stretch(np.float32([0.25, 0.5, 0.75]))
     array([0. , 0.5, 1. ], dtype=float32)
     """
-    low, high = plane.min(), plane.max()
-    return plane if high == low else (plane - low) / (high - low)
+    values = plane if valid is None else plane[valid]
+    low, high = values.min(), values.max()
+    return plane if high == low else np.clip((plane - low) / (high - low), 0, 1)
 
 
 def from_unit(image: FloatArray, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
@@ -254,8 +271,12 @@ def is_coloured(rgb: FloatArray) -> bool:
     return False
 
 
-def parse_range(rule: str) -> tuple[str, tuple[float, float]]:
-    """Split an infrared range (see `Pair.from_arrays`) into its kind and its two numbers.
+def parse_range(rule: str, side: str = "infrared") -> tuple[str, tuple[float, float]]:
+    """Split a range (see `Pair.from_arrays`) into its kind and its two numbers.
+
+    Args:
+        rule: the range.
+        side: "infrared" or "visible", for the error.
 
     Returns:
         "auto" or "full" with (0, 0), or "fixed" or "percentile" with the two.
@@ -278,18 +299,27 @@ def parse_range(rule: str) -> tuple[str, tuple[float, float]]:
     inside = kind == "fixed" or (low >= 0 and high <= 100)
     if not (np.isfinite([low, high]).all() and low < high and inside):
         raise UserError(
-            f"The infrared range {rule!r} is not understood; use auto, full, LOW:HIGH (values) or "
+            f"The {side} range {rule!r} is not understood; use auto, full, LOW:HIGH (values) or "
             "percentile:LOW:HIGH (0 to 100), LOW below HIGH."
         )
     return kind, (low, high)
 
 
-def _as_image(array: npt.NDArray[Any], label: str) -> npt.NDArray[Any]:
-    """Check shape and dtype; (H, W, 1) becomes (H, W), and another byte order the machine's."""
+def _as_image(
+    array: npt.NDArray[Any], label: str
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]:
+    """Check shape and dtype; (H, W, 1) becomes (H, W), and another byte order the machine's.
+
+    Returns:
+        The image, and (H, W), where it holds data; None for everywhere.
+    """
+    missing: npt.NDArray[np.bool_] = np.zeros(np.shape(array), bool)
+    if isinstance(array, np.ma.MaskedArray):
+        missing = np.ma.getmaskarray(array)
     array = np.asarray(array)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.ndim == 3 and array.shape[2] == 1:
-        array = array[..., 0]
+        array, missing = array[..., 0], missing[..., 0]
     if array.ndim != 2 and not (array.ndim == 3 and array.shape[2] in (3, 4)):
         raise UserError(
             f"{label} has the shape {array.shape}; an image is (H, W), (H, W, 3) RGB or "
@@ -301,34 +331,89 @@ def _as_image(array: npt.NDArray[Any], label: str) -> npt.NDArray[Any]:
         raise UserError(
             f"{label} has the dtype {array.dtype}; use uint8, uint16, or floats in [0, 1]."
         )
-    return array
+    if not missing.any():
+        return array, None
+    valid = ~(missing if missing.ndim == 2 else np.logical_or.reduce(missing, axis=2))
+    if not valid.any():
+        raise UserError(f"{label} has no pixel that holds data.")
+    if array.dtype.kind == "f":  # NaN would go on into every neighbour
+        within = valid if array.ndim == 2 else valid[..., None]
+        array = np.where(within | np.isfinite(array), array, array.dtype.type(0))
+    return array, valid
 
 
-def _find_range(image: npt.NDArray[Any], rule: str, label: str) -> tuple[str, float, float]:
+def _find_range(
+    image: npt.NDArray[Any],
+    valid: npt.NDArray[np.bool_] | None,
+    rule: str,
+    label: str,
+    side: Literal["infrared", "visible"],
+) -> tuple[str, float, float]:
     """The rule that applies, and the values of the image that become 0 and 1."""
-    top = 1.0 if image.dtype.kind == "f" else float(np.iinfo(image.dtype).max)
-    kind, fixed = parse_range(rule)
+    image = _without_alpha(image)
+    values, top = image if valid is None else image[valid], _top(image)
+    kind, numbers = parse_range(rule, side)
     if image.dtype.kind == "f":
-        low, high = float(image.min()), float(image.max())
+        low, high = float(values.min()), float(values.max())
         if not np.isfinite([low, high]).all():
             raise UserError(f"{label} holds values that are not finite (NaN or infinity).")
-        if kind != "fixed" and (low < -FLOAT_TOLERANCE or high > 1 + FLOAT_TOLERANCE):
+        outside = low < -FLOAT_TOLERANCE or high > 1 + FLOAT_TOLERANCE
+        if outside and kind == "auto" and side == "infrared" and high > low:
+            kind, numbers = "percentile", (0.1, 99.9)
+        if outside and kind in ("auto", "full"):
             raise UserError(
                 f"{label} holds floats from {low:.6g} to {high:.6g}; floats must be in [0, 1]. "
-                "Divide by the largest value the sensor can give, or pass integers."
+                f"Give the values that become black and white, with --{side}-range LOW:HIGH "
+                f"({side}_range in Python), or pass integers."
             )
     if kind == "fixed":
-        return "fixed", *fixed
-    percentiles = fixed if kind == "percentile" else (0.1, 99.9)
+        return "fixed", *numbers
+    if kind == "auto" and side == "visible" and image.dtype == np.uint16:
+        return _camera_range(values)
+    percentiles = numbers if kind == "percentile" else (0.1, 99.9)
     if kind == "percentile" or (kind == "auto" and image.dtype == np.uint16):
-        rgb_or_plane = image.astype(np.float32)
-        plane = luminance(rgb_or_plane) if image.ndim == 3 else rgb_or_plane
+        wide = values if values.dtype == np.float64 else values.astype(np.float32)
+        plane = luminance(wide) if image.ndim == 3 else wide
         low, high = (float(p) for p in np.percentile(plane, percentiles))
         narrow = high - low < top / 2
         # a constant image has no range of its own
         if high > low and (kind == "percentile" or narrow):
             return f"percentile:{percentiles[0]:g}:{percentiles[1]:g}", low, high
+        if image.dtype.kind == "f" and outside:
+            raise UserError(
+                f"{label} has the same value {low:g} at its percentiles {percentiles[0]:g} and "
+                f"{percentiles[1]:g}: give the values that become black and white, with "
+                f"--{side}-range LOW:HIGH ({side}_range in Python)."
+            )
     return "full", 0.0, top
+
+
+def _camera_range(values: npt.NDArray[np.uint16]) -> tuple[str, float, float]:
+    """The range of the fewest bits that hold all values of a camera's image in 16."""
+    low, high = int(values.min()), int(values.max())
+    for bits in (8, 10, 12, 14):
+        if high < 2**bits and high > low:  # a constant image tells nothing
+            return f"{bits} bits", 0.0, float(2**bits - 1)
+    return "full", 0.0, 65535.0
+
+
+def _top(image: npt.NDArray[Any]) -> float:
+    """The value of white."""
+    return 1.0 if image.dtype.kind == "f" else float(np.iinfo(image.dtype).max)
+
+
+def _without_alpha(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The grey or the colours of an image."""
+    return image[..., :3] if image.ndim == 3 else image
+
+
+def _both(
+    first: npt.NDArray[np.bool_] | None, second: npt.NDArray[np.bool_] | None
+) -> npt.NDArray[np.bool_] | None:
+    """Where both hold data; None for everywhere."""
+    if first is None or second is None:
+        return second if first is None else first
+    return first & second
 
 
 def _scale(image: npt.NDArray[Any], low: float, high: float) -> FloatArray:
@@ -381,7 +466,13 @@ def _colour_source(
 
 
 def _describe(
-    label: str, image: npt.NDArray[Any], rule: str, low: float, high: float
+    label: str,
+    image: npt.NDArray[Any],
+    valid: npt.NDArray[np.bool_] | None,
+    rule: str,
+    low: float,
+    high: float,
 ) -> dict[str, Any]:
     """One input's part of the record."""
-    return {"name": label, "dtype": str(image.dtype), "range": [low, high], "rule": rule}
+    facts = {"name": label, "dtype": str(image.dtype), "range": [low, high], "rule": rule}
+    return facts if valid is None else {**facts, "nodata_pixels": int((~valid).sum())}

@@ -18,10 +18,11 @@ from emma_fusion.align.geometry import (
     parameters_of,
     rescale,
     shift,
+    size_of,
     turned,
 )
 from emma_fusion.align.matching import correlate, fit
-from emma_fusion.align.registration import plane_of, size_of
+from emma_fusion.align.registration import plane_of
 from emma_fusion.align.warping import feather, warp
 from emma_fusion.blending import blend
 from emma_fusion.demo import render_scene

@@ -203,7 +203,7 @@ def test_a_huge_png_is_refused_before_anything_is_allocated(tmp_path, monkeypatc
     def never(*_):
         raise AssertionError("decoded")
 
-    monkeypatch.setattr("emma_fusion.images.raster.cv2.imdecode", never)
+    monkeypatch.setattr("emma_fusion.images.decoding.imagecodecs.png_decode", never)
     sentence = refuse(tmp_path / "x.png", huge("rgb.png"))
     assert "claims to be 100000x100000 pixels" in sentence
 

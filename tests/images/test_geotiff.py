@@ -3,14 +3,14 @@ import struct
 import numpy as np
 import pytest
 
-from emma_fusion.images.geotiff import Tag, add_georeference, read_georeference
+from emma_fusion.images.geotiff import Tag, read_georeference
 from emma_fusion.images.raster import read_image, write_image
 
 TAGS = [
     Tag(33550, 12, 3, struct.pack("<3d", 0.5, 0.5, 0)),
     Tag(33922, 12, 6, struct.pack("<6d", 0, 0, 0, 500000, 4600000, 0)),
     Tag(34735, 3, 8, struct.pack("<8H", 1, 1, 0, 1, 3072, 0, 1, 32633)),
-    Tag(34737, 2, 7, b"WGS 84|"),
+    Tag(34737, 2, 8, b"WGS 84|\0"),
 ]
 IMAGE = np.random.default_rng(0).integers(0, 255, (9, 13), np.uint8)
 
@@ -42,8 +42,7 @@ def test_damage_is_no_georeference_and_no_error(referenced, damage):
 
 
 def test_a_turned_image_has_none(referenced):
-    data = add_georeference(referenced.read_bytes(), [Tag(274, 3, 1, struct.pack("<H", 6))])
-    referenced.write_bytes(data)
+    write_image(referenced, IMAGE, georeference=[*TAGS, Tag(274, 3, 1, struct.pack("<H", 6))])
     assert read_georeference(referenced) == []
 
 

@@ -36,6 +36,24 @@ def test_a_plain_zip_is_read(tmp_path):
     archive.close()
 
 
+@pytest.mark.parametrize("how", ["DEFLATED", "BZIP2", "LZMA", "STORED"])
+def test_one_damaged_entry_costs_only_itself(tmp_path, how):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", getattr(zipfile, f"ZIP_{how}")) as out:
+        out.writestr("ir/1.png", png())
+        out.writestr("vi/1.png", png())
+    for at in range(60, 110, 7):  # of the first entry's packed bytes
+        data = bytearray(path.read_bytes())
+        data[at] ^= 0xFF
+        broken = tmp_path / f"{at}.zip"
+        broken.write_bytes(data)
+        archive = Archive(broken, LIMITS)
+        with pytest.raises(UserError, match=r"1\.png"):
+            archive.read("ir/1.png")
+        assert archive.read("vi/1.png") == png()
+        archive.close()
+
+
 @pytest.mark.parametrize(
     "name", ["../ir/1.png", "ir/../../1.png", "/ir/1.png", "C:/ir/1.png", "ir\\1.png", "C:1.png"]
 )
@@ -125,6 +143,21 @@ def test_pairs_by_folder_and_stem():
         Match("train_1", "set/train/ir/1.png", "set/train/vi/1.tif"),
     ]
     assert alone == ["set/label/1.png", "set/train/vi/2.tif"]
+
+
+def test_names_that_differ_in_the_cameras_mark():
+    pairs, alone = match_paths(["ir/001_ir.png", "vi/001_vi.png", "vi/2.png", "ir/0002.png"])
+    assert pairs == [
+        Match("001_vi", "ir/001_ir.png", "vi/001_vi.png"),
+        Match("2", "ir/0002.png", "vi/2.png"),
+    ]
+    assert alone == []
+    # a camera that keeps both in one folder
+    pairs, alone = match_paths(["d/D_1_T.JPG", "d/D_1_W.JPG", "d/D_2_W.JPG", "d/map.png"])
+    assert pairs == [Match("D_1_W", "d/D_1_T.JPG", "d/D_1_W.JPG")]
+    assert sorted(alone) == ["d/D_2_W.JPG", "d/map.png"]
+    with pytest.raises(UserError, match="D_1_T could go with d/D_1_W, d/D_1_Z"):
+        match_paths(["d/D_1_T.JPG", "d/D_1_W.JPG", "d/D_1_Z.JPG"])
 
 
 def test_what_cannot_be_matched_is_said():

@@ -58,6 +58,10 @@ def test_the_page_and_nothing_else_is_there(client):
         HOST | {"origin": "http://evil.example"},
         HOST | {"origin": "http://127.0.0.1:1"},
         HOST | {"origin": "null"},
+        HOST | {"origin": "http://["},
+        {"host": "["},
+        {"host": "[::1"},
+        {"host": "127.0.0.1]"},
     ],
 )
 def test_other_sites_are_refused(client, headers):

@@ -6,6 +6,7 @@ A verb's file defines the function of its name and imports what it needs inside 
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -15,6 +16,7 @@ import typer
 
 import emma_fusion
 from emma_fusion.cli.examples import epilog
+from emma_fusion.cli.process import set_up_process
 from emma_fusion.errors import UserError
 
 VERBS = [
@@ -23,6 +25,7 @@ VERBS = [
     "align",
     "calibrate",
     "check",
+    "thermal",
     "sense",
     "info",
     "models",
@@ -89,6 +92,10 @@ for _verb in VERBS:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; a user's mistake becomes one sentence on stderr and exit code 2."""
+    if arguments is None:  # the process is the command line's own
+        set_up_process()
+    # what tifffile logs of a damaged file is in the sentence that refuses it
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
         app(args=arguments)
     except (UserError, OSError) as error:  # such as a file that may not be read, or a full disk

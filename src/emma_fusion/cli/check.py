@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
+from emma_fusion.cli.options import takes
 from emma_fusion.cli.progress import Terminal, bar
+from emma_fusion.jobs.request import CheckRequest
 
 
-def check(
-    infrared: Annotated[Path, typer.Argument(help="The infrared image or folder.")],
-    visible: Annotated[Path, typer.Argument(help="The visible image or folder of the same scene.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-) -> None:
+@takes(CheckRequest)
+def check(request: CheckRequest) -> None:
     """Register every pair, change nothing, and list the pairs by how far they are off.
 
     How far is the mean distance over the corners of the visible image, in its pixels. Pairs
@@ -25,18 +24,18 @@ def check(
     from emma_fusion import __version__
     from emma_fusion.jobs.targets import find_pairs
 
-    pairs = find_pairs(infrared, visible, Terminal())
+    pairs = find_pairs(request.infrared, request.visible, Terminal(), request.pairing)
     rows: list[dict[str, Any]] = []
     failures = []
     with bar("Checking") as show:
-        for number, (_, i, v) in enumerate(pairs, 1):
+        for number, (stem, i, v) in enumerate(pairs, 1):
             try:
-                rows.append({"name": v.stem, **measure(i, v)})
+                rows.append({"name": stem, **measure(i, v)})
             except Exception as error:
-                failures.append(f"{v.stem}: {str(error) or type(error).__name__}")
+                failures.append(f"{stem}: {str(error) or type(error).__name__}")
             show(number, len(pairs))
     rows.sort(key=lambda row: (not row["sure"], -row["off_pixels"], row["name"]))
-    if as_json:
+    if request.as_json:
         found = {"software": f"emma-fusion {__version__}", "count": len(rows), "pairs": rows}
         print(json.dumps(found, indent=2))
     else:
@@ -50,10 +49,12 @@ def check(
 def measure(infrared: Path, visible: Path) -> dict[str, Any]:
     """How far one pair is off, and how sure that is."""
     from emma_fusion.align import register
-    from emma_fusion.align.registration import plane_of, size_of
+    from emma_fusion.align.geometry import size_of
+    from emma_fusion.align.registration import plane_of
+    from emma_fusion.images.pairing import read_infrared_values
     from emma_fusion.images.raster import read_image
 
-    thermal, image = read_image(infrared), read_image(visible)
+    thermal, image = read_infrared_values(infrared), read_image(visible)
     found = register(plane_of(thermal), plane_of(image))
     sizes = {
         side: f"{size[1]}x{size[0]}"
@@ -71,6 +72,7 @@ def measure(infrared: Path, visible: Path) -> dict[str, Any]:
 def print_table(rows: list[dict[str, Any]]) -> None:
     """Print the pairs, the worst first."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(caption="pixels of the visible image, mean over its corners")
@@ -81,5 +83,5 @@ def print_table(rows: list[dict[str, Any]]) -> None:
         remark = "" if row["sure"] else "cannot tell"
         if row["infrared"] != row["visible"]:
             remark = f"{remark} infrared {row['infrared']}, visible {row['visible']}".strip()
-        table.add_row(row["name"], off, row["model"], f"{row['confidence']:.2f}", remark)
+        table.add_row(escape(row["name"]), off, row["model"], f"{row['confidence']:.2f}", remark)
     Console().print(table)

@@ -9,14 +9,20 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "emma fuse INFRARED VISIBLE -o FUSED --contrast stretch",
         "emma fuse thermal.mp4 visible.mp4 -o fused.mp4 --layout side-by-side",
         "emma fuse 0 1 -o live.mp4 --live",
+        "emma fuse FLIR0001.jpg -o fused.jpg --align auto",
+        "emma fuse DCIM DCIM -o FUSED --match '*_T=*_W'",
         "emma fuse PET.nii.gz MRI.nii.gz -o FUSED.nii.gz --model medical",
     ),
     "align": (
         "emma align ir.png vis.jpg -o aligned.png",
         "emma align INFRARED VISIBLE -o OUT --align rig.json",
     ),
-    "calibrate": ("emma calibrate INFRARED VISIBLE -o rig.json",),
+    "calibrate": (
+        "emma calibrate INFRARED VISIBLE -o rig.json",
+        "emma calibrate INFRARED VISIBLE -o rig.json --board 11x8 --square 0.03",
+    ),
     "check": ("emma check INFRARED VISIBLE", "emma check ir.png vis.jpg --json"),
+    "thermal": ("emma thermal FLIR0001.jpg -o t.tif", "emma thermal FOLDER -o OUT --unit K"),
     "sense": ("emma sense FUSED -o SENSED --sources IR VI",),
     "info": (
         "emma info ir.png vis.jpg",

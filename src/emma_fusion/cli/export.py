@@ -51,7 +51,7 @@ def export(
     facts = {
         "model": Path(model).name,
         "software": f"emma-fusion {__version__}",
-        "licence": "Apache-2.0" if model in models.shipped() else "that of your weights",
+        "licence": models.licence(model),
         "multiple_of": str(network.multiple_of),
         "minimum_size": str(network.minimum_size),
     }

@@ -47,7 +47,7 @@ def _parameters(kind: type) -> Iterator[inspect.Parameter]:
         yield inspect.Parameter(
             field.name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=_default(field),
+            default=_default(field, option),
             annotation=Annotated[value, _for_typer(field.name, option)],
         )
 
@@ -65,9 +65,9 @@ def _for_typer(name: str, option: Option) -> Any:
     )
 
 
-def _default(field: dataclasses.Field[Any]) -> Any:
+def _default(field: dataclasses.Field[Any], option: Option) -> Any:
     """A field's default, in the terms of a signature."""
-    missing = field.default is dataclasses.MISSING
+    missing = field.default is dataclasses.MISSING or option.is_required
     return inspect.Parameter.empty if missing else field.default
 
 

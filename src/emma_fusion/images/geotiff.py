@@ -1,20 +1,28 @@
-"""The georeference of a GeoTIFF (OGC 19-008r4): six tags of its first directory."""
+"""Where on the Earth a GeoTIFF lies (OGC 19-008r4), read, compared, and kept for the output."""
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
+import tifffile
 
-# ModelPixelScale, ModelTiepoint, ModelTransformation, GeoKeyDirectory, GeoDoubleParams,
-# GeoAsciiParams
-_NUMBERS = (33550, 33922, 34264, 34735, 34736, 34737)
-_ORIENTATION = 274
+from emma_fusion.errors import UserError
+from emma_fusion.images.formats import Damaged
+from emma_fusion.images.tiff import TiffImages, is_tiff, orientation_of
+
+_SCALE, _TIEPOINTS, _MATRIX, _KEYS = 33550, 33922, 34264, 34735
+_GEO_TAGS = (_SCALE, _TIEPOINTS, _MATRIX, _KEYS, 34736, 34737)
 _WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 11: 4, 12: 8}  # bytes of a value, by its TIFF type
-_MOST = 2**20  # bytes of one tag; more is damage
+_RASTER_TYPE, _PIXEL_IS_POINT = "GTRasterTypeGeoKey", 2
+# What is said in words, and where a pixel's place is taken, makes no other coordinate system.
+_NOT_THE_SYSTEM = ("Citation", "GTRasterType", "KeyDirectoryVersion", "KeyRevision")
+# How far two pixel grids may be apart at a corner, in pixels, and still be one.
+_TOLERANCE = 0.1
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,21 @@ class Tag:
     values: bytes
 
 
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """A pixel grid on the Earth.
+
+    Attributes:
+        matrix: (3, 3), from (x, y) of a pixel's centre to coordinates.
+        system: the coordinate system, as the keys of the file give it.
+        size: (height, width).
+    """
+
+    matrix: npt.NDArray[np.float64]
+    system: tuple[tuple[str, str], ...]
+    size: tuple[int, int]
+
+
 def read_georeference(path: Path | str) -> list[Tag]:
     """Read the tags that say where on the Earth an image lies.
 
@@ -41,71 +64,122 @@ def read_georeference(path: Path | str) -> list[Tag]:
         The tags in order; none where the file has none, is no readable TIFF, or is to be turned
         before it is seen (its orientation), since they hold for the image as it is stored.
     """
-    try:
-        with Path(path).open("rb") as file:
-            start = file.read(16)
-            kind = start[:4]
-            order, big = {b"II": "<", b"MM": ">"}[kind[:2]], kind[2:].strip(b"\0") == b"+"
-            if not big and kind[2:].strip(b"\0") != b"*":
-                return []
-            (at,) = struct.unpack_from(order + ("Q" if big else "I"), start, 8 if big else 4)
-            file.seek(at)
-            counted, entry, inline = ("Q", "HHQ", 8) if big else ("H", "HHI", 4)
-            (entries,) = struct.unpack(order + counted, file.read(struct.calcsize("=" + counted)))
-            length = struct.calcsize("=" + entry) + inline
-            directory = file.read(entries * length)
-            tags = []
-            for position in range(0, entries * length, length):
-                number, type_, count = struct.unpack_from(order + entry, directory, position)
-                place = position + length - inline
-                turned = struct.unpack_from(order + "H", directory, place) != (1,)
-                if number == _ORIENTATION and turned:
-                    return []
-                if number not in _NUMBERS:
-                    continue
-                size = _WIDTHS[type_] * count
-                values = directory[place : place + size]
-                if size > inline:
-                    (at,) = struct.unpack_from(order + "IQ"[big], directory, place)
-                    file.seek(at)
-                    values = file.read(min(size, _MOST))
-                if len(values) != size:
-                    return []
-                tags.append(Tag(number, type_, count, _little(values, order, _WIDTHS[type_])))
-            return sorted(tags, key=lambda tag: tag.number)
-    except (OSError, KeyError, struct.error):
-        return []
+    with _page_of(path) as page:
+        if page is None:
+            return []
+        found = (page.tags.get(number) for number in _GEO_TAGS)
+        tags = [_raw(tag) for tag in found if tag is not None and int(tag.dtype) in _WIDTHS]
+    return [tag for tag in tags if tag is not None]
 
 
-def add_georeference(data: bytes, tags: Sequence[Tag]) -> bytes:
-    """Put tags into a little-endian TIFF file that has none of them, such as OpenCV writes.
+def _raw(tag: tifffile.TiffTag) -> Tag | None:
+    """A tag with its values as bytes; None where the file is cut short in them."""
+    width, file, order = _WIDTHS[int(tag.dtype)], tag.parent.filehandle, tag.parent.tiff.byteorder
+    file.seek(tag.valueoffset)
+    values = file.read(width * tag.count)
+    if len(values) != width * tag.count:
+        return None
+    little = np.frombuffer(values, f"{order}u{width}").astype(f"<u{width}").tobytes()
+    return Tag(tag.code, int(tag.dtype), tag.count, little)
 
-    Its first directory is written anew, at the end; nothing else moves.
+
+def read_grid(path: Path | str) -> Grid | None:
+    """Read the pixel grid of an image; None where it has no georeference, or ground control points.
+
+    Several tie points place an image by no single transform, and are not compared.
+    """
+    with _page_of(path) as page:
+        if page is None:
+            return None
+        scale, points, matrix = (page.tags.valueof(tag) for tag in (_SCALE, _TIEPOINTS, _MATRIX))
+        keys = page.geotiff_tags or {}
+        size = page.imagelength, page.imagewidth
+    if matrix is not None and len(matrix) == 16:
+        full = np.reshape(np.asarray(matrix, float), (4, 4))
+        place = full[np.ix_([0, 1, 3], [0, 1, 3])]
+    elif scale is not None and points is not None and len(points) == 6 and len(scale) >= 2:
+        x, y, _, east, north, _ = points
+        across, down = float(scale[0]), -float(scale[1])
+        place = np.array([[across, 0, east - across * x], [0, down, north - down * y], [0, 0, 1.0]])
+    else:
+        return None
+    if not np.isfinite(place).all() or abs(np.linalg.det(place[:2, :2])) == 0:
+        return None
+    if keys.get(_RASTER_TYPE) != _PIXEL_IS_POINT:  # the transform holds for a pixel's corner
+        place = place @ np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
+    system = tuple(
+        sorted(
+            (name, str(value))
+            for name, value in keys.items()
+            if not name.startswith("Model") and not any(part in name for part in _NOT_THE_SYSTEM)
+        )
+    )
+    return Grid(place, system, size)
+
+
+def between(
+    infrared: Path | str, visible: Path | str, labels: tuple[str, str]
+) -> npt.NDArray[np.float64] | None:
+    """The transform from pixels of the visible image to those of the infrared one.
+
+    Returns:
+        (3, 3), from (x, y) to (x, y); None where one of the two has no georeference, or both have
+        the same pixel grid.
 
     Raises:
-        ValueError: it is no such file.
+        UserError: they lie in different coordinate systems, or do not overlap.
     """
-    if data[:4] != b"II*\0":
-        raise ValueError("This is no classic little-endian TIFF file.")
-    (at,) = struct.unpack_from("<I", data, 4)
-    (entries,) = struct.unpack_from("<H", data, at)
-    old = [data[at + 2 + 12 * n : at + 14 + 12 * n] for n in range(entries)]
-    following = data[at + 2 + 12 * entries : at + 6 + 12 * entries]
-    added = []
-    end = bytearray(len(data) % 2)  # values begin at even places
-    for tag in tags:
-        head = struct.pack("<HHI", tag.number, tag.type, tag.count)
-        if len(tag.values) <= 4:
-            added.append(head + tag.values.ljust(4, b"\0"))
-            continue
-        added.append(head + struct.pack("<I", len(data) + len(end)))
-        end += tag.values + bytes(len(tag.values) % 2)
-    directory = sorted(old + added, key=lambda entry: struct.unpack_from("<H", entry))
-    place = struct.pack("<I", len(data) + len(end))
-    end += struct.pack("<H", len(directory)) + b"".join(directory) + following
-    return b"".join((data[:4], place, memoryview(data)[8:], end))
+    first, second = read_grid(infrared), read_grid(visible)
+    if first is None or second is None:
+        return None
+    if first.system != second.system:
+        differing = dict(set(second.system) - set(first.system))
+        raise UserError(
+            f"{labels[0]} and {labels[1]} lie in different coordinate systems "
+            f"({_name(first)} and {_name(second)}{': ' if differing else ''}"
+            f"{', '.join(sorted(differing))}): bring one into the other's first, with gdalwarp "
+            "or your GIS."
+        )
+    matrix: npt.NDArray[np.float64] = np.linalg.inv(first.matrix) @ second.matrix
+    height, width = second.size
+    corners = np.array([(x, y, 1) for x in (0, width - 1) for y in (0, height - 1)])
+    moved = (matrix @ corners.T)[:2].T
+    if first.size == second.size and np.abs(moved - corners[:, :2]).max() <= _TOLERANCE:
+        return None
+    low, high = moved.min(axis=0), moved.max(axis=0)
+    if (high < 0).any() or low[0] > first.size[1] - 1 or low[1] > first.size[0] - 1:
+        east, north = (second.matrix - first.matrix)[:2, 2]
+        raise UserError(
+            f"{labels[0]} and {labels[1]} do not overlap: by their georeference the second begins "
+            f"{east:g} east and {north:g} north of the first, in units of their coordinate system."
+        )
+    return matrix
 
 
-def _little(values: bytes, order: str, width: int) -> bytes:
-    """Values of so many bytes each, little-endian."""
-    return np.frombuffer(values, f"{order}u{width}").astype(f"<u{width}").tobytes()
+def _name(grid: Grid) -> str:
+    """What a coordinate system is called: its EPSG code where it has one."""
+    keys = dict(grid.system)
+    for key in ("ProjectedCSTypeGeoKey", "ProjectedCRSGeoKey", "GeographicTypeGeoKey",
+                "GeodeticCRSGeoKey"):  # fmt: skip
+        if key in keys:
+            value = keys[key]
+            return f"EPSG:{value}" if value.isdigit() else value
+    return "one that is not named"
+
+
+@contextmanager
+def _page_of(path: Path | str) -> Iterator[tifffile.TiffPage | None]:
+    """The directory of a TIFF file's image, where that is readable and stands as it is stored."""
+    path, images = Path(path), None
+    try:
+        with path.open("rb") as file:
+            if is_tiff(file.read(4)):
+                images = TiffImages(path)
+    except (OSError, Damaged):
+        images = None
+    if images is None:
+        yield None
+        return
+    with images:
+        page = images.first
+        yield page if orientation_of(page) == 1 else None

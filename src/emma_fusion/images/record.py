@@ -9,15 +9,12 @@ from __future__ import annotations
 import html
 import json
 import re
-import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
 from emma_fusion.errors import UserError
 
 INSIDE = (".png", ".jpg", ".jpeg", ".webp")
-_JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
 <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -29,12 +26,18 @@ _RECORD = re.compile(rb"<emma:record>(.*?)</emma:record>", re.DOTALL)
 
 def to_xmp(record: dict[str, Any]) -> bytes:
     """The XMP packet that holds a record."""
-    return _XMP.format(html.escape(json.dumps(record, ensure_ascii=False), quote=False)).encode()
+    return _XMP.format(html.escape(_to_text(record), quote=False)).encode()
 
 
 def to_json(record: dict[str, Any]) -> bytes:
     """The text of the file beside an image."""
-    return (json.dumps(record, ensure_ascii=False, indent=2) + "\n").encode()
+    return (_to_text(record, indent=2) + "\n").encode()
+
+
+def _to_text(record: dict[str, Any], indent: int | None = None) -> str:
+    r"""The record as JSON; bytes of a file's name that are no UTF-8 become their \udcXX escapes."""
+    text = json.dumps(record, ensure_ascii=False, indent=indent)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def beside(path: Path) -> Path:
@@ -76,18 +79,3 @@ def check_beside(path: Path) -> None:
             f"{file} exists and is no record of a fused image: write to another file, or "
             "replace it: --overwrite."
         )
-
-
-def insert_xmp(encoded: bytes | memoryview, xmp: bytes) -> bytes:
-    """Put an XMP packet into a PNG (an iTXt chunk) or a JPEG (an APP1 segment)."""
-    encoded = memoryview(encoded)  # whose parts are no copies
-    if bytes(encoded[:4]) == b"\x89PNG":
-        body = b"XML:com.adobe.xmp\0\0\0\0\0" + xmp
-        crc = zlib.crc32(b"iTXt" + body)
-        chunk = struct.pack(">I", len(body)) + b"iTXt" + body + struct.pack(">I", crc)
-        after = 33  # signature and IHDR
-    else:
-        body = _JPEG_XMP + xmp
-        chunk = b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
-        after = 4 + struct.unpack_from(">H", encoded, 4)[0]  # start of image and JFIF's APP0
-    return b"".join((encoded[:after], chunk, encoded[after:]))

@@ -6,11 +6,22 @@ import numpy as np
 
 from emma_fusion import __version__
 from emma_fusion.align import Aligner
+from emma_fusion.images.files import shown
+from emma_fusion.images.geotiff import read_georeference
+from emma_fusion.images.pairing import carry
+from emma_fusion.images.radiometric import read_infrared
 from emma_fusion.images.raster import read_image, write_image
 from emma_fusion.jobs.folder import report
 from emma_fusion.jobs.messages import Messages, Outcome
 from emma_fusion.jobs.request import AlignRequest
-from emma_fusion.jobs.targets import Files, Targets, check_inputs, check_record, find_pairs
+from emma_fusion.jobs.targets import (
+    Files,
+    Targets,
+    check_inputs,
+    check_pairing,
+    check_record,
+    find_pairs,
+)
 
 
 def align(request: AlignRequest, messages: Messages | None = None) -> Outcome:
@@ -25,8 +36,10 @@ def align(request: AlignRequest, messages: Messages | None = None) -> Outcome:
     """
     messages = messages or Messages()
     aligner = Aligner(request.align)
-    targets = Targets((request.infrared, request.visible), request.overwrite)
-    if not check_inputs(request.infrared, request.visible):
+    inputs = request.infrared, request.visible
+    targets = Targets(inputs, request.overwrite, request.pairing.recursive)
+    if not check_inputs(*inputs):
+        check_pairing(request.pairing)
         output = request.output
         target = output / request.infrared.name if output.is_dir() else output
         targets.check(target)
@@ -34,8 +47,11 @@ def align(request: AlignRequest, messages: Messages | None = None) -> Outcome:
         messages.say(f"Wrote {target}")
         return Outcome()
     targets.check_folder(request.output)
-    pairs = find_pairs(request.infrared, request.visible, messages)
-    jobs = targets.choose([Files(i, v, request.output / i.name) for _, i, v in pairs], messages)
+    pairs = find_pairs(*inputs, messages, request.pairing)
+    jobs = targets.choose(
+        [Files(i, v, request.output / i.relative_to(request.infrared)) for _, i, v in pairs],
+        messages,
+    )
     failures = []
     with messages.bar("Aligning") as show:
         for number, files in enumerate(jobs, 1):
@@ -55,10 +71,14 @@ def align_files(files: Files, aligner: Aligner) -> None:
         UserError: A file cannot be read or written, or the two could not be aligned.
     """
     infrared, visible, target = files
-    aligned = aligner(read_image(infrared), read_image(visible), (infrared.name, visible.name))
+    labels = shown(infrared.name), shown(visible.name)
+    image = read_infrared(infrared)
+    aligned, valid = carry(image, lambda pixels: aligner(pixels, read_image(visible), labels))
     warped = aligned.image
     if aligned.covered is not None:
-        shown = aligned.covered > 0
-        warped = np.where(shown if warped.ndim == 2 else shown[..., None], warped, 0)
-    made = {"software": f"emma-fusion {__version__}", "of": infrared.name, "onto": visible.name}
-    write_image(target, warped, made | aligned.record)
+        seen = aligned.covered > 0
+        warped = np.where(seen if warped.ndim == 2 else seen[..., None], warped, 0)
+    made = {"software": f"emma-fusion {__version__}", "of": labels[0], "onto": labels[1]}
+    # it lies where the visible image lies now
+    georeference = read_georeference(visible)
+    write_image(target, warped, made | aligned.record, georeference, valid=valid)

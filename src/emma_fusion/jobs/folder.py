@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,21 +13,22 @@ import numpy.typing as npt
 
 from emma_fusion.errors import UserError
 from emma_fusion.images.folders import list_images
-from emma_fusion.images.raster import count_pages, read_pages
+from emma_fusion.images.pairing import infrared_values
+from emma_fusion.images.radiometric import is_radiometric_file, read_infrared
+from emma_fusion.images.raster import count_pages, open_pages
 from emma_fusion.jobs import image
-from emma_fusion.jobs.image import Recipe, choose_suffix, open_fuser
+from emma_fusion.jobs.image import Recipe, choose_suffix, open_fuser, tell_notes
 from emma_fusion.jobs.messages import Messages, Outcome
 from emma_fusion.jobs.overlap import overlapped
 from emma_fusion.jobs.pages import fuse_pages
 from emma_fusion.jobs.targets import Files, Targets, find_pairs
 from emma_fusion.pair import Pair
-from emma_fusion.values.mending import mend
 from emma_fusion.values.ranges import common_range, parse_shares
 
 if TYPE_CHECKING:
     from emma_fusion.fuser import Fuser
 
-    Fused = tuple[npt.NDArray[Any], dict[str, Any]]
+    Fused = tuple[npt.NDArray[Any], dict[str, Any], npt.NDArray[np.bool_] | None]
 
 # Pixels of a pair beyond which no other is read while it is in memory.
 _HEAVY = 2**23
@@ -39,14 +41,14 @@ def fuse_folder(recipe: Recipe, messages: Messages) -> Outcome:
     Raises:
         UserError: A folder cannot be listed, there is no pair, or the model cannot be opened.
     """
-    jobs = plan(recipe, messages)
+    jobs, infrared = plan(recipe, messages)
     if not jobs:
         return Outcome()
-    recipe = settle_range(Path(recipe.request.infrared), recipe, messages)
+    recipe = settle_range(infrared, recipe, messages)
     fuser = open_fuser(recipe.request.network)
     failures = []
     with messages.bar("Fusing") as show:
-        outcomes = fuse_all(jobs, fuser, recipe, lambda job: job, lambda *_: None)
+        outcomes = fuse_all(jobs, fuser, recipe, lambda job: job, lambda *_: None, messages)
         for number, (job, error) in enumerate(outcomes, 1):
             if error:
                 failures.append(f"{job.visible.stem}: {str(error) or type(error).__name__}")
@@ -54,22 +56,46 @@ def fuse_folder(recipe: Recipe, messages: Messages) -> Outcome:
     return report("Fused", failures, len(jobs), recipe.request.output, messages)
 
 
-def plan(recipe: Recipe, messages: Messages) -> list[Files]:
+def plan(recipe: Recipe, messages: Messages) -> tuple[list[Files], list[Path]]:
     """What is to be done; the rest is named.
+
+    Returns:
+        The files of each pair that is to be fused, and the infrared images of all pairs.
 
     Raises:
         UserError: See `Targets` and `find_pairs`.
     """
     request = recipe.request
     infrared, visible, output = map(Path, (request.infrared, request.visible, request.output))
-    targets = Targets((infrared, visible), request.overwrite)
+    targets = Targets((infrared, visible), request.overwrite, request.pairing.recursive)
     targets.check_folder(output)
-    pairs = find_pairs(infrared, visible, messages)
+    pairs = []
+    if infrared == visible and not request.pairing.match:
+        files = find_radiometric(infrared, request.pairing.recursive, messages)
+        pairs = [(stem, path, path) for stem, path in files.items()]
+    pairs = pairs or find_pairs(infrared, visible, messages, request.pairing)
     jobs = [Files(i, v, output / (stem + choose_suffix(request, v.suffix))) for stem, i, v in pairs]
-    return targets.choose(jobs, messages)
+    return targets.choose(jobs, messages), [i for _, i, _ in pairs]
 
 
-def settle_range(infrared: Path, recipe: Recipe, messages: Messages) -> Recipe:
+def find_radiometric(folder: Path, recursive: bool, messages: Messages) -> dict[str, Path]:
+    """The radiometric files of a folder by stem; others beside them are named.
+
+    Raises:
+        UserError: See `list_images`.
+    """
+    images = list_images(folder, recursive)
+    found = {stem: path for stem, path in images.items() if is_radiometric_file(path)}
+    if found and len(found) < len(images):
+        left = next(path for stem, path in images.items() if stem not in found)
+        messages.say(
+            f"{folder} has {len(images) - len(found)} images without temperatures, such as "
+            f"{left.name}, which are left out."
+        )
+    return found
+
+
+def settle_range(infrared: Iterable[Path], recipe: Recipe, messages: Messages) -> Recipe:
     """The recipe with the range "folder" as values, found over all images that can be read.
 
     Raises:
@@ -80,12 +106,13 @@ def settle_range(infrared: Path, recipe: Recipe, messages: Messages) -> Recipe:
         return recipe
 
     def images() -> Iterator[npt.NDArray[np.generic]]:
-        for path in list_images(infrared).values():
-            try:
-                pages = read_pages(path)
-            except UserError:
-                continue  # it fails, and is listed, when its turn comes
-            yield from (mend(page, recipe.request.mending)[0] for page in pages)
+        for path in infrared:
+            with suppress(UserError):  # what cannot be read fails, and is listed, in its turn
+                if is_radiometric_file(path):
+                    yield infrared_values(read_infrared(path), recipe.options)
+                    continue
+                with open_pages(path) as pages:
+                    yield from (infrared_values(page, recipe.options) for page in pages)
 
     low, high = common_range(images(), shares)
     messages.say(f"Infrared range over the folder: {low:g} to {high:g}")
@@ -99,6 +126,7 @@ def fuse_all(
     recipe: Recipe,
     fetch: Callable[[Place], Files],
     store: Callable[[Place, Files], None],
+    messages: Messages,
 ) -> Iterator[tuple[Place, Exception | None]]:
     """Fuse pairs, the next of which is read while the last is written.
 
@@ -108,10 +136,12 @@ def fuse_all(
         recipe: What is asked for.
         fetch: Gives files of a job that are here, where it names others.
         store: Puts the fused file where the job wants it, where that is not here.
+        messages: Takes what is to be said of single pairs.
 
     Yields:
         Each job when it is done, in order, and the exception that it failed by, or None.
     """
+    told: set[str] = set()
 
     def read(place: Place) -> tuple[Files, Pair | None]:
         files = fetch(place)
@@ -122,15 +152,17 @@ def fuse_all(
     def work(place: Place, item: tuple[Files, Pair | None]) -> tuple[Files, Fused | None]:
         files, pair = item
         if pair is None:
-            fuse_pages(files, recipe, fuser)
+            fuse_pages(files, recipe, fuser, messages)
             return files, None
+        tell_notes(pair.record, messages, told)
         fused = image.fuse(pair, recipe, fuser)
-        return files, (fused, image.made_by(recipe, fuser) | pair.record)
+        return files, (fused, image.made_by(recipe, fuser) | pair.record, pair.valid)
 
     def write(place: Place, result: tuple[Files, Fused | None]) -> None:
         files, fused = result
         if fused is not None:
-            image.write(files, *fused)
+            made, record, valid = fused
+            image.write(files, made, record, recipe, valid)
         store(place, files)
 
     def heavy(item: tuple[Files, Pair | None]) -> bool:
@@ -140,7 +172,12 @@ def fuse_all(
 
 
 def report(
-    done: str, failures: list[str], number: int, output: Path | str, messages: Messages
+    done: str,
+    failures: list[str],
+    number: int,
+    output: Path | str,
+    messages: Messages,
+    of: str = "pairs",
 ) -> Outcome:
     """Say how many pairs were done and which were not.
 
@@ -150,8 +187,9 @@ def report(
         number: How many there were.
         output: Where the results are.
         messages: Takes the lines.
+        of: What was done.
     """
-    messages.say(f"{done} {number - len(failures)} of {number} pairs into {output}")
+    messages.say(f"{done} {number - len(failures)} of {number} {of} into {output}")
     for failure in failures:
         messages.say(f"Failed {failure}")
     return Outcome(tuple(failures))

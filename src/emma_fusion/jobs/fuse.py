@@ -6,13 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from emma_fusion.errors import UserError
+from emma_fusion.images.radiometric import is_radiometric_file
 from emma_fusion.images.raster import count_pages
 from emma_fusion.jobs import image
 from emma_fusion.jobs.image import Recipe
 from emma_fusion.jobs.messages import Messages, Outcome
 from emma_fusion.jobs.request import ClusterOptions, FuseRequest, ScanOptions, VideoOptions
-from emma_fusion.jobs.targets import check_exist, check_inputs
+from emma_fusion.jobs.targets import check_exist, check_inputs, check_pairing
 from emma_fusion.pair import parse_range
+from emma_fusion.scans.folders import list_volumes
 from emma_fusion.scans.open import is_volume
 from emma_fusion.video import is_video
 
@@ -38,25 +40,38 @@ def fuse(request: FuseRequest, messages: Messages | None = None) -> Outcome:
 
         return fuse_on_ray(recipe, messages)
     if wants_video(request):
+        check_pairing(request.pairing)
         from emma_fusion.jobs.video import fuse_video
 
         return fuse_video(recipe, messages)
     infrared, visible = Path(request.infrared), Path(request.visible)
+    folders = list_volumes(infrared), list_volumes(visible)
+    if all(folders):
+        from emma_fusion.jobs.scan_folder import fuse_scan_folder
+
+        return fuse_scan_folder(request, *folders, messages)
     if is_volume(infrared) or is_volume(visible):
         from emma_fusion.jobs.scan import fuse_scans
 
+        check_pairing(request.pairing)
         return fuse_scans(request, messages)
+    if any(folders):
+        scans, other = (infrared, visible) if folders[0] else (visible, infrared)
+        raise UserError(f"{scans} is a folder of scans and {other} is none: give two of them.")
     if request.scan != ScanOptions():
-        raise UserError("--plane, --window and --register are for scans: leave them out.")
+        raise UserError(
+            "--plane, --window, --register and --overlay are for scans: leave them out."
+        )
     if check_inputs(infrared, visible):
         from emma_fusion.jobs.folder import fuse_folder
 
         return fuse_folder(recipe, messages)
+    check_pairing(request.pairing)
     files = image.choose_target(request)
     if max(count_pages(infrared), count_pages(visible)) > 1:
         from emma_fusion.jobs.pages import fuse_pages
 
-        fuse_pages(files, recipe, image.open_fuser(request.network))
+        fuse_pages(files, recipe, image.open_fuser(request.network), messages)
     elif request.infrared_range.startswith("folder"):
         raise UserError("--infrared-range folder is for two folders, or TIFF files of many pages.")
     else:
@@ -71,8 +86,10 @@ def settle(request: FuseRequest) -> FuseRequest:
     Raises:
         UserError: Options do not fit together, or an input does not exist.
     """
+    request = _settle_inputs(request)
     if request.infrared_range.split(":")[0] != "folder":
         parse_range(request.infrared_range)
+    parse_range(request.visible_range, "visible")
     if not request.output:
         raise UserError("The output has no name: -o FILE or -o FOLDER.")
     if request.cluster.engine == "ray":
@@ -83,7 +100,7 @@ def settle(request: FuseRequest) -> FuseRequest:
         check_exist(request.infrared, request.visible)
     if request.protocol != "paper":
         return request
-    if request.palette:
+    if request.palette not in (None, "none"):
         raise UserError("The paper protocol writes grey images: leave out --palette.")
     lossy = request.format in ("jpg", "webp")
     if lossy or request.depth == "16" or request.colour not in ("auto", "none"):
@@ -92,6 +109,28 @@ def settle(request: FuseRequest) -> FuseRequest:
             "and --depth, and write png, tif or bmp."
         )
     return replace(request, colour="none", contrast="stretch", depth="8")
+
+
+def _settle_inputs(request: FuseRequest) -> FuseRequest:
+    """Where no visible input is given, the infrared one stands for both.
+
+    Raises:
+        UserError: It cannot hold both.
+    """
+    if request.visible:
+        return request
+    path = Path(request.infrared)
+    if request.cluster.engine == "ray" or request.video != VideoOptions():
+        raise UserError("VISIBLE is missing: give the visible input as the second one.")
+    check_exist(path)
+    if path.is_dir() and not is_video(request.output) and not is_volume(path):
+        return replace(request, visible=request.infrared)
+    if path.is_dir() or not is_radiometric_file(path):
+        raise UserError(
+            f"VISIBLE is missing: give the visible input of the same scene beside {path}. Only a "
+            "radiometric file of a FLIR camera, or a folder of them, holds both."
+        )
+    return replace(request, visible=request.infrared)
 
 
 def wants_video(request: FuseRequest) -> bool:
@@ -123,9 +162,11 @@ def _check_for_ray(request: FuseRequest) -> None:
         ("--video", request.video.video),
         ("--live", request.video.live),
         ("the options for videos", request.video != VideoOptions()),
+        ("--recursive", request.pairing.recursive),
         ("--plane", request.scan.plane != "auto"),
         ("--window", request.scan.window is not None),
         ("--register", request.scan.register != "headers"),
+        ("--overlay", request.scan.overlay is not None),
     ):
         if is_given:
             raise UserError(f"--engine ray is for folders of images: leave out {option}.")

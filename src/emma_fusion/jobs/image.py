@@ -6,6 +6,7 @@ Pages, folders, videos, the page and Ray are loops around these functions.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,15 +16,19 @@ import numpy.typing as npt
 
 from emma_fusion import __version__
 from emma_fusion.align import Aligner
-from emma_fusion.align import align as bring_together
 from emma_fusion.errors import UserError
+from emma_fusion.images import pairing
+from emma_fusion.images.decoded import Decoded
+from emma_fusion.images.files import shown
 from emma_fusion.images.geotiff import read_georeference
-from emma_fusion.images.raster import ALPHA_SUFFIXES, check_format, read_image, write_image
+from emma_fusion.images.metadata import read_metadata
+from emma_fusion.images.placement import Placement, by_georeference
+from emma_fusion.images.radiometric import is_radiometric_file, read_both, read_infrared
+from emma_fusion.images.raster import ALPHA_SUFFIXES, check_format, read_decoded, write_image
 from emma_fusion.jobs.messages import Messages
 from emma_fusion.jobs.request import FuseRequest, NetworkOptions
 from emma_fusion.jobs.targets import Files, Targets, check_record
 from emma_fusion.pair import Pair
-from emma_fusion.values.mending import mend
 from emma_fusion.values.palettes import colour_by_infrared
 
 if TYPE_CHECKING:
@@ -51,6 +56,19 @@ class Recipe:
     aligner: Aligner | None
     infrared_range: str
     range_rule: str | None = None
+
+    @property
+    def options(self) -> pairing.PairOptions:
+        """How each pair is made of its two images."""
+        request = self.request
+        return pairing.PairOptions(
+            request.colour,
+            self.infrared_range,
+            request.visible_range,
+            request.mending,
+            self.aligner,
+            "off" if request.protocol == "paper" else request.false_colour,
+        )
 
     @classmethod
     def of(cls, request: FuseRequest) -> Recipe:
@@ -92,75 +110,87 @@ def fuse_files(files: Files, recipe: Recipe, messages: Messages) -> None:
         UserError: A file cannot be read or written, or the two do not fit.
     """
     pair = read(files, recipe)  # what is wrong with it is said before a model is opened
+    tell_notes(pair.record, messages, set())
     fuser = open_fuser(recipe.request.network)
     with messages.bar("Fusing") as show:
         # told of strips only: an image that is fused as a whole is done at once
         image = fuse(pair, recipe, fuser, lambda share: show(round(100 * share), 100))
-    record = made_by(recipe, fuser) | pair.record
+    record, valid = made_by(recipe, fuser) | pair.record, pair.valid
     del pair  # of a very large one, its memory is wanted for writing
-    write(files, image, record)
+    write(files, image, record, recipe, valid)
 
 
 def read(files: Files, recipe: Recipe) -> Pair:
     """Read a pair in the form in which its fused image is to be written.
+
+    Where both are one radiometric file, they are the temperatures and the visible image inside.
 
     Raises:
         UserError: A file cannot be read, the two do not fit or could not be aligned, or the
             target cannot hold the result.
     """
     infrared, visible, target = files
+    labels = shown(infrared.name), shown(visible.name)
+    if infrared == visible and is_radiometric_file(infrared):
+        first, second, placement = read_both(infrared, recipe.aligner)
+    else:
+        first, second = read_infrared(infrared), read_decoded(visible)
+        # with --align, the images and not their georeferences say where the infrared one belongs
+        placement = None if recipe.aligner else by_georeference(infrared, visible, labels)
     pair = make_pair(
-        read_image(infrared),
-        read_image(visible),
+        first,
+        second,
         recipe,
-        labels=(infrared.name, visible.name),
+        labels=labels,
         name=visible.stem,
         target=target,
+        placement=placement,
     )
     check_record(target, recipe.request.overwrite)
     return pair
 
 
 def make_pair(
-    infrared: npt.NDArray[Any],
-    visible: npt.NDArray[Any],
+    infrared: Decoded,
+    visible: Decoded,
     recipe: Recipe,
     *,
     labels: tuple[str, str],
     target: Path,
     name: str = "",
     find_range: Callable[[npt.NDArray[Any]], str] | None = None,
+    placement: Placement | None = None,
+    align: pairing.Align | None = None,
 ) -> Pair:
     """Mend, align and make a pair of two images, in the form in which it is to be written.
 
     Args:
-        infrared: (H', W') or (H', W', 3 or 4).
-        visible: (H, W) or (H, W, 3 or 4).
+        infrared: The image.
+        visible: The image.
         recipe: What is asked for.
         labels: What errors and the record call the two.
         target: The file that the fused image goes to; its suffix says what it can hold.
         name: What the pair is called.
         find_range: Gives the range of a mended image, in place of the recipe's.
+        placement: Where the infrared image belongs, if the files tell.
+        align: Brings a mended image onto the visible one, in place of the recipe's aligner.
 
     Raises:
         UserError: The two do not fit or could not be aligned, or the target cannot hold the
             result.
     """
     request = recipe.request
-    infrared, mended = mend(infrared, request.mending)
-    infrared_range = find_range(infrared) if find_range else recipe.infrared_range
-    aligned = bring_together(infrared, visible, recipe.aligner, labels)
-    pair = Pair.from_arrays(
-        aligned.image,
+    pair = pairing.make_pair(
+        infrared,
         visible,
-        colour=request.colour,
-        infrared_range=infrared_range,
+        labels,
+        recipe.options,
+        placement,
         name=name,
-        labels=labels,
-        cover=aligned.cover,
+        find_range=find_range,
+        align=align,
     )
     facts = pair.record["infrared"]
-    facts |= mended | aligned.record
     if recipe.range_rule:
         facts["rule"] = recipe.range_rule
     if request.unit:
@@ -170,10 +200,10 @@ def make_pair(
         pair = replace(pair, alpha=None)
     if request.protocol == "paper":
         pair = replace(pair, colour=None)
-    if request.palette:
+    if request.palette not in (None, "none"):
         pair = colour_by_infrared(pair, request.palette)
-    if request.depth:
-        pair = replace(pair, dtype=np.dtype(f"uint{request.depth}"))
+    if request.depth or pair.dtype.kind == "f":
+        pair = replace(pair, dtype=np.dtype(f"uint{request.depth or 16}"))
     check_format(target, pair.dtype, pair.alpha is not None)
     return pair
 
@@ -197,14 +227,44 @@ def made_by(recipe: Recipe, fuser: Fuser) -> dict[str, Any]:
     }
 
 
-def write(files: Files, image: npt.NDArray[Any], record: dict[str, Any]) -> None:
-    """Write a fused image with its record, and where it lies on the Earth if its inputs say.
+def write(
+    files: Files,
+    image: npt.NDArray[Any],
+    record: dict[str, Any],
+    recipe: Recipe,
+    valid: npt.NDArray[np.bool_] | None = None,
+) -> None:
+    """Write a fused image with its record, its metadata, and where it lies on the Earth.
+
+    Args:
+        files: Where to, and the inputs that say the rest.
+        image: The fused image.
+        record: How it was made.
+        recipe: What was asked for.
+        valid: Which pixels hold data, see `Pair`.
 
     Raises:
         UserError: See `write_image`.
     """
     georeference = read_georeference(files.visible) or read_georeference(files.infrared)
-    write_image(files.target, image, record, georeference)
+    metadata = None if recipe.request.strip_metadata else read_metadata(files.visible)
+    write_image(files.target, image, record, georeference, metadata, valid)
+
+
+def tell_notes(record: dict[str, Any], messages: Messages, told: set[str]) -> None:
+    """Say what was left out or assumed of a pair; each record has it, a run says each once.
+
+    Args:
+        record: Of the pair.
+        messages: Takes the lines.
+        told: What was said already, without names and numbers; what is said now is added.
+    """
+    names = [record[side]["name"] for side in ("infrared", "visible")]
+    for note in record.get("notes", ()):
+        kind = re.sub(r"\d+", "", note.replace(names[0], "").replace(names[1], ""))
+        if kind not in told:
+            told.add(kind)
+            messages.say(note)
 
 
 def choose_suffix(request: FuseRequest, visible: str) -> str:

@@ -26,7 +26,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from emma_fusion.errors import UserError
-from emma_fusion.images.folders import by_stem, match_stems
+from emma_fusion.images.folders import by_stem, pair_stems
 from emma_fusion.images.record import INSIDE, beside
 from emma_fusion.jobs.folder import fuse_all, report
 from emma_fusion.jobs.image import Recipe, choose_suffix
@@ -36,8 +36,8 @@ from emma_fusion.jobs.targets import (
     Files,
     Targets,
     check_names,
+    tell_pairing,
     tell_skipped,
-    tell_unmatched,
 )
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def plan(recipe: Recipe, messages: Messages) -> list[Names]:
     """What is to be done, the largest pairs first; the rest is named.
 
     Raises:
-        UserError: See `images.folders.match_pairs` and `Targets`; or a folder cannot be listed.
+        UserError: See `images.folders.pair_stems` and `Targets`; or a folder cannot be listed.
     """
     request = recipe.request
     sides, out = [Folder(request.infrared), Folder(request.visible)], Folder(request.output)
@@ -183,8 +183,11 @@ def plan(recipe: Recipe, messages: Messages) -> list[Names]:
         by_stem(map(PurePosixPath, names), side.name)
         for names, side in zip(sizes, sides, strict=True)
     )
-    pairs, unmatched = match_stems(first, second, request.infrared, request.visible)
-    tell_unmatched(unmatched, messages)
+    found = pair_stems(
+        first, second, request.infrared, request.visible, pattern=request.pairing.match
+    )
+    tell_pairing(found, messages)
+    pairs = found.pairs
     names = {stem: stem + choose_suffix(request, v.suffix) for stem, _, v in pairs}
     check_names(names.values())
     if out.path:
@@ -299,7 +302,12 @@ class Worker:
             if not self._recipe.request.overwrite:  # done by one that died after it
                 jobs = [job for job in jobs if not _is_there(job.target)]
             for job, error in fuse_all(
-                jobs, self._fuser, self._recipe, lambda job: _fetch(job, Path(folder)), _store
+                jobs,
+                self._fuser,
+                self._recipe,
+                lambda job: _fetch(job, Path(folder)),
+                _store,
+                Messages(),
             ):
                 done[job.target] = (str(error) or type(error).__name__) if error else ""
         return list(done.items())

@@ -1,4 +1,4 @@
-"""What `emma fuse` and `emma align` are asked for, as plain data.
+"""What `emma fuse`, `align`, `check`, `calibrate` and `thermal` are asked for, as plain data.
 
 The command line and the page fill it in. Every option stands here once, with its type, its
 default and its help; `cli.options` makes the command line of it. So a new option is one field
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+_FOLDERS = "Two folders"
 _THERMAL = "Thermal cameras"
 _SCANS = "Scans (NIfTI, DICOM)"
 _VIDEOS = "Videos, folders of frames, cameras"
@@ -28,6 +29,7 @@ class Option:
         panel: The part of the help that the option is listed in.
         minimum: The smallest number that is allowed.
         is_argument: Whether it is given by its place and not by a flag.
+        is_required: Whether it must be given, though the field has a default.
     """
 
     help: str
@@ -36,6 +38,7 @@ class Option:
     panel: str | None = None
     minimum: int | None = None
     is_argument: bool = False
+    is_required: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,38 @@ class NetworkOptions:
         ),
     ] = None
     runtime: Annotated[
-        Literal["auto", "torch", "onnxruntime", "openvino"],
+        Literal["auto", "torch", "engine", "onnxruntime", "openvino"],
         Option(
             "The program that runs the network on a CPU. auto takes the fastest that is installed "
             "(extra runtimes); it tries them the first time and remembers the result."
         ),
     ] = "torch"
+
+
+@dataclass(frozen=True)
+class PairingOptions:
+    """Which images of two folders belong together; see `images.names.match_names`."""
+
+    match: Annotated[
+        str | None,
+        Option(
+            "How the names of the infrared images and of the visible ones go together, such as "
+            "'*_T=*_W' or 'IR_{n}=DC_{n+1}': * is any text that both have and {n} a number. "
+            "Without it, names go together that are the same but for capitals, leading zeros and "
+            "what marks the camera (_T and _W, _ir and _vi, IR and VIS).",
+            metavar="PATTERN",
+            panel=_FOLDERS,
+        ),
+    ] = None
+    recursive: Annotated[
+        bool,
+        Option(
+            "Take the images of the folders in the two folders too; those that belong together lie "
+            "in folders of the same name.",
+            flags=("--recursive",),
+            panel=_FOLDERS,
+        ),
+    ] = False
 
 
 @dataclass(frozen=True)
@@ -105,6 +134,16 @@ class ScanOptions:
             panel=_SCANS,
         ),
     ] = "headers"
+    overlay: Annotated[
+        float | None,
+        Option(
+            "Also write what viewers show beside the fused scan: the first scan in its palette "
+            "laid over the second with this opacity, 0 to 1, as OUT with _overlay. Without it, no "
+            "overlay is written.",
+            metavar="OPACITY",
+            panel=_SCANS,
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -205,19 +244,22 @@ class FuseRequest:
     visible: Annotated[
         str,
         Option(
-            "The visible image, video or folder of the same scene; of medical pairs the MRI scan.",
+            "The visible image, video or folder of the same scene; of medical pairs the MRI scan. "
+            "It is left out for a FLIR camera's radiometric file, which holds both images, and for "
+            "a folder that holds the images of both cameras.",
             metavar="VISIBLE",
             is_argument=True,
         ),
-    ]
+    ] = ""
     output: Annotated[
         str,
         Option(
             "The file or folder that the fused images go to.",
             flags=("--output", "-o"),
             metavar="OUT",
+            is_required=True,
         ),
-    ]
+    ] = ""
     colour: Annotated[
         Literal["auto", "visible", "infrared", "none"],
         Option(
@@ -235,8 +277,25 @@ class FuseRequest:
             "Which infrared values become black and white: auto, full, LOW:HIGH (values), "
             "percentile:LOW:HIGH, or folder (the percentiles 0.1 to 99.9 over the whole folder, so "
             "that its images compare) or folder:LOW:HIGH. auto is percentile:0.1:99.9 for 16-bit "
-            "images that use less than half their range, and full for others.",
+            "images that use less than half their range and for temperatures, and full for others.",
             metavar="RULE",
+        ),
+    ] = "auto"
+    visible_range: Annotated[
+        str,
+        Option(
+            "Which visible values become black and white: auto, full, LOW:HIGH (values) or "
+            "percentile:LOW:HIGH. auto is the range of 8, 10, 12 or 14 bits for a 16-bit image "
+            "whose values all fit into these, and full for others.",
+            metavar="RULE",
+        ),
+    ] = "auto"
+    false_colour: Annotated[
+        Literal["auto", "off"],
+        Option(
+            "What becomes of an infrared image that its camera coloured by a known palette. auto "
+            "turns it back into the values that the colours stand for; off takes its brightness.",
+            panel=_THERMAL,
         ),
     ] = "auto"
     protocol: Annotated[
@@ -264,10 +323,10 @@ class FuseRequest:
         ),
     ] = "off"
     palette: Annotated[
-        Literal["inferno", "magma", "plasma", "viridis", "turbo", "hot"] | None,
+        Literal["none", "inferno", "magma", "plasma", "viridis", "turbo", "hot"] | None,
         Option(
-            "Colour the fused image by the infrared values, in place of --colour. Without it, no "
-            "palette is used."
+            "Colour the fused image by the infrared values, in place of --colour. Without it, "
+            "functional scans (PET, SPECT) are coloured by hot, and nothing else by any palette."
         ),
     ] = None
     mending: Annotated[
@@ -287,7 +346,16 @@ class FuseRequest:
             panel=_THERMAL,
         ),
     ] = ""
+    strip_metadata: Annotated[
+        bool,
+        Option(
+            "Leave out the visible image's EXIF with its GPS position, its colour profile and its "
+            "resolution, which the fused image has otherwise.",
+            flags=("--strip-metadata",),
+        ),
+    ] = False
     overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False
+    pairing: PairingOptions = PairingOptions()
     network: NetworkOptions = NetworkOptions()
     scan: ScanOptions = ScanOptions()
     video: VideoOptions = VideoOptions()
@@ -318,4 +386,92 @@ class AlignRequest:
             metavar="HOW",
         ),
     ] = "auto"
+    overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False
+    pairing: PairingOptions = PairingOptions()
+
+
+@dataclass(frozen=True)
+class CheckRequest:
+    """Which pairs are to be checked."""
+
+    infrared: Annotated[Path, Option("The infrared image or folder.", is_argument=True)]
+    visible: Annotated[
+        Path, Option("The visible image or folder of the same scene.", is_argument=True)
+    ]
+    as_json: Annotated[bool, Option("Print JSON instead of a table.", flags=("--json",))] = False
+    pairing: PairingOptions = PairingOptions()
+
+
+@dataclass(frozen=True)
+class CalibrateRequest:
+    """Which pairs a calibration is to be found from, and where to."""
+
+    infrared: Annotated[Path, Option("The folder of infrared images.", is_argument=True)]
+    visible: Annotated[
+        Path, Option("The folder of visible images of the same scenes.", is_argument=True)
+    ]
+    output: Annotated[
+        Path,
+        Option(
+            "The file that the calibration is written to.",
+            flags=("--output", "-o"),
+            metavar="FILE.json",
+        ),
+    ]
+    model: Annotated[
+        Literal["translation", "rigid", "similarity", "affine", "homography"],
+        Option("The most general transform that is considered without --board."),
+    ] = "affine"
+    board: Annotated[
+        str | None,
+        Option(
+            "The images show a checkerboard with so many inner corners along its two sides, such "
+            "as 11x8. The lenses are then undistorted too.",
+            metavar="11x8",
+        ),
+    ] = None
+    square: Annotated[
+        float,
+        Option(
+            "The side of a square of the board, in the unit that distances are to have, such as "
+            "0.03 for metres. The default counts distances in squares."
+        ),
+    ] = 1.0
+    distance: Annotated[
+        float | None,
+        Option(
+            "The distance at which the transform is to be right, in the unit of --square. The "
+            "default is the median distance of the boards."
+        ),
+    ] = None
+    overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False
+    pairing: PairingOptions = PairingOptions()
+
+
+@dataclass(frozen=True)
+class ThermalRequest:
+    """Which radiometric files are to be written as temperatures, and where to."""
+
+    input: Annotated[
+        Path,
+        Option(
+            "The radiometric JPEG of a FLIR camera, or a folder of them.",
+            metavar="FILE",
+            is_argument=True,
+        ),
+    ]
+    output: Annotated[
+        Path,
+        Option(
+            "The .tif file that the temperatures go to, or a folder for a folder.",
+            flags=("--output", "-o"),
+            metavar="OUT",
+        ),
+    ]
+    unit: Annotated[
+        Literal["degC", "K"], Option("The unit: degrees Celsius (degC) or kelvin (K).")
+    ] = "degC"
+    recursive: Annotated[
+        bool, Option("Take the files of the folders in the folder too.", flags=("--recursive",))
+    ] = False
     overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from emma_fusion.errors import UserError
-from emma_fusion.images.folders import SUFFIXES, fold, match_pairs
+from emma_fusion.images.folders import SUFFIXES, AnyPath, Pairing, pair_folders
+from emma_fusion.images.names import fold
 from emma_fusion.images.record import INSIDE, beside, check_beside
 from emma_fusion.jobs.messages import Messages
+from emma_fusion.jobs.request import PairingOptions
 
 
 class Files(NamedTuple):
@@ -31,13 +33,18 @@ class Targets:
     Args:
         inputs: The files and folders that the run reads, and with a folder the files in it.
         overwrite: Whether the user wants what exists to be replaced.
+        recursive: Whether the run reads the folders in its folders too.
     """
 
-    def __init__(self, inputs: Iterable[Path], overwrite: bool) -> None:
+    def __init__(self, inputs: Iterable[Path], overwrite: bool, recursive: bool = False) -> None:
         self._overwrite = overwrite
+        self._walked = []
         self._inputs = set()
         for path in filter(Path.exists, inputs):
-            files = filter(Path.is_file, path.iterdir()) if path.is_dir() else ()
+            files: Iterable[Path] = ()
+            if path.is_dir():
+                files = filter(Path.is_file, path.rglob("*") if recursive else path.iterdir())
+                self._walked += [path.resolve()] if recursive else []
             self._inputs |= {_identity(path), *map(_identity, files)}
 
     def check(self, target: Path) -> None:
@@ -68,12 +75,17 @@ class Targets:
         """Check that a folder may be written into.
 
         Raises:
-            UserError: It is a file, or an input.
+            UserError: It is a file, an input, or within one that is walked.
         """
         if folder.exists() and not folder.is_dir():
             raise UserError(f"{folder} is a file: the results need a folder.")
         if folder.exists() and _identity(folder) in self._inputs:
             raise UserError(f"{folder} is one of the inputs: write to another folder.")
+        if any(folder.resolve().is_relative_to(walked) for walked in self._walked):
+            raise UserError(
+                f"{folder} lies within one of the inputs, whose folders are read with --recursive: "
+                "write to another folder."
+            )
 
     def check_all(self, targets: Sequence[Path]) -> None:
         """Check that the files of one folder are apart from the inputs and from each other.
@@ -81,7 +93,7 @@ class Targets:
         Raises:
             UserError: One is an input, or two are one file on some system.
         """
-        check_names(target.name for target in targets)
+        check_names(str(target) for target in targets)
         for target in targets:
             self.check_apart(target)
 
@@ -111,7 +123,7 @@ def check_record(target: Path, overwrite: bool) -> None:
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Check that the names of files in one folder differ on every system.
+    """Check that the names or paths of files differ on every system.
 
     Raises:
         UserError: Two are one on Windows and macOS.
@@ -153,25 +165,43 @@ def check_inputs(infrared: Path, visible: Path) -> bool:
     return infrared.is_dir()
 
 
-def find_pairs(infrared: Path, visible: Path, messages: Messages) -> list[tuple[str, Path, Path]]:
-    """The pair of two files, or those of two folders; images without a partner are named.
+def find_pairs(
+    infrared: Path, visible: Path, messages: Messages, options: PairingOptions | None = None
+) -> list[tuple[str, Path, Path]]:
+    """The pair of two files, or those of two folders.
+
+    It is said what was paired by names that differ, and which images have no partner.
 
     Returns:
         The stem of each pair's visible image, its infrared and its visible file.
 
     Raises:
-        UserError: See `check_inputs` and `images.folders.match_pairs`.
+        UserError: See `check_inputs` and `images.folders.pair_folders`.
     """
+    options = options or PairingOptions()
     if not check_inputs(infrared, visible):
+        check_pairing(options)
         return [(visible.stem, infrared, visible)]
-    pairs, unmatched = match_pairs(infrared, visible)
-    tell_unmatched(unmatched, messages)
-    return pairs
+    found = pair_folders(infrared, visible, pattern=options.match, recursive=options.recursive)
+    tell_pairing(found, messages)
+    return found.pairs
 
 
-def tell_unmatched(unmatched: Iterable[object], messages: Messages) -> None:
-    """Name the images that have no partner."""
-    for path in unmatched:
+def check_pairing(options: PairingOptions) -> None:
+    """Refuse options for two folders where there are none.
+
+    Raises:
+        UserError: One is given.
+    """
+    if options != PairingOptions():
+        raise UserError("--match and --recursive are for two folders of images: leave them out.")
+
+
+def tell_pairing(found: Pairing[AnyPath], messages: Messages) -> None:
+    """Say what was paired by names that differ, and name the images that have no partner."""
+    for note in found.notes:
+        messages.say(note)
+    for path in found.unmatched:
         messages.say(f"No partner for {path}")
 
 

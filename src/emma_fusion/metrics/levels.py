@@ -1,6 +1,6 @@
 """Images of any kind as planes of grey levels on 0..255: where every metric begins."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
@@ -66,7 +66,7 @@ def as_levels(image: Image, which: str = "image") -> Levels:
             f"A {which} to score must be (H, W) or (..., H, W) with pixels in it, "
             f"not {tuple(image.shape)}."
         )
-    planes = image.to(torch.float64)
+    planes = to_float64(image)
     if image.dtype == torch.uint16:
         planes = planes / 257
     elif image.is_floating_point():
@@ -94,6 +94,21 @@ _TENSOR_TYPES = (
     torch.float32,
     torch.float64,
 )
+
+
+class TooSmallError(UserError):
+    """An image has too few pixels for a metric.
+
+    Attributes:
+        smallest: Pixels that either side must have.
+    """
+
+    def __init__(self, name: str, smallest: int, shape: Sequence[int]) -> None:
+        super().__init__(
+            f"The metric {name} needs images of at least {smallest}x{smallest} pixels, "
+            f"not {shape[-2]}x{shape[-1]}."
+        )
+        self.smallest = smallest
 
 
 def of_one_image(
@@ -168,12 +183,18 @@ def _over_batch(
         )
         raise UserError(f"Images that are scored together must have one size: {sizes}.")
     if min(shape[-2:]) < smallest:
-        raise UserError(
-            f"The metric {name} needs images of at least {smallest}x{smallest} pixels, "
-            f"not {shape[-2]}x{shape[-1]}."
-        )
+        raise TooSmallError(name, smallest, shape)
     if len(shape) == 2:
         return float(core(*planes))
     rows = zip(*(p.reshape(-1, *shape[-2:]) for p in planes), strict=True)
     values = torch.stack([core(*row) for row in rows]).reshape(shape[:-2])
     return values.numpy() if isinstance(images["fused"], np.ndarray) else values
+
+
+def to_float64(x: Tensor) -> Tensor:
+    """A tensor in float64, on the CPU where its device has none, as Apple's GPUs (MPS) have not.
+
+    >>> to_float64(torch.tensor([1, 2], dtype=torch.uint8))
+    tensor([1., 2.], dtype=torch.float64)
+    """
+    return (x.cpu() if x.device.type == "mps" else x).to(torch.float64)

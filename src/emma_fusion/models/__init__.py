@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from emma_fusion.errors import UserError
@@ -12,6 +13,7 @@ SENSING_INFRARED = "sensing_infrared.safetensors"
 SENSING_VISIBLE = "sensing_visible.safetensors"
 
 _HERE = Path(__file__).parent
+_LICENCE = re.compile(r"^Licence: (.+)$", re.MULTILINE)
 
 
 def shipped() -> list[str]:
@@ -41,3 +43,23 @@ def find(name_or_path: str | Path, file: str = FUSER) -> Path:
         f"({', '.join(shipped()) or 'none here'}), a .safetensors file, or the folder of a "
         f"training run that has {file}."
     )
+
+
+def licence(name_or_path: str | Path) -> str:
+    """What a model's weights may be used for, as the card beside them says.
+
+    The package's own licence is for its code: weights are bound by the terms of the images that
+    they were trained on.
+
+    Args:
+        name_or_path: See `find`.
+
+    Raises:
+        UserError: There is no such model.
+
+    >>> licence("base").startswith("non-commercial")
+    True
+    """
+    card = find(name_or_path).parent / "README.md"
+    found = _LICENCE.search(card.read_text("utf-8")) if card.is_file() else None
+    return found[1] if found else "not stated: that of whoever made the weights and their data"

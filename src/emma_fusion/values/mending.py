@@ -23,7 +23,7 @@ def mend(image: npt.NDArray[Any], what: Mend) -> tuple[npt.NDArray[Any], dict[st
 
     Args:
         image: (H, W), or (H, W, 3 or 4) whose colours are mended one by one and whose alpha is
-            left alone; uint8 or uint16.
+            left alone; uint8, uint16 or floats in a unit of their own.
         what: "none", "dead-pixels", "stripes" or "both".
 
     Returns:
@@ -42,8 +42,9 @@ def mend(image: npt.NDArray[Any], what: Mend) -> tuple[npt.NDArray[Any], dict[st
         if what in ("stripes", "both"):
             plane, offset = remove_stripes(plane)
             largest = max(largest, offset)
-        top = np.iinfo(image.dtype).max
-        mended[..., channel] = np.rint(np.clip(plane, 0, top))
+        if image.dtype.kind == "u":
+            plane = np.rint(np.clip(plane, 0, np.iinfo(image.dtype).max))
+        mended[..., channel] = plane
     record = {"mended": what, "dead_pixels": dead, "largest_stripe": round(largest, 2)}
     return mended.reshape(image.shape), record
 

@@ -34,7 +34,8 @@ def common_range(
     """Percentiles of the values of many images together, exactly, one image in memory.
 
     Args:
-        images: (H, W), or (H, W, 3 or 4) of which the luminance counts; all uint8 or all uint16.
+        images: (H, W), or (H, W, 3 or 4) of which the luminance counts; all of one dtype. Masked
+            pixels of a masked array hold no data.
         shares: two percentiles, 0 to 100.
 
     Raises:
@@ -43,18 +44,23 @@ def common_range(
     >>> common_range([np.array([[0, 10]], np.uint8), np.array([[20]], np.uint8)], (0, 75))
     (0.0, 15.0)
     """
-    counts, dtype = np.zeros(2**16, np.int64), None
+    values, counts = np.empty(0), np.empty(0, np.int64)
+    dtype = None
     for image in images:
         if dtype not in (None, image.dtype):
-            raise UserError("Images of 8 and of 16 bit have no common range of values.")
+            raise UserError(
+                "Images of 8 and of 16 bit, or of integers and floats, have no "
+                "common range of values."
+            )
         dtype = image.dtype
-        if image.ndim == 3:
-            image = np.rint(luminance(image[..., :3].astype(np.float32))).astype(dtype)
-        counts += np.bincount(image.ravel(), minlength=2**16)
-    if dtype is None:
+        found, often = np.unique(_values(image), return_counts=True)
+        # a camera counts in steps, so that there are few values however many pixels
+        values, places = np.unique(np.concatenate([values, found]), return_inverse=True)
+        counts = np.bincount(places, np.concatenate([counts, often])).astype(np.int64)
+    if not counts.sum():
         raise UserError("There is no readable infrared image to take a range from.")
     ends = np.cumsum(counts)
-    low, high = (_percentile(ends, share) for share in shares)
+    low, high = (_percentile(values, ends, share) for share in shares)
     if low == high:
         raise UserError(
             f"The infrared images have no range: their percentiles {shares[0]:g} and "
@@ -63,11 +69,24 @@ def common_range(
     return low, high
 
 
-def _percentile(ends: npt.NDArray[np.int64], share: float) -> float:
-    """NumPy's linear percentile, from cumulated counts."""
+def _values(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The values of an image that count."""
+    plane = np.asarray(image)
+    if image.ndim == 3:
+        grey = luminance(plane[..., :3].astype(np.float32))
+        plane = np.rint(grey) if image.dtype.kind == "u" else grey
+    if not np.ma.is_masked(image):
+        return plane.ravel()
+    missing = np.ma.getmaskarray(image)
+    kept: npt.NDArray[Any] = plane[~(missing if missing.ndim == 2 else missing.any(axis=2))]
+    return kept
+
+
+def _percentile(values: npt.NDArray[Any], ends: npt.NDArray[np.int64], share: float) -> float:
+    """NumPy's linear percentile, from values and how many are no larger."""
     place = share / 100 * (ends[-1] - 1)
     below, above = (
-        int(np.searchsorted(ends, index, side="right"))
+        float(values[np.searchsorted(ends, index, side="right")])
         for index in (np.floor(place), np.ceil(place))
     )
     return float(below + (above - below) * (place - np.floor(place)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import re
 import stat
 import struct
@@ -13,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from emma_fusion.errors import UserError
 from emma_fusion.images.folders import SUFFIXES
+from emma_fusion.images.names import match_names, split_mark
 from emma_fusion.web.limits import MEGA, Limits
 from emma_fusion.web.names import shown_name
 
@@ -26,9 +28,13 @@ VISIBLE = frozenset(["visible", "visual", "vis", "vi", "rgb", "crop_lr_visible",
 _DIRECTORY_BYTES = 8 * MEGA
 
 
+# What the decompressors raise of a damaged entry; OSError is bzip2's.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
+
+
 @dataclass(frozen=True)
 class Match:
-    """Two images of one name.
+    """Two images that belong together.
 
     Attributes:
         name: Of the pair, for the fused image; with the folders that tell pairs apart.
@@ -45,7 +51,8 @@ def match_paths(paths: Iterable[str]) -> tuple[list[Match], list[str]]:
     """Match images by the folders that they are in and by their stems.
 
     A folder of a name in `INFRARED` or `VISIBLE`, the innermost where there are several, says which
-    image it is; the rest of the path must be equal, but for the suffix.
+    image it is, or else a mark in the file's name (`_T`, `_W`); the rest of the path must be the
+    same, but for the suffix and for what `match_names` sees past.
 
     Args:
         paths: With `/` between folders. What is no image, and hidden files, are left out.
@@ -60,7 +67,7 @@ def match_paths(paths: Iterable[str]) -> tuple[list[Match], list[str]]:
     >>> pairs, alone
     ([Match(name='1', infrared='x/ir/1.png', visible='x/vi/1.jpg')], ['x/vi/2.jpg'])
     """
-    sides: tuple[dict[tuple[str, ...], str], dict[tuple[str, ...], str]] = ({}, {})
+    sides: tuple[dict[str, str], dict[str, str]] = ({}, {})
     lost = []
     for path in paths:
         parts = PurePosixPath(path).parts
@@ -68,12 +75,15 @@ def match_paths(paths: Iterable[str]) -> tuple[list[Match], list[str]]:
             continue
         if PurePosixPath(path).suffix.lower() not in SUFFIXES:
             continue
-        place = _find_side(parts[:-1])
-        if place is None:
+        place, stem = _find_side(parts[:-1]), PurePosixPath(path).stem
+        if place is not None:
+            side, index = place
+        elif mark := split_mark(stem)[1]:
+            side, index = int(mark == "second"), len(parts)
+        else:
             lost.append(path)
             continue
-        side, index = place
-        key = (*parts[:index], *parts[index + 1 : -1], PurePosixPath(path).stem)
+        key = "/".join((*parts[:-1][:index], *parts[index + 1 : -1], stem))
         if key in sides[side]:
             raise UserError(
                 f"{shown_name(sides[side][key])} and {shown_name(path)} have the same stem in "
@@ -81,18 +91,22 @@ def match_paths(paths: Iterable[str]) -> tuple[list[Match], list[str]]:
             )
         sides[side][key] = path
     infrared, visible = sides
-    keys = sorted(key for key in infrared if key in visible)
-    if not keys:
+    found = sorted(match_names(infrared, visible).pairs, key=lambda names: names[1])
+    if not found:
         raise UserError(
             f"There are no pairs in it: {len(infrared)} infrared, {len(visible)} visible and "
             f"{len(lost)} other images were found. Put the infrared images into a folder named "
             "infrared (or ir, thermal, PET, SPECT, CT) and the visible ones into a folder named "
-            "visible (or vi, vis, rgb, MRI), with equal file names."
+            "visible (or vi, vis, rgb, MRI), with the same file names."
         )
-    common = _common_length([key[:-1] for key in keys])
-    pairs = [Match("_".join(key[common:]), infrared[key], visible[key]) for key in keys]
-    lost += [path for key, path in infrared.items() if key not in visible]
-    lost += [path for key, path in visible.items() if key not in infrared]
+    names = [other.split("/") for _, other in found]
+    common = _common_length([name[:-1] for name in names])
+    pairs = [
+        Match("_".join(name[common:]), infrared[one], visible[other])
+        for name, (one, other) in zip(names, found, strict=True)
+    ]
+    used = {path for pair in pairs for path in (pair.infrared, pair.visible)}
+    lost += [path for side in sides for path in side.values() if path not in used]
     return pairs, lost
 
 
@@ -151,7 +165,7 @@ class Archive:
                 data = file.read(info.file_size + 1)
         except NotImplementedError as error:
             raise UserError(f"{name} is packed in a way that cannot be read here.") from error
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
+        except _DAMAGE as error:
             raise UserError(f"{name} is damaged within the zip.") from error
         if len(data) != info.file_size:
             raise UserError(f"{name} has not the size that the zip declares.")
@@ -210,7 +224,7 @@ def _find_side(folders: tuple[str, ...]) -> tuple[int, int] | None:
     return None
 
 
-def _common_length(folders: list[tuple[str, ...]]) -> int:
+def _common_length(folders: list[list[str]]) -> int:
     """How many folders all paths begin with."""
     length = 0
     for parts in zip(*folders, strict=False):

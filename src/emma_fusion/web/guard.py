@@ -70,11 +70,27 @@ class Guard:
 def _refusal(scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
     """Status and sentence, where a request is not let through."""
     host = headers.get("host", "")
-    if urlsplit(f"//{host}").hostname not in _HOSTS:
+    if _name_of(host) not in _HOSTS:
         return 403, "This page is for this machine alone: open it at 127.0.0.1."
-    if (origin := headers.get("origin")) and urlsplit(origin).netloc != host:
+    if (origin := headers.get("origin")) and _site_of(origin) != host:
         return 403, "Another site asked: this page answers to itself alone."
     path = scope["path"]
     if path not in _EXACT and not path.startswith(_PATHS):
         return 404, "There is nothing here."
     return None
+
+
+def _name_of(host: str) -> str | None:
+    """The name in a Host header, without its port; None where it is none."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:  # such as "[", the beginning of an address that does not go on
+        return None
+
+
+def _site_of(origin: str) -> str | None:
+    """The host and port of an Origin header; None where it has none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -14,8 +14,11 @@ import numpy.typing as npt
 
 from emma_fusion.bench.scoring import Rules, score_images, without_alpha
 from emma_fusion.errors import UserError
+from emma_fusion.images.decoded import Decoded
 from emma_fusion.images.header import read_header
-from emma_fusion.images.raster import decode_image, encode_image
+from emma_fusion.images.metadata import Metadata, read_metadata
+from emma_fusion.images.raster import encode_image
+from emma_fusion.images.reading import decode_bytes
 from emma_fusion.jobs.image import Recipe, fuse, made_by, make_pair
 from emma_fusion.jobs.request import FuseRequest
 from emma_fusion.metrics import METRICS
@@ -76,14 +79,21 @@ class Given:
     """An image that a visitor gave.
 
     Attributes:
-        image: (H, W), (H, W, 3) or (H, W, 4); uint8 or uint16.
+        decoded: What was read.
         name: To be shown.
         format: "png", "jpg", "bmp", "tif" or "webp".
+        metadata: EXIF, colour profile and resolution.
     """
 
-    image: npt.NDArray[Any]
+    decoded: Decoded
     name: str
     format: str
+    metadata: Metadata = field(default_factory=Metadata)
+
+    @property
+    def image(self) -> npt.NDArray[Any]:
+        """(H, W), (H, W, 3) or (H, W, 4)."""
+        return self.decoded.pixels
 
     @classmethod
     def read(cls, data: bytes, name: str, limits: Limits) -> Given:
@@ -97,8 +107,8 @@ class Given:
             raise UserError(
                 f"{name} has {len(data) / MEGA:.0f} MB; an image may have {limits.image_megabytes}."
             )
-        image = decode_image(data, name, limits.pixels)
-        return cls(image, name, read_header(data).format)
+        decoded = decode_bytes(data, name, limits.pixels)
+        return cls(decoded, name, read_header(data).format, read_metadata(data))
 
     def describe(self) -> dict[str, Any]:
         """What the page says of it."""
@@ -127,12 +137,13 @@ def fuse_given(
     if labels[0] == labels[1]:
         labels = f"infrared {labels[0]}", f"visible {labels[1]}"
     target = Path(f"fused.{visible.format}")
-    pair = make_pair(infrared.image, visible.image, recipe, labels=labels, target=target)
+    pair = make_pair(infrared.decoded, visible.decoded, recipe, labels=labels, target=target)
     fuser = networks.open(recipe.request.network.model)
     with networks.turn:
         image = fuse(pair, recipe, fuser)
     record = made_by(recipe, fuser) | pair.record
-    return image, record, encode_image(target.name, image, record)
+    file = encode_image(target.name, image, record, (), visible.metadata, pair.valid)
+    return image, record, file
 
 
 def score(fused: npt.NDArray[Any], infrared: Given, visible: Given) -> list[dict[str, Any]]:
@@ -173,13 +184,16 @@ def view(image: npt.NDArray[Any]) -> bytes:
     if image.dtype == np.uint16:
         image = np.rint(image / 257).astype(np.uint8)
     elif image.dtype != np.uint8:
-        image = from_unit(image.astype(np.float32), np.uint8)
+        image = from_unit(np.nan_to_num(image.astype(np.float32)), np.uint8)
     return encode_image("view.png", image)
 
 
 def view_infrared(given: Given) -> bytes:
     """A view of an infrared image in the range that it is fused with."""
     image = without_alpha(given.image)
-    if image.dtype == np.uint16 and image.ndim == 2:
-        image = Pair.from_arrays(image, image).infrared
+    if image.dtype != np.uint8 and image.ndim == 2:
+        black = np.zeros(image.shape, np.uint8)
+        valid = given.decoded.valid
+        missing = False if valid is None else ~valid
+        image = Pair.from_arrays(np.ma.masked_array(image, mask=missing), black).infrared
     return view(image)

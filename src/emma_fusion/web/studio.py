@@ -15,6 +15,7 @@ from typing import Any
 
 from emma_fusion.demo import render_scene
 from emma_fusion.errors import UserError
+from emma_fusion.images.decoded import Decoded
 from emma_fusion.images.raster import encode_image
 from emma_fusion.images.record import INSIDE, to_json
 from emma_fusion.jobs.image import Recipe
@@ -111,7 +112,7 @@ class Studio:
         name = f"{safe_stem(stem(visible.name))}-fused"
         result = {
             "state": "fused",
-            **Given(image, name + suffix, visible.format).describe(),
+            **Given(Decoded(image), name + suffix, visible.format).describe(),
             "colour": record["colour"],
             "bytes": len(data),
             "view": self.shelf.put(view(image), "view.png", "image/png"),

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from emma_fusion.runtimes import frames
-from emma_fusion.runtimes.frames import Convolution, frame, mirror
+from emma_fusion.runtimes.engine import frames
+from emma_fusion.runtimes.engine.frames import Convolution, frame, mirror
 
 
 def random(*shape):

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from emma_fusion.runtimes import postops
-from emma_fusion.runtimes.postops import convolve, has_postops, pack, upsample
+from emma_fusion.runtimes.engine import postops
+from emma_fusion.runtimes.engine.postops import available, convolve, pack, upsample
 
 
 def random(*shape):
@@ -11,13 +11,6 @@ def random(*shape):
     return torch.randn(shape, generator=generator).to(memory_format=torch.channels_last)
 
 
-@pytest.fixture(params=["as it is here", "without the operators"])
-def operators(request, monkeypatch):
-    if request.param != "as it is here":
-        monkeypatch.setattr(postops, "has_postops", lambda dtype: False)
-
-
-@pytest.mark.usefixtures("operators")
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("biased", [False, True])
 def test_what_follows_is_done(packed, biased):
@@ -39,7 +32,6 @@ def test_what_follows_is_done(packed, biased):
     assert torch.equal(other, kept)
 
 
-@pytest.mark.usefixtures("operators")
 def test_upsampling(network):
     up = network.ups[0]
     x = random(1, 16, 6, 9)
@@ -49,21 +41,21 @@ def test_upsampling(network):
 
 
 def test_operators_that_do_something_else_are_not_used(monkeypatch):
-    monkeypatch.setattr(postops, "_upsample", lambda x, *_: x)
-    has_postops.cache_clear()
+    monkeypatch.setattr(postops, "upsample", lambda x, *_, **options: x)
+    available.cache_clear()
     try:
-        assert not has_postops(torch.float32)
+        assert not available(torch.float32)
     finally:
-        has_postops.cache_clear()
+        available.cache_clear()
 
 
 def test_missing_operators_are_not_used(monkeypatch):
-    def missing(*_):
+    def missing(*_, **options):
         raise AttributeError("no such operator")
 
-    monkeypatch.setattr(postops, "_convolve", missing)
-    has_postops.cache_clear()
+    monkeypatch.setattr(postops, "convolve", missing)
+    available.cache_clear()
     try:
-        assert not has_postops(torch.bfloat16)
+        assert not available(torch.bfloat16)
     finally:
-        has_postops.cache_clear()
+        available.cache_clear()

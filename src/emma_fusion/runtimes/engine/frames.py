@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emma_fusion.runtimes.postops import Combine, Then, convolve, pack
+from emma_fusion.runtimes.engine.postops import Combine, Then, convolve, pack
 
 # Numbers in a map: of fewer, padding by one slow operation is faster than by five fast ones.
 _SMALL = 2**18
@@ -68,6 +68,29 @@ def lanes() -> int:
     return 16 if "AVX512" in torch.backends.cpu.get_cpu_capability() else 8
 
 
+def widened(weight: Tensor, at_once: int) -> Tensor:
+    """The weight of a convolution that computes neighbouring pixels at once; see `Convolution`.
+
+    Args:
+        weight: ``(O, C, k, k)``.
+        at_once: The number n of pixels.
+
+    Returns:
+        ``(n·O, C, k, k - 1 + n)``, or for 1×1 ``(n·O, n·C, 1, 1)``.
+
+    >>> widened(torch.full((1, 1, 1, 1), 5.0), 2)[..., 0, 0]
+    tensor([[5., 0.],
+            [0., 5.]])
+    """
+    outputs, channels, height, width = weight.shape
+    wide = weight.new_zeros(at_once, outputs, channels, height, width - 1 + at_once)
+    for place in range(at_once):
+        wide[place, ..., place : place + width] = weight
+    if width == 1:  # the pixels of a row become channels, before the channels of each
+        wide = wide.permute(0, 1, 4, 2, 3).reshape(at_once, outputs, at_once * channels, 1, 1)
+    return wide.flatten(0, 1)
+
+
 class Convolution(nn.Module):
     """A convolution with few outputs, and of several maps without concatenating them.
 
@@ -75,6 +98,10 @@ class Convolution(nn.Module):
     n neighbouring pixels are computed at once, as the n·O channels of a convolution with a kernel
     of k × (k - 1 + n) and a stride of n along the rows. With channels last, what it gives lies in
     memory as the map of O channels does.
+
+    A 1×1 convolution of n pixels at once would have a kernel of 1×n, and with those PyTorch 2.13
+    is wrong in bf16 on processors with AMX. It reads n pixels as one of n·C channels instead, which
+    with channels last is the same memory, and stays a 1×1 convolution.
 
     Args:
         weight: ``(O, C, k, k)``.
@@ -96,13 +123,12 @@ class Convolution(nn.Module):
         super().__init__()
         outputs, _, _, side = weight.shape
         self.at_once = max(1, min(multiple, lanes() // outputs))
-        self.stride, self.padding = (1, self.at_once), (padding, padding)
-        wide = weight.new_zeros(self.at_once, *weight.shape[:3], side - 1 + self.at_once)
-        for place in range(self.at_once):
-            wide[place, ..., place : place + side] = weight
+        self.pointwise = side == 1
+        self.stride = (1, 1 if self.pointwise else self.at_once)
+        self.padding = (padding, padding)
         self.weights = nn.ParameterList(
-            nn.Parameter(part.clone(), requires_grad=False)
-            for part in wide.flatten(0, 1).chunk(maps, dim=1)
+            nn.Parameter(widened(part, self.at_once), requires_grad=False)
+            for part in weight.detach().chunk(maps, dim=1)
         )
         self.bias = None
         if bias is not None:
@@ -128,7 +154,7 @@ class Convolution(nn.Module):
         bias: Tensor | None = self.bias
         for part, weight in zip(maps, self._packed or self.weights, strict=True):
             x = convolve(
-                part,
+                self._wide(part) if self.pointwise else part,
                 weight,
                 bias,
                 stride=self.stride,

@@ -2,7 +2,7 @@
 
 The same function as `UFuser.forward`. Blocks are rewritten as in `rewritten`; convolutions do what
 follows them on the way (see `postops`), and take maps without concatenating them (see `frames`);
-and where the attention depends on the picture it becomes a convolution as soon as its sums are
+and where the attention depends on the image it becomes a convolution as soon as its sums are
 known, so that there is no map of values to mix.
 """
 
@@ -15,18 +15,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emma_fusion.networks.block import ChannelAttention, ChannelLayerNorm, FoldedAttention
+from emma_fusion.networks.attention import ChannelAttention, FoldedAttention, GramAttention
+from emma_fusion.networks.block import ChannelLayerNorm
 from emma_fusion.networks.ufuser import UFuser
-from emma_fusion.runtimes.frames import Convolution, frame, mirror
-from emma_fusion.runtimes.postops import convolve, upsample
-from emma_fusion.runtimes.rewritten import DenseGate, GramAttention
+from emma_fusion.runtimes.engine.frames import Convolution, frame, mirror
+from emma_fusion.runtimes.engine.postops import convolve, upsample
+from emma_fusion.runtimes.rewritten import DenseGate
 
 # In half precision, fewer channels are normalised by convolutions.
 _MANY = 32
 
 
 class AttentionAsConvolution(GramAttention):
-    """`FoldedAttention` of one picture: a 3×3 convolution, once it is known what it mixes.
+    """`FoldedAttention` of one image: a 3×3 convolution, once it is known what it mixes.
 
     Args:
         attention: What it is to equal.
@@ -35,19 +36,21 @@ class AttentionAsConvolution(GramAttention):
 
     def __init__(self, attention: FoldedAttention, multiple: int) -> None:
         super().__init__(attention)
+        channels = attention.kernel.shape[1]
         if self.linear:
             self.convolution = Convolution(attention.kernel, multiple=multiple, padding=1)
         else:
-            self.queries_keys = Convolution(attention.kernel[: 2 * self.channels], padding=1)
+            self.queries_keys = Convolution(attention.kernel[: 2 * channels], padding=1)
 
     def forward(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
         """As `FoldedAttention.forward`, for a batch of one, plus another map."""
         if self.linear:
             linear: Tensor = self.convolution(x, other=plus)
             return linear
-        channels = self.channels
+        channels = x.shape[1]
         rows = self.queries_keys(x).permute(0, 2, 3, 1).reshape(-1, 2 * channels)
-        # Of two matrices: with a batch, even of one, it takes several times as long.
+        # Of two matrices: with a batch, even of one, it takes several times as long. In bf16, whose
+        # range is float32's, the sums are float32 too and rounded at the end alone.
         mixing = self.mixing((rows.t() @ rows).float()[None])[0]
         values = self.kernel[2 * channels :]
         kernel = (mixing @ values.flatten(1).float()).reshape(values.shape)

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from emma_fusion import Fuser, Pair
+from emma_fusion.cli.process import TUNED
 from emma_fusion.networks.block import ChannelLayerNorm
 from emma_fusion.networks.ufuser import UFuser
-from emma_fusion.runtimes.frames import frame
-from emma_fusion.runtimes.memory import _TUNED
-from emma_fusion.runtimes.processor import (
+from emma_fusion.runtimes.engine.frames import frame
+from emma_fusion.runtimes.engine.network import (
     ProcessorBlock,
     ProcessorNormalisation,
     ProcessorUFuser,
@@ -100,7 +100,7 @@ def test_threads_do_not_disturb_each_other(network):
 @pytest.mark.parametrize("size", [(40, 48), (33, 51)])
 def test_through_the_fuser(network, size):
     pair = Pair.from_arrays(*(plane[0, 0].numpy() for plane in planes(*size)))
-    fused = Fuser(network, device="cpu").fuse_luminance(pair)
+    fused = Fuser(network, device="cpu", runtime="engine").fuse_luminance(pair)
     padded = [
         np.pad(plane, [(0, -side % 8) for side in size], mode="reflect")
         for plane in (pair.infrared, pair.visible)
@@ -108,18 +108,20 @@ def test_through_the_fuser(network, size):
     with torch.inference_mode():
         whole = network(*(torch.from_numpy(plane)[None, None] for plane in padded))
     assert np.abs(fused - whole[0, 0, : size[0], : size[1]].numpy()).max() < 1e-5
-    half = Fuser(network, device="cpu", precision="bf16").fuse_luminance(pair)
+    half = Fuser(network, device="cpu", precision="bf16", runtime="engine").fuse_luminance(pair)
     assert 1e-5 < np.abs(fused - half).max() < 0.02
 
 
 PAGES = """
 import resource, torch
 from emma_fusion.networks.ufuser import UFuser
+from emma_fusion.cli.process import keep_freed_memory
 from emma_fusion.runtimes.memory import give_back_memory, resident_memory
-from emma_fusion.runtimes.pytorch import TorchRuntime
+from emma_fusion.runtimes.engine.runtime import EngineRuntime
+keep_freed_memory()
 torch.set_num_threads(1)
 cpu = torch.device("cpu")
-run = TorchRuntime(UFuser((8, 8)).fold(), cpu, "fp32")
+run = EngineRuntime(UFuser((8, 8)), "fp32")
 with torch.inference_mode():
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -133,7 +135,7 @@ print(pages, (held - resident_memory(cpu)) // 2**20)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="of the C library of Linux")
 def test_memory_is_not_asked_for_anew_and_can_be_given_back(monkeypatch):
-    for name in [name for name in os.environ if name.startswith(_TUNED)]:
+    for name in [name for name in os.environ if name.startswith(TUNED)]:
         monkeypatch.delenv(name)
     done = subprocess.run([sys.executable, "-c", PAGES], check=True, capture_output=True, text=True)
     pages, given_back = map(int, done.stdout.split())

@@ -1,14 +1,13 @@
 """Convolutions that do what follows them on the way out, instead of in one more pass over the map.
 
 oneDNN calls it post-operations. PyTorch has them as operators for its compiler, under names that it
-does not promise to keep; so they are tried once, and where they are missing or give anything else,
-the same is done by plain operations.
+does not promise to keep; so they are tried once (`available`), and where they are missing or give
+anything else, the engine is not used.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
@@ -18,11 +17,6 @@ from torch.nn import functional
 Then = Literal["relu", "gelu"]
 Combine = Literal["add", "mul"]
 Pair = tuple[int, int]
-
-_PLAIN: dict[Then, Callable[[Tensor], Tensor]] = {
-    "relu": functional.relu,
-    "gelu": functional.gelu,
-}
 
 
 def convolve(
@@ -55,12 +49,15 @@ def convolve(
     >>> convolve(x, weight, then="relu"), convolve(x, weight, combine="mul", other=x)
     (tensor([[[[0., 0.]]]]), tensor([[[[ -3., -12.]]]]))
     """
-    if x.device.type == "cpu" and has_postops(x.dtype):
-        return _convolve(x, weight, bias, stride, padding, then, combine, other)
-    y = functional.conv2d(x, weight, bias, stride, padding)
-    if other is not None:
-        return y.add_(other) if combine == "add" else y.mul_(other)
-    return _PLAIN[then](y) if then else y
+    operator: Any = torch.ops.mkldnn._convolution_pointwise
+    layout = (padding, stride, (1, 1), 1)
+    y: Tensor
+    if other is None:
+        attribute, algorithm = then or "none", "none" if then == "gelu" else ""
+        y = operator(x, weight, bias, *layout, attribute, [], algorithm)
+    else:
+        y = operator.binary(x, other, weight, bias, *layout, combine, None, None, [], None)
+    return y
 
 
 def pack(weight: Tensor, stride: Pair, padding: Pair) -> Tensor:
@@ -72,11 +69,12 @@ def pack(weight: Tensor, stride: Pair, padding: Pair) -> Tensor:
         padding: With which it will be used.
 
     Returns:
-        What only `convolve` can read, or the weight itself where there is no such layout.
+        What only `convolve` can read.
     """
-    if weight.device.type != "cpu" or not has_postops(weight.dtype):
-        return weight
-    return _pack(weight, stride, padding)
+    operator: Any = torch.ops.mkldnn._reorder_convolution_weight
+    size = (1, weight.shape[1], 64, 64)  # it may depend on the map's, but hardly does
+    packed: Tensor = operator(weight.detach(), padding, stride, (1, 1), 1, size)
+    return packed
 
 
 def upsample(x: Tensor, weight: Tensor, *, stride: Pair, padding: Pair) -> Tensor:
@@ -91,50 +89,13 @@ def upsample(x: Tensor, weight: Tensor, *, stride: Pair, padding: Pair) -> Tenso
     Returns:
         ``(B, O, H', W')``.
     """
-    if x.device.type == "cpu" and has_postops(x.dtype):
-        return _upsample(x, weight, stride, padding)
-    return functional.conv_transpose2d(x, weight, None, stride, padding).relu_()
-
-
-def _convolve(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: Pair,
-    padding: Pair,
-    then: Then | None,
-    combine: Combine,
-    other: Tensor | None,
-) -> Tensor:
-    """`convolve` by the compiler's operators."""
-    operator: Any = torch.ops.mkldnn._convolution_pointwise
-    layout = (padding, stride, (1, 1), 1)
-    y: Tensor
-    if other is None:
-        attribute, algorithm = then or "none", "none" if then == "gelu" else ""
-        y = operator(x, weight, bias, *layout, attribute, [], algorithm)
-    else:
-        y = operator.binary(x, other, weight, bias, *layout, combine, None, None, [], None)
-    return y
-
-
-def _pack(weight: Tensor, stride: Pair, padding: Pair) -> Tensor:
-    """`pack` by the compiler's operator."""
-    operator: Any = torch.ops.mkldnn._reorder_convolution_weight
-    size = (1, weight.shape[1], 64, 64)  # it may depend on the map's, but hardly does
-    packed: Tensor = operator(weight.detach(), padding, stride, (1, 1), 1, size)
-    return packed
-
-
-def _upsample(x: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> Tensor:
-    """`upsample` by the compiler's operator."""
     operator: Any = torch.ops.mkldnn._convolution_transpose_pointwise
     y: Tensor = operator(x, weight, None, padding, (0, 0), stride, (1, 1), 1, "relu", [], "")
     return y
 
 
 @functools.cache
-def has_postops(dtype: torch.dtype) -> bool:
+def available(dtype: torch.dtype) -> bool:
     """Whether this PyTorch and processor have the operators for a dtype, and they do as here."""
     generator = torch.Generator().manual_seed(0)
     x, weight, other = (
@@ -145,14 +106,14 @@ def has_postops(dtype: torch.dtype) -> bool:
     expected = functional.conv2d(x.float(), weight.float())
     wanted = [expected.relu(), functional.gelu(expected), expected + other, expected * other]
     wanted.append(functional.conv_transpose2d(other.float(), transposed.float(), None, 2, 1).relu())
-    layout: tuple[Pair, Pair] = ((1, 1), (0, 0))
+    layout: dict[str, Pair] = {"stride": (1, 1), "padding": (0, 0)}
     try:
         got = [
-            _convolve(x, _pack(weight, *layout), None, *layout, "relu", "add", None),
-            _convolve(x, weight, None, *layout, "gelu", "add", None),
-            _convolve(x, weight, None, *layout, None, "add", other),
-            _convolve(x, weight, None, *layout, None, "mul", other),
-            _upsample(other, transposed, (2, 2), (1, 1)),
+            convolve(x, pack(weight, **layout), then="relu"),
+            convolve(x, weight, then="gelu"),
+            convolve(x, weight, combine="add", other=other),
+            convolve(x, weight, combine="mul", other=other),
+            upsample(other, transposed, stride=(2, 2), padding=(1, 1)),
         ]
     except (AttributeError, NotImplementedError, RuntimeError):
         return False
