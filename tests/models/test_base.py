@@ -39,10 +39,10 @@ def fused_pairs(data):
 
 
 def test_what_ships_is_small_enough():
-    assert models.shipped() == ["base", "fast", "medical"]
+    assert models.shipped() == ["base", "emma", "fast", "medical"]
     for name in models.shipped():
         assert models.find(name).stat().st_size < 10_000_000
-    for name in ("base", "medical"):
+    for name in ("base", "emma", "medical"):
         for sensing in (models.SENSING_INFRARED, models.SENSING_VISIBLE):
             assert models.find(name, sensing).stat().st_size <= 5_000_000
 
@@ -99,7 +99,7 @@ def test_a_card_is_complete(name):
 
 def test_what_bases_data_ask_for_is_on_its_card():
     card = (models.find("base").parent / "README.md").read_text(encoding="utf-8")
-    for word in ("RoadScene", "LLVIP", "RGB-NIR", "non-commercial"):
+    for word in ("RoadScene", "LLVIP", "M3SVD", "non-commercial"):
         assert word in card
 
 
