@@ -96,7 +96,7 @@ def test_temperatures_beside_another_visible_image(emma, tmp_path):
     assert code == 0
     fused = read_image(tmp_path / "out.png").astype(float)
     np.testing.assert_allclose(fused / 255, slope(0.1, 0.5), atol=0.003)
-    code, said = emma("fuse", file, other, "-o", tmp_path / "auto.png")
+    code, _ = emma("fuse", file, other, "-o", tmp_path / "auto.png")
     rule = read_record(tmp_path / "auto.png")["infrared"]
     assert rule["rule"] == "percentile:0.1:99.9"
     assert rule["range"] == pytest.approx([10.04, 49.96], abs=0.05)
