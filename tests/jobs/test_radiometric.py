@@ -90,9 +90,7 @@ def test_temperatures_beside_another_visible_image(emma, tmp_path):
     file = save(tmp_path / "FLIR0001.jpg", slope(10, 50), visible=None)
     other = tmp_path / "photo.png"
     write_image(other, np.full((24, 32), 90, np.uint8))
-    code, said = emma(
-        *("fuse", file, other, "-o", tmp_path / "out.png", "--infrared-range", "0:100")
-    )
+    code, _ = emma(*("fuse", file, other, "-o", tmp_path / "out.png", "--infrared-range", "0:100"))
     assert code == 0
     fused = read_image(tmp_path / "out.png").astype(float)
     np.testing.assert_allclose(fused / 255, slope(0.1, 0.5), atol=0.003)
