@@ -38,10 +38,10 @@ format: $(STAMP)  ## Put the style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-results: $(STAMP)  ## Score the model and the baselines on RoadScene into docs/results.md
+results: $(STAMP)  ## Score the model and the baselines on RoadScene into reports/scores.md
 	$(BIN)/python benchmarks/results.py
 
-bench: $(STAMP)  ## Measure the speed here, and what precision costs, into docs/performance.md
+bench: $(STAMP)  ## Measure the speed here, and what precision costs, into reports/performance.md
 	$(BIN)/python benchmarks/inference.py
 	$(BIN)/python benchmarks/inference.py --model fast --size 480 640 --repeats 15
 	$(BIN)/python benchmarks/precision.py

@@ -1,4 +1,4 @@
-"""Run the ablation of the paper's claims, and write its report into docs/ablation.md.
+"""Run the ablation of the paper's claims, and write its report into reports/ablation.md.
 
     python benchmarks/ablation.py [--config configs/ablation.yaml] [--output runs/ablation]
 
@@ -32,7 +32,7 @@ def main() -> None:
     report = (arguments.output / "report.md").read_text(encoding="utf-8")
     report = re.sub(r"^## ", "### ", report, flags=re.MULTILINE)
     made = f"Made by `emma ablate configs/{arguments.config.name}`:\n\n"
-    put(HERE / "docs" / "ablation.md", "ablation", made + report)
+    put(HERE / "reports" / "ablation.md", "ablation", made + report)
 
 
 if __name__ == "__main__":

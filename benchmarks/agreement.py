@@ -1,4 +1,4 @@
-"""How far every metric is from each reference; puts the table into docs/metrics.md.
+"""How far every metric is from each reference; puts the table into reports/metrics.md.
 
     python benchmarks/agreement.py [--data ../shared/data] [--golden ../shared/golden]
 
@@ -20,7 +20,7 @@ import numpy as np
 from direct import scene
 from emma_fusion import metrics
 from golden import Golden, paper_values, vifb_values
-from marked import put
+from marked import made_by, put
 from references import REFERENCES
 
 HERE = Path(__file__).resolve().parents[1]
@@ -33,7 +33,7 @@ def main() -> None:
     data = Path(os.environ.get("EMMA_DATA") or SHARED / "data")
     parser.add_argument("--data", type=Path, default=data)
     parser.add_argument("--golden", type=Path)
-    parser.add_argument("--document", type=Path, default=HERE / "docs" / "metrics.md")
+    parser.add_argument("--document", type=Path, default=HERE / "reports" / "metrics.md")
     options = parser.parse_args()
     golden = options.golden or options.data.parent / "golden"
     paper, vifb = paper_values(golden, options.data), vifb_values(golden)
@@ -52,7 +52,8 @@ def main() -> None:
         f"`paper`: {len(paper)} images, six decimals printed. `vifb`: {methods} methods of "
         f"{len(vifb) // methods} images, five digits printed, so half a unit of the last is up "
         f"to 5e-5. Independent: {len(images)} images, by {versions}; a direct formula is a "
-        "second version of our own in NumPy and SciPy. Made by `python benchmarks/agreement.py`.",
+        "second version of our own in NumPy and SciPy. "
+        + made_by("python benchmarks/agreement.py"),
     ]
     block = "\n".join(lines)
     put(options.document, "agreement", block)

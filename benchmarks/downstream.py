@@ -1,4 +1,4 @@
-"""Put the comparison on CWFID into docs/results.md, or measure how fast other protocols are.
+"""Put the comparison on CWFID into reports/downstream.md, or measure how fast other protocols are.
 
     python benchmarks/downstream.py [--config configs/cwfid.yaml] [--output runs/cwfid]
     python benchmarks/downstream.py --speed configs/msrs.yaml configs/m3fd.yaml [--steps 6]
@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--config", type=Path, default=HERE / "configs" / "cwfid.yaml")
     parser.add_argument("--output", type=Path, default=HERE / "runs" / "cwfid")
-    parser.add_argument("--document", type=Path, default=HERE / "docs" / "results.md")
+    parser.add_argument("--document", type=Path, default=HERE / "reports" / "downstream.md")
     parser.add_argument("--threads", type=int, help="CPU threads")
     parser.add_argument("--speed", type=Path, nargs="+", metavar="CONFIG")
     parser.add_argument("--steps", type=int, default=6, help="to measure, after two that are not")

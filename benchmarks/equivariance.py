@@ -1,4 +1,4 @@
-"""Measure equivariance on real pairs, and what the error comes from, into docs/equivariance.md.
+"""Measure equivariance on real pairs, and what the error comes from, into reports/equivariance.md.
 
     python benchmarks/equivariance.py [METHOD...] [--root ../shared/data] [--limit 10]
 
@@ -21,9 +21,9 @@ import torch
 from emma_fusion.bench import open_datasets
 from emma_fusion.experiments.equivariance import Case, Settings, measure
 from emma_fusion.images.raster import read_pair
-from emma_fusion.networks import block, pad_to_multiple
+from emma_fusion.networks import attention, pad_to_multiple
 from emma_fusion.networks.weights import load_fuser
-from marked import put
+from marked import made_by, put
 
 HERE = Path(__file__).resolve().parents[1]
 METHODS = ("base", "average", "maximum", "laplacian")
@@ -42,16 +42,14 @@ class HeldAttention:
     """Records the attention of one pass, and gives it again in later ones of other images."""
 
     def __init__(self) -> None:
-        self._compute = block.channel_attention
+        self._compute = attention.mixing_matrix
         self._kept, self._given = [], None
 
-    def _attend(self, qkv, scale, heads):
-        attention, values = self._compute(qkv, scale, heads)
-        if self._given is None:
-            self._kept.append(attention)
-        else:
-            attention = next(self._given)
-        return attention, values
+    def _mix(self, *sums_and_weights):
+        if self._given is not None:
+            return next(self._given)
+        self._kept.append(self._compute(*sums_and_weights))
+        return self._kept[-1]
 
     def record(self, fuse, pair):
         self._kept, self._given = [], None
@@ -65,11 +63,11 @@ class HeldAttention:
         return self._with(fuse, pair)
 
     def _with(self, fuse, pair):
-        block.channel_attention = self._attend
+        attention.mixing_matrix = self._mix
         try:
             return fuse(pair)
         finally:
-            block.channel_attention = self._compute
+            attention.mixing_matrix = self._compute
 
 
 def folded(method: str):
@@ -93,12 +91,12 @@ def causes(method: str, root: Path, limit: int) -> str:
     rows: dict[str, list[list[float]]] = {}
     for number, files in enumerate(dataset.pairs.values(), 1):
         print(f"Attention free and held: pair {number} of {limit}", file=sys.stderr)
-        pair, attention = read_pair(*files, colour="none"), HeldAttention()
-        fused = attention.record(fuse, pair)
+        pair, holder = read_pair(*files, colour="none"), HeldAttention()
+        fused = holder.record(fuse, pair)
         for name, case, padding in CASES:
             settings = replace(Settings(), padding=padding)
             free = measure(fuse, pair, fused, case, settings)
-            held = measure(lambda x, a=attention: a.repeat(fuse, x), pair, fused, case, settings)
+            held = measure(lambda x, a=holder: a.repeat(fuse, x), pair, fused, case, settings)
             rows.setdefault(name, []).append([*free.values(), *held.values()])
     lines = [
         f"`{method}`, {len(dataset.pairs)} pairs, mean error in percent; inner: at least "
@@ -110,7 +108,7 @@ def causes(method: str, root: Path, limit: int) -> str:
     for name, values in rows.items():
         means = " | ".join(f"{100 * mean:.2f}" for mean in np.mean(values, axis=0))
         lines.append(f"| {name} | {means} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", made_by("python benchmarks/equivariance.py")])
 
 
 def main() -> None:
@@ -125,11 +123,13 @@ def main() -> None:
     command += ["--dataset", "roadscene", "--limit", str(arguments.limit)]
     command += ["--root", str(root), "--output", str(arguments.output), "--device", "cpu"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    page = HERE / "docs" / "equivariance.md"
+    page = HERE / "reports" / "equivariance.md"
     facts, _, tables = (arguments.output / "tables.md").read_text("utf-8").partition("\n\n")
     put(page, "equivariance", f"{tables.replace('## ', '### ', 1)}\nMade with:\n\n{facts}")
     put(page, "causes", causes(arguments.methods[0], root, arguments.limit))
-    shutil.copyfile(arguments.output / "roadscene.png", page.parent / "images" / "equivariance.png")
+    shutil.copyfile(
+        arguments.output / "roadscene.png", HERE / "docs" / "images" / "equivariance.png"
+    )
 
 
 if __name__ == "__main__":

@@ -5,9 +5,15 @@ Several commands may write to one page: each replaces its own part and leaves th
 
 import os
 import re
+from datetime import date
 from pathlib import Path
 
 END = "<!-- end -->"
+
+
+def made_by(command: str) -> str:
+    """The sentence that ends every measurement: its command and its date."""
+    return f"Made by `{command}` on {date.today().isoformat()}."
 
 
 def put(page: Path, name: str, block: str, title: str | None = None) -> None:
@@ -38,3 +44,17 @@ def put(page: Path, name: str, block: str, title: str | None = None) -> None:
     temporary = page.with_name(f".{page.name}.tmp")
     temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, page)
+
+
+def get(page: Path, name: str) -> str:
+    """A part of a page, without its markers.
+
+    Raises:
+        KeyError: The page has no such part.
+    """
+    found = re.search(
+        rf"<!-- {re.escape(name)} -->\n(.*?)\n?{END}", page.read_text(encoding="utf-8"), re.DOTALL
+    )
+    if not found:
+        raise KeyError(f"{page} has no part {name}")
+    return found[1]

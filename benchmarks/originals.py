@@ -1,4 +1,4 @@
-"""How close the baselines are to their authors' images; puts the table into docs/baselines.md.
+"""How close the baselines are to their authors' images; puts the table into reports/baselines.md.
 
     python benchmarks/originals.py [--golden ../shared/golden]
 
@@ -16,7 +16,7 @@ from skimage.metrics import structural_similarity
 
 from emma_fusion import baselines
 from emma_fusion.baselines import gradient_transfer
-from marked import put
+from marked import made_by, put
 
 HERE = Path(__file__).resolve().parents[1]
 ORIGINALS = {
@@ -32,7 +32,7 @@ PAPER_SMOOTHNESS = 4.0
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--golden", type=Path, default=HERE.parent / "shared" / "golden")
-    parser.add_argument("--document", type=Path, default=HERE / "docs" / "baselines.md")
+    parser.add_argument("--document", type=Path, default=HERE / "reports" / "baselines.md")
     options = parser.parse_args()
     vifb = options.golden / "vifb"
     pairs = sorted(path.stem for path in (vifb / "ir").iterdir())
@@ -44,7 +44,7 @@ def main() -> None:
     with mock.patch.object(gradient_transfer, "SMOOTHNESS", PAPER_SMOOTHNESS):
         paper = [compare("gradient-transfer", vifb, pair) for pair in pairs]
     lines.append(row(f"GTF with the paper's weight of {PAPER_SMOOTHNESS:g}", paper))
-    block = "\n".join([*lines, "", "Made by `python benchmarks/originals.py`."])
+    block = "\n".join([*lines, "", made_by("python benchmarks/originals.py")])
     put(options.document, "agreement", block)
     print(block)
 

@@ -4,8 +4,8 @@
 
 Every runtime that is installed fuses the pairs in fp32 and bf16. Fused luminance is rounded to 8
 bits, as it is written to files, and scored as it is, without a stretch; PSNR is that of the values
-before rounding, to PyTorch's in fp32. Only the part of docs/performance.md between its markers is
-replaced; see marked.py.
+before rounding, to PyTorch's in fp32. Only the part of reports/performance.md between its markers
+is replaced; see marked.py.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from emma_fusion import Fuser, metrics
 from emma_fusion.bench.datasets import Dataset, open_dataset
 from emma_fusion.bench.facts import hardware
 from emma_fusion.images.raster import read_image, read_pair
+from emma_fusion.networks.weights import load_fuser
 from emma_fusion.pair import from_unit
 from emma_fusion.runtimes.choice import candidates
-from marked import put
+from marked import made_by, put
 
 HERE = Path(__file__).resolve().parents[1]
 SIX = ("EN", "SD", "SF", "AG", "SCD", "VIF")
@@ -39,7 +40,7 @@ def open_all(model: str, threads: int | None) -> dict[str, Fuser]:
             model, device="cpu", runtime=runtime, precision=precision, threads=threads
         )
         for precision in ("fp32", "bf16")
-        for runtime in candidates(precision)
+        for runtime in candidates(load_fuser(model), precision)
     }
 
 
@@ -88,9 +89,9 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=os.environ.get("EMMA_DATA"))
     parser.add_argument("--limit", type=int, help="of pairs, to try it out")
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--document", type=Path, default=HERE / "docs" / "performance.md")
+    parser.add_argument("--document", type=Path, default=HERE / "reports" / "performance.md")
     arguments = parser.parse_args()
-    if arguments.limit and arguments.document.resolve() == HERE / "docs" / "performance.md":
+    if arguments.limit and arguments.document.resolve() == HERE / "reports" / "performance.md":
         parser.error("With --limit, name another page: --document FILE.")
     root = Path(arguments.root or HERE.parent / "shared" / "data")
     dataset = open_dataset(arguments.dataset, root)
@@ -103,7 +104,8 @@ def main() -> None:
         "",
         f"Means over {len(dataset.pairs)} pairs of {dataset.title}, fused luminance in 8 bits "
         "without a stretch; PSNR in dB, before rounding, to PyTorch's in fp32. "
-        f"{hardware('cpu')}. Made by `python benchmarks/precision.py --model {arguments.model}`.",
+        f"{hardware('cpu')}. "
+        + made_by(f"python benchmarks/precision.py --model {arguments.model}"),
     ]
     text = "\n".join(lines)
     put(arguments.document, f"precision-{arguments.model}", text, title="Performance")

@@ -1,4 +1,4 @@
-"""Put the scores into docs/results.md: `emma bench` on RoadScene's test images.
+"""Put the scores into reports/scores.md: `emma bench` on RoadScene's test images.
 
     python benchmarks/results.py [--root ../shared/data] [--output runs/results]
 
@@ -20,17 +20,13 @@ from marked import put
 HERE = Path(__file__).resolve().parents[1]
 TEACHERS = ("auif", "didfuse")
 
-INTRODUCTION = """## Scores
-
-Made by `make results`; do not edit. Means on the usual 50 test images of RoadScene (H. Xu et
-al., AAAI 2020), which no method here was trained or chosen on: the model that ships and classical
-methods. The same command makes them again on your machine, with a report of box plots and images
-in `runs/results`.
+INTRODUCTION = """`make results` makes these tables; do not edit them. On your machine it
+also leaves a report with box plots and images in `runs/results`.
 
 How to read them: no one metric decides. EN, SD, SF and AG look at the fused image alone, so noise
 and contrast raise them; MI and VIF reward copying one source, which the maximum does; SCD, Qabf and
 SSIM ask for both. The published rows are in part from other images than these fifty, and orient.
-What each name stands for is on [the page of the metrics](metrics.md).
+What each name stands for is on [the page of the metrics](../docs/metrics.md).
 """
 
 
@@ -38,14 +34,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, default=os.environ.get("EMMA_DATA"))
     parser.add_argument("--output", type=Path, default=HERE / "runs" / "results")
-    parser.add_argument("--document", type=Path, default=HERE / "docs" / "results.md")
+    parser.add_argument("--document", type=Path, default=HERE / "reports" / "scores.md")
     parser.add_argument("--limit", type=int, help="of pairs, to try it out")
     arguments = parser.parse_args()
     root = Path(arguments.root or HERE.parent / "shared" / "data")
     output, limit = arguments.output, []
     if arguments.limit:
         limit = ["--limit", str(arguments.limit)]
-        if arguments.document.resolve() == HERE / "docs" / "results.md":
+        if arguments.document.resolve() == HERE / "reports" / "scores.md":
             parser.error("With --limit, name another page: --document FILE.")
     methods = [*(name for name in models.shipped() if name != "medical"), "baselines"]
     paper = ["--protocol", "paper", *limit]
@@ -88,10 +84,10 @@ def bench(methods: list[str], root: Path, output: Path, *options: str) -> str:
 def section(title: str, about: str, tables: str) -> list[str]:
     """A part of the page: the means, and folded away what stands behind them."""
     facts, _, rest = tables.partition("\n\n")
-    rest = re.sub(r"^## ", "#### ", rest, flags=re.MULTILINE)
+    rest = re.sub(r"^## ", "### ", rest, flags=re.MULTILINE)
     means, mark, behind = rest.partition("Bootstrap 95% intervals")
     return [
-        f"### {title}\n",
+        f"## {title}\n",
         f"{about}\n",
         means,
         folded("Intervals and paired tests", mark + behind),

@@ -172,13 +172,15 @@ def several_workers(arguments: argparse.Namespace, folder: Path) -> list[dict[st
 ESTIMATE = """
 import resource, sys
 import numpy as np, torch
+from emma_fusion.cli.process import keep_freed_memory
 from emma_fusion.networks.weights import load_fuser
 from emma_fusion.runtimes.large import fuse_large
 from emma_fusion.runtimes.pytorch import TorchRuntime
 kind, height, width, rows = sys.argv[1], *map(int, sys.argv[2:])
 torch.set_num_threads(1)
 network = load_fuser("base").fold()
-run = TorchRuntime(network, torch.device("cpu"), "fp32")  # by which memory is kept, too
+keep_freed_memory()  # as the command line does
+run = TorchRuntime(network, torch.device("cpu"), "fp32")
 planes = np.random.default_rng(0).random((2, height, width), dtype=np.float32)
 with torch.inference_mode():
     run(*torch.zeros(2, 1, 1, 64, 64))

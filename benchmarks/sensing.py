@@ -1,4 +1,4 @@
-"""Measure what the sensing networks see on held-out pairs, and draw it, into docs/sensing.md.
+"""Measure what the sensing networks see on held-out pairs, and draw it, into reports/sensing.md.
 
     python benchmarks/sensing.py [--model base] [--root ../shared/data]
 
@@ -26,7 +26,7 @@ from emma_fusion.experiments.sensing import METRICS, SENSED, SOURCES, score_sens
 from emma_fusion.images.raster import write_image
 from emma_fusion.images.sheet import make_sheet
 from emma_fusion.metrics import luminance
-from marked import put
+from marked import made_by, put
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 COLUMNS = [(source, metric) for source in SOURCES for metric in METRICS]
@@ -115,8 +115,12 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=os.environ.get("EMMA_DATA"))
     arguments = parser.parse_args()
     root = Path(arguments.root or DOCS.parents[1] / "shared" / "data")
-    parts = (drawn(arguments.model), measured(arguments.model, root))
-    put(DOCS / "sensing.md", "sensing", "\n".join(parts))
+    parts = (
+        drawn(arguments.model),
+        measured(arguments.model, root),
+        made_by(f"python benchmarks/sensing.py --model {arguments.model}"),
+    )
+    put(DOCS.parent / "reports" / "sensing.md", "sensing", "\n\n".join(parts))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,12 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parents[1]
 README = HERE / "README.md"
-PAGES = [README, *sorted((HERE / "docs").glob("*.md")), *sorted(HERE.glob("src/**/README.md"))]
+PAGES = [
+    README,
+    *sorted((HERE / "docs").glob("*.md")),
+    *sorted((HERE / "reports").glob("*.md")),
+    *sorted(HERE.glob("src/**/README.md")),
+]
 
 _BLOCK = re.compile(
     r"^(?P<indent> *)(?:<!-- (?P<marker>not run|refused): (?P<words>.+?) -->\n(?P=indent))?"

@@ -1,4 +1,7 @@
-"""For mkdocs: what pages link to outside docs/ becomes part of the site, under project/."""
+"""For mkdocs: the version, images that enlarge, and files from outside docs/.
+
+What pages link to outside docs/ becomes part of the site, under project/.
+"""
 
 import posixpath
 import re
@@ -9,6 +12,8 @@ from mkdocs.structure.files import File, Files, InclusionLevel
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTSIDE = "project"  # where the files of the project lie that are not in docs/
+_VERSION = re.compile(r'^__version__ = "(.+)"', re.MULTILINE)
+_IMAGE = re.compile(r'<img\b[^>]*\bsrc="([^"]+)"[^>]*>')
 _LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#|/)([^)#\s]+)")
 
 
@@ -29,6 +34,19 @@ def _targets(path: str) -> list[str]:
     text = (ROOT / path).read_text(encoding="utf-8") if path.endswith(".md") else ""
     here = posixpath.dirname(path)
     return [posixpath.normpath(posixpath.join(here, link)) for link in _LINK.findall(text)]
+
+
+def on_config(config: Any) -> Any:
+    """Say the version at the foot of every page."""
+    source = (ROOT / "src" / "emma_fusion" / "__init__.py").read_text(encoding="utf-8")
+    version = _VERSION.search(source)
+    config.copyright = f"emma-fusion {version[1] if version else ''}"
+    return config
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Let an image be opened by itself, in its full size."""
+    return _IMAGE.sub(lambda image: f'<a href="{image[1]}">{image[0]}</a>', html)
 
 
 def on_files(files: Files, config: Any) -> Files:

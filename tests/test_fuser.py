@@ -48,7 +48,7 @@ def passes(monkeypatch):
     return sizes
 
 
-def pictures(height, width, dtype=np.uint8):
+def images(height, width, dtype=np.uint8):
     top = np.iinfo(dtype).max
     return (
         RNG.integers(0, top, (height, width), dtype, endpoint=True),
@@ -60,7 +60,7 @@ def pictures(height, width, dtype=np.uint8):
     "size", [(1, 1), (1, 2), (2, 1), (1, 40), (40, 1), (3, 5), (7, 8), (8, 8), (15, 17), (33, 64)]
 )
 def test_any_size(small, size):
-    infrared, visible = pictures(*size)
+    infrared, visible = images(*size)
     fused = small(infrared, visible)
     assert fused.shape == (*size, 3)
     assert fused.dtype == np.uint8
@@ -68,7 +68,7 @@ def test_any_size(small, size):
 
 
 def test_an_odd_size_is_one_padded_pass(small, passes):
-    infrared, visible = pictures(329, 500)
+    infrared, visible = images(329, 500)
     assert small(infrared, visible).shape == (329, 500, 3)
     assert passes == [(1, 1, 336, 504)]
 
@@ -113,7 +113,7 @@ def test_tensors_come_back_as_they_came(small, dtype):
 
 
 def test_tensor_and_array_agree(small):
-    infrared, visible = pictures(12, 13)
+    infrared, visible = images(12, 13)
     np.testing.assert_array_equal(
         small(torch.from_numpy(infrared), torch.from_numpy(visible)).numpy(),
         small(infrared, visible),
@@ -121,24 +121,24 @@ def test_tensor_and_array_agree(small):
 
 
 def test_integers_are_the_rounded_floats(small):
-    infrared, visible = pictures(12, 13)
+    infrared, visible = images(12, 13)
     plane = visible[..., 0]
     floats = small(infrared, plane.astype(np.float32) / np.float32(255))
     np.testing.assert_array_equal(small(infrared, plane), np.rint(floats * 255))
 
 
 def test_how_the_values_lie_in_memory_makes_no_difference(small):
-    infrared, visible = pictures(9, 12)
+    infrared, visible = images(9, 12)
     turned, mirrored = infrared.T.copy().T, visible[:, ::-1].copy()[:, ::-1]
     infrared.setflags(write=False)
     visible.setflags(write=False)
     np.testing.assert_array_equal(small(turned, mirrored), small(infrared, visible))
 
 
-def test_tensors_that_are_no_pictures(small):
+def test_tensors_that_are_no_images(small):
     with pytest.raises(UserError, match=r"sparse_coo.* use a dense one"):
         small(torch.eye(9).to_sparse(), torch.eye(9))
-    with pytest.raises(UserError, match="on meta is no picture"):
+    with pytest.raises(UserError, match="on meta is no image"):
         small(torch.rand(9, 9, device="meta"), torch.eye(9))
 
 
@@ -146,13 +146,13 @@ def test_values_that_are_no_numbers_are_said(small):
     network = small_network()
     network.last.bias.data.fill_(float("nan"))
     with pytest.raises(UserError, match=r"'broken' gave values that are no numbers.*damaged"):
-        Fuser(network, "broken")(*pictures(9, 9))
+        Fuser(network, "broken")(*images(9, 9))
     with pytest.raises(UserError, match="fp16: use fp32"):
-        Fuser(network, precision="fp16")(*pictures(9, 9))
+        Fuser(network, precision="fp16")(*images(9, 9))
 
 
 def test_an_input_is_not_changed(small):
-    infrared, visible = pictures(9, 9)
+    infrared, visible = images(9, 9)
     before = infrared.copy(), visible.copy()
     small(infrared, visible, contrast="stretch")
     np.testing.assert_array_equal(infrared, before[0])
@@ -160,7 +160,7 @@ def test_an_input_is_not_changed(small):
 
 
 def test_contrast_is_stretched_only_when_asked(small):
-    infrared, visible = pictures(16, 16)
+    infrared, visible = images(16, 16)
     plain = small(infrared, visible[..., 0])
     stretched = small(infrared, visible[..., 0], contrast="stretch")
     assert (plain.min(), plain.max()) != (0, 255)
@@ -168,7 +168,7 @@ def test_contrast_is_stretched_only_when_asked(small):
 
 
 def test_options_arrive(small):
-    infrared, visible = pictures(8, 9)
+    infrared, visible = images(8, 9)
     grey = small(infrared, visible, colour="none")
     assert (grey == grey[..., :1]).all()
     deep = infrared.astype(np.uint16) * 10
@@ -176,7 +176,7 @@ def test_options_arrive(small):
 
 
 def test_a_pair(small):
-    infrared, visible = pictures(8, 9)
+    infrared, visible = images(8, 9)
     fused = small.fuse_pair(Pair.from_arrays(infrared, visible))
     np.testing.assert_array_equal(fused, small(infrared, visible))
 
@@ -200,7 +200,7 @@ def test_threads_are_for_the_pass_only(monkeypatch):
         return forward(self, infrared, visible)
 
     monkeypatch.setattr(TorchRuntime, "__call__", watched)
-    Fuser(small_network(), threads=before + 1)(*pictures(8, 8))
+    Fuser(small_network(), threads=before + 1)(*images(8, 8))
     assert used == [before + 1]
     assert torch.get_num_threads() == before
 
@@ -234,7 +234,7 @@ def test_out_of_memory_is_a_sentence(small, monkeypatch):
 
     monkeypatch.setattr(TorchRuntime, "__call__", full)
     with pytest.raises(UserError, match="10x9 pixels needs more memory than cpu"):
-        small(*pictures(9, 10))
+        small(*images(9, 10))
 
 
 def test_what_does_not_fit_in_memory_is_fused_in_strips(small, passes, monkeypatch):
@@ -257,7 +257,7 @@ def test_what_does_not_fit_in_memory_is_fused_in_strips(small, passes, monkeypat
 def test_from_pretrained_takes_a_path(weights, small):
     opened = Fuser.from_pretrained(weights)
     assert opened.name == "small.safetensors"
-    infrared, visible = pictures(9, 10)
+    infrared, visible = images(9, 10)
     np.testing.assert_array_equal(opened(infrared, visible), small(infrared, visible))
 
 
@@ -268,7 +268,7 @@ def test_from_pretrained_names_what_is_missing(tmp_path):
 
 
 def test_fuse_takes_paths_and_arrays(tmp_path, weights, small):
-    infrared, visible = pictures(9, 10)
+    infrared, visible = images(9, 10)
     write_image(tmp_path / "i.png", infrared)
     write_image(tmp_path / "v.png", visible)
     expected = small(infrared, visible)
@@ -278,8 +278,8 @@ def test_fuse_takes_paths_and_arrays(tmp_path, weights, small):
 
 
 def test_fuse_names_the_files(tmp_path, weights):
-    write_image(tmp_path / "i.png", pictures(9, 10)[0])
-    write_image(tmp_path / "v.png", pictures(9, 11)[1])
+    write_image(tmp_path / "i.png", images(9, 10)[0])
+    write_image(tmp_path / "v.png", images(9, 11)[1])
     with pytest.raises(UserError, match=r"i\.png is 10x9 pixels and v\.png is 11x9"):
         emma_fusion.fuse(tmp_path / "i.png", tmp_path / "v.png", weights)
 
@@ -296,10 +296,10 @@ def test_fuse_opens_a_model_once_and_again_when_it_changes(tmp_path, monkeypatch
     path = tmp_path / "model.safetensors"
     save_weights(small_network(), path)
     for _ in range(2):
-        emma_fusion.fuse(*pictures(8, 8), path)
+        emma_fusion.fuse(*images(8, 8), path)
     assert len(opened) == 1
     os.utime(path, ns=(1, 1))
-    emma_fusion.fuse(*pictures(8, 8), path)
+    emma_fusion.fuse(*images(8, 8), path)
     assert len(opened) == 2
 
 

@@ -136,6 +136,13 @@ FILES = {
         lambda path: write_nifti(path, draw(SCAN, (24, 24, 3), body=1), SCAN),
     ),
     **dict.fromkeys(
+        ("PETS", "MRIS"),
+        lambda path: (
+            path.mkdir(),
+            write_nifti(path / "one.nii.gz", draw(SCAN, (24, 24, 3), body=1), SCAN),
+        ),
+    ),
+    **dict.fromkeys(
         ("PET_SERIES", "CT_SERIES", "MRI_SERIES"),
         lambda path: write_series(path, draw(SCAN, (24, 24, 3), body=1), SCAN),
     ),
@@ -145,6 +152,8 @@ FILES = {
 def identity(page):
     return str(page.relative_to(HERE))
 
+
+PROGRAMS = ("emma", "python", "pytest", "git", "cd", "ray", "docker")  # make and pip: see below
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=identity)
 
@@ -269,9 +278,28 @@ def test_what_else_the_commands_name_is_there(page):
                 for found in re.findall(r"\.\[([a-z,]+)\]", " ".join(words)):
                     assert set(found.split(",")) <= extras, block.place
             else:
-                assert program in ("emma", "python", "pytest", "git", "cd", "ray"), block.place
+                assert program in PROGRAMS, block.place
     scripts = re.findall(r"\bpython (\S+\.py)\b", page.read_text(encoding="utf-8"))
     assert all((HERE / script).is_file() for script in scripts)
+
+
+@every_page
+def test_what_the_text_names_is_there(page):
+    """Commands and files within a sentence: verbs, targets of make, scripts and configurations."""
+    text = re.sub(r"^ *```.*?^ *```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    verbs = typer.main.get_command(app).commands
+    makefile = (HERE / "Makefile").read_text(encoding="utf-8")
+    for code in re.findall(r"`([^`\n]+(?:\n[^`\n]+)?)`", text):
+        words = code.split()
+        if words[:1] == ["emma"] and len(words) > 1:
+            assert words[1] in verbs or words[1] == "VERB" or words[1].startswith("-"), code
+        elif words[:1] == ["make"] and len(words) == 2:
+            assert f"\n{words[1]}:" in makefile, code
+        for word in words:
+            if re.fullmatch(r"(?:benchmarks|configs|tests)/[\w/.-]+", word):
+                assert (HERE / word).exists(), code
+            elif re.fullmatch(r"\w+\.py", word):
+                assert list(HERE.glob(f"*/**/{word}")), code
 
 
 @every_page

@@ -104,12 +104,12 @@ def test_weights_without_sensing_networks(tmp_path):
 @pytest.mark.parametrize(
     ("fused", "said"),
     [
-        (np.zeros((4, 4, 2)), "the fused picture has the shape"),
+        (np.zeros((4, 4, 2)), "the fused image has the shape"),
         (np.full((4, 4), 2.0), "floats must be in"),
         (np.full((4, 4), np.nan), "not finite"),
     ],
 )
-def test_what_is_no_picture(small, fused, said):
+def test_what_is_no_image(small, fused, said):
     with pytest.raises(UserError, match=said):
         small(fused)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import emma_fusion
+
 HERE = Path(__file__).resolve().parents[1]
 # What a browser fetches by itself; an <a href> is only a link.
 FETCHED = re.compile(
@@ -51,7 +53,22 @@ def test_docstrings_are_shown_with_their_examples_as_code(site):
     text = (site / "api.html").read_text(encoding="utf-8")
     assert "from_pretrained" in text
     assert "&gt;&gt;&gt; </span>" in text  # a prompt, highlighted
-    assert not re.search(r"<blockquote>\s*<blockquote>", text)
+    for page in [site / "api.html", *site.glob("python-*.html")]:
+        text = page.read_text(encoding="utf-8")
+        assert not re.search(r"<blockquote>\s*<blockquote>", text), page.name
+        assert "doc-heading" in text, page.name
+
+
+def test_every_page_says_the_version_and_its_images_enlarge(site):
+    text = (site / "index.html").read_text(encoding="utf-8")
+    assert f"emma-fusion {emma_fusion.__version__}" in text
+    assert re.search(r'<a href="(images/[^"]+)"><img [^>]*src="\1"', text)
+
+
+def test_the_reports_are_in_it(site):
+    for report in (HERE / "reports").glob("*.md"):
+        name = "index" if report.stem == "README" else report.stem
+        assert (site / "project" / "reports" / f"{name}.html").is_file(), name
 
 
 def test_the_files_that_pages_link_to_are_in_it(site):

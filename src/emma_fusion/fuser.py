@@ -1,4 +1,4 @@
-"""Fuser: a pair in, a fused picture out."""
+"""Fuser: a pair in, a fused image out."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from emma_fusion import models
 from emma_fusion.errors import UserError
+from emma_fusion.networks.copies import is_unchanged
 from emma_fusion.networks.device import check_threads, find_device, inference
 from emma_fusion.networks.padding import pad_to_multiple
 from emma_fusion.networks.ufuser import UFuser
@@ -21,9 +22,9 @@ from emma_fusion.pair import Colour, Contrast, FloatArray, Pair
 from emma_fusion.runtimes.choice import open_runtime
 from emma_fusion.runtimes.large import Progress, choose_rows, fuse_large
 from emma_fusion.runtimes.memory import parse_size, usable_memory
+from emma_fusion.runtimes.pytorch import PRECISIONS
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-Picture = TypeVar("Picture", npt.NDArray[Any], Tensor)
+Image = TypeVar("Image", npt.NDArray[Any], Tensor)
 _NUMPY_FLOATS = (torch.float16, torch.float32, torch.float64)
 
 
@@ -31,17 +32,19 @@ class Fuser:
     """Fuses pairs of any size with one pass of a network each.
 
     Args:
-        network: the trained U-Fuser or fast fuser; a folded copy of it is used.
+        network: the trained U-Fuser or fast fuser; a folded copy of it is used. A subclass of
+            either, or one with forward hooks, is copied and run as it is, by PyTorch and whole.
         name: of the model, for the record of what was made with it.
         device: "auto" (CUDA where there is one, else the CPU), or any name PyTorch knows.
         precision: "fp32", or "bf16" or "fp16" for faster, slightly rougher arithmetic.
         threads: on a CPU; None leaves PyTorch's own number, which is one a core it may use.
         memory: what the process may hold, on a GPU what it may hold there, such as "4GiB" or a
-            number of bytes; None is what is free. Pictures too large for it are fused in strips,
+            number of bytes; None is what is free. Images too large for it are fused in strips,
             with the same output.
-        runtime: "torch"; or, of the extra `runtimes`, "onnxruntime" or "openvino", or "auto" for
-            the fastest that is installed, which the first time is tried out for a minute. Pictures
-            that are fused in strips are fused by PyTorch.
+        runtime: "torch"; "engine" for the U-Fuser in fewer passes on a CPU; of the extra
+            `runtimes`, "onnxruntime" or "openvino"; or "auto" for the fastest that is installed,
+            which the first time is tried out for a minute. Images that are fused in strips are
+            fused by PyTorch.
 
     Raises:
         UserError: the device is not there, or an option is unknown.
@@ -67,7 +70,12 @@ class Fuser:
         self.threads = check_threads(threads)
         self.memory = parse_size(memory) if isinstance(memory, str) else memory
         self._multiple_of, self._minimum_size = network.multiple_of, network.minimum_size
-        self._network = network.fold().to(self.device)
+        if precision == "fp16" and not getattr(network, "supports_half", True):
+            raise UserError(f"The network of {name!r} is not right in fp16: use fp32 or bf16.")
+        # What can be computed in strips too; anything else is run as it is, and whole.
+        self._network: UFuser | None = None
+        if isinstance(network, UFuser) and is_unchanged(network):
+            self._network = network.fold().to(self.device)
         self.runtime, self._run = open_runtime(
             network, self.device, runtime=runtime, precision=precision, threads=self.threads
         )
@@ -103,15 +111,15 @@ class Fuser:
 
     def __call__(
         self,
-        infrared: Picture,
-        visible: Picture,
+        infrared: Image,
+        visible: Image,
         *,
         colour: Colour = "auto",
         contrast: Contrast = "none",
         infrared_range: str = "auto",
         visible_range: str = "auto",
         align: str = "off",
-    ) -> Picture:
+    ) -> Image:
         """Fuse two arrays or tensors.
 
         Args:
@@ -146,12 +154,12 @@ class Fuser:
     def fuse_pair(
         self, pair: Pair, contrast: Contrast = "none", progress: Progress | None = None
     ) -> npt.NDArray[Any]:
-        """Fuse a pair into a picture of its dtype, with its colour and alpha.
+        """Fuse a pair into an image of its dtype, with its colour and alpha.
 
         Args:
             pair: the pair.
             contrast: see `Pair.compose`.
-            progress: is told the share that is done of a picture that is fused in strips.
+            progress: is told the share that is done of an image that is fused in strips.
 
         Returns:
             (H, W), (H, W, 3) or (H, W, 4); see `Pair.compose`.
@@ -169,25 +177,26 @@ class Fuser:
             (H, W) float32 in [0, 1].
 
         Raises:
-            UserError: the device has not the memory for a picture of this size, or the network
+            UserError: the device has not the memory for an image of this size, or the network
                 gave values that are no numbers.
         """
         height, width = pair.visible.shape
         network, rows = self._network, None
-        if isinstance(network, UFuser):
+        if network is not None:
             limit = self.memory or usable_memory(self.device)
             rows = choose_rows(network, (height, width), limit, self.device)
-        advice = "a smaller picture or the precision bf16"
-        with inference(self.device, self.threads, (height, width), advice), self._autocast():
-            if rows and isinstance(network, UFuser):
-                fused = fuse_large(
-                    network,
-                    pair.infrared,
-                    pair.visible,
-                    rows=rows,
-                    device=self.device,
-                    progress=progress,
-                )
+        advice = "a smaller image or the precision bf16"
+        with inference(self.device, self.threads, (height, width), advice):
+            if rows and network is not None:
+                with self._autocast():
+                    fused = fuse_large(
+                        network,
+                        pair.infrared,
+                        pair.visible,
+                        rows=rows,
+                        device=self.device,
+                        progress=progress,
+                    )
             else:
                 fused = self._fuse_whole(pair)
         if not np.isfinite(fused).all():
@@ -199,7 +208,7 @@ class Fuser:
         return fused
 
     def _fuse_whole(self, pair: Pair) -> FloatArray:
-        """One pass of the network over the whole picture."""
+        """One pass of the network over the whole image."""
         height, width = pair.visible.shape
         planes = torch.from_numpy(np.stack([pair.infrared, pair.visible])).unsqueeze(1)
         planes = planes.to(self.device)
@@ -230,7 +239,7 @@ def fuse(
     memory: str | int | None = None,
     runtime: str = "torch",
 ) -> npt.NDArray[Any]:
-    """Fuse two pictures of one scene, given as files or as arrays.
+    """Fuse two images of one scene, given as files or as arrays.
 
     The opened model is kept for the next call with the same model, device, precision, threads,
     memory and runtime.
@@ -243,7 +252,7 @@ def fuse(
         contrast: "none", or "stretch" for the fused luminance's own minimum and maximum.
         infrared_range: how infrared values become 0 to 1; see `Pair.from_arrays`.
         visible_range: how visible values become 0 to 1; see `Pair.from_arrays`.
-        align: "off" for pictures that are registered; or how the infrared one is brought onto the
+        align: "off" for images that are registered; or how the infrared one is brought onto the
             visible one's pixels first: "translation", "rigid", "similarity", "affine",
             "homography", "auto" for the simplest that explains it, or the file of a rig from emma
             calibrate. Sizes may then differ.
@@ -254,7 +263,7 @@ def fuse(
         runtime: see `Fuser`.
 
     Returns:
-        (H, W) or (H, W, 3) RGB, of the visible picture's size and dtype.
+        (H, W) or (H, W, 3) RGB, of the visible image's size and dtype.
 
     Raises:
         UserError: a file is not readable, or the two do not fit or could not be aligned.
@@ -274,10 +283,10 @@ def fuse(
             aligner=None if align == "off" else Aligner(align),
         )
         return fuser.fuse_pair(pair, contrast)
-    pictures = [_read(picture) for picture in (infrared, visible)]
+    images = [_read(image) for image in (infrared, visible)]
     pair = _pair(
-        (pictures[0][0], pictures[1][0]),
-        (pictures[0][1] or "infrared", pictures[1][1] or "visible"),
+        (images[0][0], images[1][0]),
+        (images[0][1] or "infrared", images[1][1] or "visible"),
         colour=colour,
         infrared_range=infrared_range,
         visible_range=visible_range,
@@ -287,7 +296,7 @@ def fuse(
 
 
 def _pair(
-    pictures: tuple[npt.NDArray[Any], npt.NDArray[Any]],
+    images: tuple[npt.NDArray[Any], npt.NDArray[Any]],
     labels: tuple[str, str],
     *,
     colour: Colour,
@@ -296,7 +305,7 @@ def _pair(
     align: str,
 ) -> Pair:
     """The pair of two arrays, aligned as asked."""
-    infrared, visible = pictures
+    infrared, visible = images
     cover = None
     if align != "off":
         from emma_fusion.align import Aligner
@@ -335,27 +344,27 @@ def _open(
     )
 
 
-def _read(picture: str | Path | npt.NDArray[Any]) -> tuple[npt.NDArray[Any], str]:
-    """A picture and the name of its file, "" where it is no file."""
-    if not isinstance(picture, str | Path):
-        return picture, ""
+def _read(image: str | Path | npt.NDArray[Any]) -> tuple[npt.NDArray[Any], str]:
+    """An image and the name of its file, "" where it is no file."""
+    if not isinstance(image, str | Path):
+        return image, ""
     from emma_fusion.images.raster import read_image
 
-    return read_image(picture), Path(picture).name
+    return read_image(image), Path(image).name
 
 
-def _to_array(picture: npt.NDArray[Any] | Tensor) -> npt.NDArray[Any]:
+def _to_array(image: npt.NDArray[Any] | Tensor) -> npt.NDArray[Any]:
     """A tensor as an array; a float type that NumPy has not, such as bfloat16, as float32."""
-    if not isinstance(picture, Tensor):
-        return picture
+    if not isinstance(image, Tensor):
+        return image
     try:
-        picture = picture.detach().cpu()
-        if picture.is_floating_point() and picture.dtype not in _NUMPY_FLOATS:
-            picture = picture.float()
-        array: npt.NDArray[Any] = picture.numpy()
+        image = image.detach().cpu()
+        if image.is_floating_point() and image.dtype not in _NUMPY_FLOATS:
+            image = image.float()
+        array: npt.NDArray[Any] = image.numpy()
     except (RuntimeError, TypeError) as error:  # sparse, quantised, without data, ...
         raise UserError(
-            f"A tensor of layout {picture.layout}, dtype {picture.dtype} on {picture.device} is no "
-            "picture: use a dense one."
+            f"A tensor of layout {image.layout}, dtype {image.dtype} on {image.device} is no "
+            "image: use a dense one."
         ) from error
     return array

@@ -1,4 +1,4 @@
-"""Sensor: a fused picture in, what an infrared and a visible camera would have seen out."""
+"""Sensor: a fused image in, what an infrared and a visible camera would have seen out."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from emma_fusion import models
 from emma_fusion.errors import UserError
+from emma_fusion.networks.copies import inference_copy
 from emma_fusion.networks.device import check_threads, find_device, inference
 from emma_fusion.networks.padding import pad_to_multiple
 from emma_fusion.networks.sensing import SensingUNet
@@ -20,14 +21,14 @@ from emma_fusion.pair import FloatArray, Pair, from_unit
 
 
 class Sensor:
-    """Senses fused pictures of any size with the two networks that EMMA learns to fuse with.
+    """Senses fused images of any size with the two networks that EMMA learns to fuse with.
 
-    If the fused picture f were the scene, its two sources would be what two cameras see of it:
+    If the fused image f were the scene, its two sources would be what two cameras see of it:
     i ≈ A_i(f) and v ≈ A_v(f) (Zhao et al., CVPR 2024, section 3.2).
 
     Args:
-        infrared: A_i.
-        visible: A_v.
+        infrared: A_i; a copy of it is used.
+        visible: A_v; a copy of it is used.
         name: of the model, for the record of what was made with it.
         device: "auto" (CUDA where there is one, else the CPU), or any name PyTorch knows.
         threads: on a CPU; None leaves PyTorch's own number, which is one a core it may use.
@@ -49,7 +50,7 @@ class Sensor:
         self.device = find_device(device)
         self.threads = check_threads(threads)
         self._networks = [
-            network.eval().requires_grad_(False).to(self.device) for network in (infrared, visible)
+            inference_copy(network).to(self.device) for network in (infrared, visible)
         ]
 
     @classmethod
@@ -79,7 +80,7 @@ class Sensor:
         return cls(infrared, visible, Path(name_or_path).name, device=device, threads=threads)
 
     def __call__(self, fused: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Sense a fused picture; of a coloured one, its luminance.
+        """Sense a fused image; of a coloured one, its luminance.
 
         Args:
             fused: (H, W), (H, W, 3) RGB or (H, W, 4) with an alpha that is left out; uint8, uint16
@@ -91,12 +92,12 @@ class Sensor:
         Raises:
             UserError: see `Pair.from_arrays`, and `sense_luminance`.
         """
-        label = "the fused picture"
-        picture = Pair.from_arrays(
+        label = "the fused image"
+        image = Pair.from_arrays(
             fused, fused, colour="none", infrared_range="full", labels=(label, label)
         )
-        infrared, visible = self.sense_luminance(picture.visible)
-        return from_unit(infrared, picture.dtype), from_unit(visible, picture.dtype)
+        infrared, visible = self.sense_luminance(image.visible)
+        return from_unit(infrared, image.dtype), from_unit(visible, image.dtype)
 
     def sense_luminance(self, fused: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Sense a fused plane: what the networks say, and nothing added.
@@ -108,11 +109,11 @@ class Sensor:
             A_i(f) and A_v(f), (H, W) float32 in [0, 1] each.
 
         Raises:
-            UserError: the device has not the memory for a picture of this size.
+            UserError: the device has not the memory for an image of this size.
         """
         height, width = fused.shape
         plane = torch.from_numpy(np.ascontiguousarray(fused))[None, None]
-        with inference(self.device, self.threads, (height, width), "a smaller picture"):
+        with inference(self.device, self.threads, (height, width), "a smaller image"):
             plane = pad_to_multiple(plane.to(self.device), SensingUNet.multiple_of)
             sensed: list[Tensor] = [network(plane) for network in self._networks]
             infrared, visible = (x[0, 0, :height, :width].float().cpu().numpy() for x in sensed)

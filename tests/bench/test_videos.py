@@ -1,6 +1,7 @@
 """emma bench on videos: unpacking, pairing of a fused video, BiSWE and MS2R."""
 
 import csv
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from emma_fusion.cli import main
 from emma_fusion.errors import UserError
 from emma_fusion.images.raster import read_image, write_image
 from emma_fusion.metrics.temporal import bidirectional_warping_error, motion_smoothness
+from emma_fusion.video.reading import VideoFile
+from emma_fusion.video.writing import VideoWriter
 from videos import image, write_video
 
 VISIBLE = [image(number, (32, 48)) for number in range(5)]
@@ -66,6 +69,39 @@ def test_videos_have_temporal_scores(emma, tmp_path):
     stamp = (folder / "street/infrared/000001.png").stat().st_mtime_ns
     emma("average", "-d", "street=ir.mp4,vis.mp4")  # nothing is unpacked twice
     assert (folder / "street/infrared/000001.png").stat().st_mtime_ns == stamp
+
+
+@pytest.mark.parametrize("begins", [0, 3600])
+def test_a_fused_video_that_begins_later_keeps_its_frames_numbers(tmp_path, begins):
+    """As `emma fuse` writes it where the infrared video began two frames later."""
+    times = [begins + Fraction(n, 25) for n in range(5)]
+    write_video(tmp_path / "ir.mkv", INFRARED, times=times)
+    write_video(tmp_path / "vis.mkv", VISIBLE, times=times)
+    with VideoWriter(tmp_path / "fused.mkv", (32, 48), Fraction(25)) as made:
+        for frame in list(VideoFile(tmp_path / "vis.mkv"))[2:]:
+            made.write(frame.image, frame.time)
+    write_video(tmp_path / "others.mkv", VISIBLE)  # another program's, which begins at 0
+    data = [f"a={tmp_path / 'ir.mkv'},{tmp_path / 'vis.mkv'}"]
+    unpack(data, [f"ours={tmp_path / 'fused.mkv'}", f"theirs={tmp_path / 'others.mkv'}"], tmp_path)
+    names = [f"{n:06}.png" for n in range(1, 6)]
+    folder = tmp_path / "frames"
+    assert sorted(p.name for p in (folder / "ours").glob("*.png")) == names[2:]
+    assert sorted(p.name for p in (folder / "theirs").glob("*.png")) == names
+    write_video(tmp_path / "late.mkv", VISIBLE, times=[begins + 100 + n for n in range(5)])
+    with pytest.raises(UserError, match="has no frame at the times of"):
+        unpack(data, [f"late={tmp_path / 'late.mkv'}"], tmp_path)
+    assert np.abs(read_image(folder / "ours/000003.png").astype(float) - VISIBLE[2]).mean() < 6
+
+
+def test_frames_are_ordered_by_their_whole_names(emma, tmp_path):
+    for number, (i, v) in enumerate(zip(INFRARED, VISIBLE, strict=True)):
+        stem = f"130503110{2 + (number + 8) // 10}.{(number + 8) % 10}75304"  # past a second
+        for side, pixels in (("ir", i), ("vi", v), ("irn", i), ("vin", v)):
+            write_image(tmp_path / side / f"{number if 'n' in side else stem}.png", pixels)
+    emma("average", "-d", "street=ir,vi", "--video")
+    by_time = float(rows("out/temporal.csv")["average"]["BiSWE"])
+    emma("average", "-d", "street=irn,vin", "--video")
+    assert float(rows("out/temporal.csv")["average"]["BiSWE"]) == by_time
 
 
 def test_folders_are_videos_where_told(emma, tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from marked import put
+from marked import get, put
 
 
 def test_a_part_is_replaced_and_the_rest_stays(tmp_path):
@@ -35,3 +35,12 @@ def test_a_page_without_the_place_is_not_touched(tmp_path):
     with pytest.raises(ValueError, match="holds"):
         put(page, "a", "x <!-- end --> y", title="T")
     assert page.read_text() == "text\n"
+
+
+def test_a_part_is_read_as_it_was_put(tmp_path):
+    page = tmp_path / "page.md"
+    put(page, "a", "line\n\nline", title="T")
+    put(page, "empty", "", title="T")
+    assert (get(page, "a"), get(page, "empty")) == ("line\n\nline", "")
+    with pytest.raises(KeyError, match="no part b"):
+        get(page, "b")

@@ -61,6 +61,7 @@ def scans(tmp_path_factory):
     mri, pet = draw(AFFINE, SHAPE, body=0.5), draw(PET, PET_SHAPE)
     write_nifti(folder / "mri.nii.gz", (mri * 900).astype(np.int16), AFFINE)
     write_nifti(folder / "pet.nii.gz", pet.astype(np.float32), PET)
+    write_nifti(folder / "ct.nii.gz", pet.astype(np.float32), PET)
     write_series(folder / "mri", mri, AFFINE)
     write_series(folder / "pet", pet, PET, "PT", Units="BQML")
     write_series(folder / "ct", pet, PET, "CT")
@@ -143,7 +144,8 @@ def test_pet_and_spect_are_coloured_and_ct_is_not(emma, copying, scans, tmp_path
         ("pet", True),
         ("spect.dcm", True),
         ("ct", False),
-        ("pet.nii.gz", False),
+        ("pet.nii.gz", True),
+        ("ct.nii.gz", False),
     ):
         target = tmp_path / f"{first}.nii.gz"
         emma(scans / first, scans / "mri", "-o", target)

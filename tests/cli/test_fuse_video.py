@@ -1,17 +1,21 @@
 """Videos through the command line."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from fractions import Fraction
+from functools import partial
 
 import av
 import cv2
 import numpy as np
 import pytest
 
+from emma_fusion.align.geometry import shift
+from emma_fusion.align.registration import Alignment
 from emma_fusion.cli import main
 from emma_fusion.demo import render_scene
 from emma_fusion.fuser import Fuser
@@ -19,6 +23,7 @@ from emma_fusion.images.raster import read_image, write_image
 from emma_fusion.images.record import read_record
 from emma_fusion.jobs import video
 from emma_fusion.video import live
+from emma_fusion.video.following import FollowedAlignment
 from emma_fusion.video.reading import VideoFile
 from emma_fusion.video.writing import read_video_record
 from videos import damage, image, write_video
@@ -169,7 +174,9 @@ def test_a_video_and_a_folder(emma, videos, folders, tmp_path):
 def test_an_offset(emma, videos, tmp_path):
     emma(*videos, "-o", tmp_path / "out.mp4", "--offset", "0.16")
     frames = list(VideoFile(tmp_path / "out.mp4"))
-    assert float(frames[0].time) == pytest.approx(0.08)  # within one infrared frame's time
+    assert frames[0].time == 0  # the file begins with its first frame
+    begins = read_video_record(tmp_path / "out.mp4")["begins"]
+    assert begins == pytest.approx(0.08)  # within one infrared frame's time
     assert np.abs(grey(frames[2]) - INFRARED[0]).mean() < 6
     assert np.abs(grey(frames[4]) - INFRARED[1]).mean() < 6
     assert "no time in common" in emma(*videos, "-o", tmp_path / "x.mp4", "--offset", "9", code=2)
@@ -379,3 +386,61 @@ def test_an_interrupted_folder_keeps_its_frames(emma, videos, tmp_path, monkeypa
     assert f"first {count} frames" in said
     assert count < 12
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_time_stamps_that_begin_at_an_hour(emma, tmp_path):
+    times = [3600 + Fraction(n, 25) for n in range(6)]
+    write_video(tmp_path / "ir.mkv", [np.dstack([p] * 3) for p in INFRARED], times=times)
+    write_video(tmp_path / "vis.mkv", VISIBLE[:6], times=times)
+    emma(tmp_path / "ir.mkv", tmp_path / "vis.mkv", "-o", tmp_path / "out.mp4")
+    frames = list(VideoFile(tmp_path / "out.mp4"))
+    assert [float(frame.time) for frame in frames] == pytest.approx([n / 25 for n in range(6)])
+
+
+def test_folders_named_by_unix_time(emma, tmp_path):
+    for number in range(6):
+        stem = f"130503110{2 + (number + 7) // 10}.{(number + 7) % 10}75304"
+        write_image(tmp_path / f"ir/{stem}.png", INFRARED[number])
+        write_image(tmp_path / f"vi/{stem}.png", VISIBLE[number])
+    said = emma(tmp_path / "ir", tmp_path / "vi", "-o", tmp_path / "own.mp4")
+    assert "10 frames a second, as their names say" in said
+    emma(tmp_path / "ir", tmp_path / "vi", "-o", tmp_path / "asked.mp4", "--rate", "5")
+    for name, step in (("own.mp4", 0.1), ("asked.mp4", 0.2)):
+        frames = list(VideoFile(tmp_path / name))
+        times = [float(frame.time) for frame in frames]
+        assert times == pytest.approx([n * step for n in range(6)], abs=0.001)
+        for frame, infrared in zip(frames, INFRARED, strict=True):
+            assert np.abs(grey(frame) - infrared).mean() < 8
+
+
+def test_an_alignment_that_is_found_in_the_videos(emma, tmp_path, monkeypatch):
+    def find(infrared, visible, wanted):
+        return Alignment(shift(4, 0), "translation", 1.0, 4.0)
+
+    monkeypatch.setattr(video, "FollowedAlignment", partial(FollowedAlignment, find=find))
+    moved = [np.dstack([np.roll(p, 4, axis=1)] * 3) for p in INFRARED]
+    write_video(tmp_path / "ir.mp4", moved)
+    write_video(tmp_path / "vis.mp4", VISIBLE[:6])
+    emma(tmp_path / "ir.mp4", tmp_path / "vis.mp4", "-o", tmp_path / "out.mp4", "--align", "auto")
+    for frame, infrared in zip(VideoFile(tmp_path / "out.mp4"), INFRARED, strict=True):
+        inner = slice(8, -12)
+        assert np.abs(grey(frame) - infrared)[:, inner].mean() < 8
+    record = read_video_record(tmp_path / "out.mp4")["infrared"]["alignment"]
+    assert record["followed"]
+    assert record["by"] == "auto"
+    said = emma("0", "1", "-o", tmp_path / "x.mp4", "--live", "--align", "auto", code=2)
+    assert "no time to find an alignment" in said
+
+
+def test_a_cut_is_reported(emma, tmp_path):
+    other = [np.ascontiguousarray(255 - p[::-1, ::-1]) for p in VISIBLE[:3]]
+    write_video(tmp_path / "vis.mp4", VISIBLE[:3] + other)
+    emma_says = emma(tmp_path / "vis.mp4", tmp_path / "vis.mp4", "-o", tmp_path / "out.mp4")
+    assert "Cuts: 1, at 0.12 s" in emma_says
+
+
+def test_files_played_live(emma, videos, tmp_path):
+    said = emma(*videos, "-o", tmp_path / "out.mp4", "--live")
+    assert re.search(r"Left out \d of \d+ infrared and \d+ of \d+ visible frames", said)
+    assert "from camera to output" in said
+    assert len(list(VideoFile(tmp_path / "out.mp4"))) >= 1

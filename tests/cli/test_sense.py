@@ -170,3 +170,29 @@ def test_an_input_is_never_replaced(refused, folder):
     image(folder / "infrared" / "a.png")
     said = refused(folder / "infrared", "-o", folder, "--overwrite")
     assert "one of the inputs" in said
+
+
+def test_an_attack_is_measured_beside_a_better_image(emma, model, tmp_path):
+    for kind in ("fused", "ir", "vi", "better"):
+        for name in "ab":
+            image(tmp_path / kind / f"{name}.png", (40, 50))
+    sources = ("--sources", tmp_path / "ir", tmp_path / "vi")
+    code, out, err = emma(
+        tmp_path / "fused",
+        "-o",
+        tmp_path / "out",
+        *sources,
+        "--attack",
+        "--better",
+        tmp_path / "better",
+        "--json",
+    )
+    assert code == 0, err
+    found = json.loads(out[out.index('{\n  "loss falls by"') :])["loss falls by"]
+    assert list(found) == ["2/255", "4/255", "8/255", "better"]
+    assert 0 < found["2/255"] < found["4/255"] < found["8/255"] < 1
+
+
+def test_an_attack_needs_the_sources(refused, tmp_path):
+    fused = image(tmp_path / "f.png")
+    assert "--attack needs --sources" in refused(fused, "-o", tmp_path / "out", "--attack")

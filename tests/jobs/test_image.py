@@ -103,7 +103,7 @@ OPTIONS = {name: (kind, option) for name, kind, option in options_of(FuseRequest
         ("colour", typing.get_args(Colour)),
         ("contrast", typing.get_args(Contrast)),
         ("mending", typing.get_args(Mend)),
-        ("palette", typing.get_args(Palette)),
+        ("palette", ("none", *typing.get_args(Palette))),
         ("layout", typing.get_args(Layout)),
         ("plane", typing.get_args(Plane)),
         ("precision", tuple(PRECISIONS)),

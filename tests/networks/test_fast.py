@@ -53,7 +53,7 @@ def test_samples_of_a_batch_do_not_touch():
     assert torch.allclose(together[1:], network(infrared[1:], visible[1:]), atol=1e-6)
 
 
-def test_what_is_far_away_changes_the_picture_by_its_statistics_alone():
+def test_what_is_far_away_changes_the_image_by_its_statistics_alone():
     network = seeded().double()
     with torch.no_grad():
         for context in network.contexts:
@@ -70,7 +70,7 @@ def test_what_is_far_away_changes_the_picture_by_its_statistics_alone():
 
 
 def test_filters_see_detail_alone():
-    """Where a source is flat, its brightness reaches the picture through the offsets only."""
+    """Where a source is flat, its brightness reaches the image through the offsets only."""
     network = seeded().eval()
     with torch.no_grad():
         for parameter in network.first.parameters():

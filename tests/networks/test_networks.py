@@ -94,7 +94,7 @@ def test_attention_is_global():
     assert difference[..., 56:, 56:].max() > 0
 
 
-def test_batch_does_not_mix_pictures():
+def test_batch_does_not_mix_images():
     network = realistic().fold()
     infrared, visible = pair(32, 32, 3)
     alone = network(infrared[1:2], visible[1:2])

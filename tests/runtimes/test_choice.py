@@ -26,7 +26,7 @@ def trials(monkeypatch):
         return "openvino"
 
     names = {"fp32": ["torch", "onnxruntime", "openvino"], "bf16": ["torch", "openvino"]}
-    monkeypatch.setattr(choice, "candidates", lambda precision: names[precision])
+    monkeypatch.setattr(choice, "candidates", lambda network, precision: names[precision])
     monkeypatch.setattr(choice, "fastest", measure)
     monkeypatch.setattr(choice, "version", lambda package: "1")
     monkeypatch.setattr(choice, "_open_exported", lambda *arguments: lambda i, v: i)
@@ -41,13 +41,16 @@ def test_the_choice_is_measured_once_and_remembered(network, cache_home, trials)
     assert trials[1:] == [["openvino", "torch"], ["onnxruntime", "openvino", "torch"]]
 
 
-def test_other_weights_and_versions_are_measured_anew(network, cache_home, trials, monkeypatch):
+def test_what_has_changed_is_measured_anew(network, cache_home, trials, monkeypatch):
     choose(network, CPU, "fp32", 1)
     monkeypatch.setattr(choice, "version", lambda package: "2")
     choose(network, CPU, "fp32", 1)
     other = type(network)((8, 16))
     choose(other, CPU, "fp32", 1)
     assert len(trials) == 3
+    monkeypatch.setattr(cache, "sources_digest", lambda: "changed")
+    choose(other, CPU, "fp32", 1)
+    assert len(trials) == 4
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"a": 1}', "\x00"])
@@ -61,7 +64,7 @@ def test_a_damaged_memory_is_measured_anew(network, cache_home, trials, content)
 
 def test_a_runtime_that_is_gone_is_not_recalled(network, cache_home, trials, monkeypatch):
     choose(network, CPU, "fp32", 1)
-    monkeypatch.setattr(choice, "candidates", lambda precision: ["torch"])
+    monkeypatch.setattr(choice, "candidates", lambda network, precision: ["torch"])
     assert choose(network, CPU, "fp32", 1) == "torch"
 
 
@@ -98,9 +101,11 @@ def test_the_fastest_is_the_one_of_least_median(monkeypatch):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"runtime": "tensorrt"}, "must be one of auto, torch, onnxruntime, openvino"),
+        ({"runtime": "tensorrt"}, "must be one of auto, torch, engine, onnxruntime, openvino"),
         ({"runtime": "onnxruntime", "precision": "bf16"}, "ONNX Runtime has no bf16"),
         ({"runtime": "openvino", "precision": "fp16"}, "OpenVINO has no fp16"),
+        ({"runtime": "engine", "precision": "fp16"}, "engine has no fp16"),
+        ({"runtime": "engine", "device": torch.device("meta")}, "is for the CPU"),
         ({"runtime": "openvino", "device": torch.device("meta")}, "is for the CPU"),
     ],
 )
@@ -130,3 +135,25 @@ def test_the_exported_file_is_kept_and_made_anew_where_damaged(network, cache_ho
     _, run = open_runtime(network, CPU, runtime="onnxruntime", precision="fp32", threads=1)
     assert (run(*planes(24, 32)) - expected).abs().max() < 1e-4
     assert len(exports) == 2
+
+
+def test_other_sources_are_another_digest(tmp_path, monkeypatch):
+    for folder in ("networks", "runtimes"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.py").write_text("x = 1")
+    monkeypatch.setattr(cache, "_PACKAGE", tmp_path)
+    digests = []
+    for text in ("x = 1", "x = 2", "x = 1"):
+        (tmp_path / "runtimes" / "a.py").write_text(text)
+        digests.append(cache.sources_digest.__wrapped__())
+    assert digests[0] == digests[2] != digests[1]
+
+
+def test_which_networks_the_engine_is_a_candidate_for(network):
+    from emma_fusion.networks.fast import FastFuser
+
+    assert choice.candidates(network, "fp32")[0] == "torch"
+    assert "engine" not in choice.candidates(network, "fp16")
+    assert "engine" not in choice.candidates(FastFuser((8, 8)), "fp32")
+    with pytest.raises(UserError, match="for the U-Fuser only"):
+        open_runtime(FastFuser((8, 8)), CPU, runtime="engine", precision="fp32", threads=None)

@@ -8,8 +8,8 @@ from emma_fusion.errors import UserError
 from emma_fusion.networks.fast import FastFuser
 from emma_fusion.networks.weights import save_weights
 from emma_fusion.runtimes import export as exporting
-from emma_fusion.runtimes.engines import open_onnxruntime, open_openvino
 from emma_fusion.runtimes.export import export
+from emma_fusion.runtimes.exported import open_onnxruntime, open_openvino
 from emma_fusion.runtimes.extras import need
 
 pytestmark = pytest.mark.skipif(

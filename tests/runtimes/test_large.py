@@ -28,7 +28,7 @@ def planes(height, width):
 
 
 def whole(network, infrared, visible):
-    """What the network gives for the whole picture."""
+    """What the network gives for the whole image."""
     both = torch.from_numpy(np.stack([infrared, visible])).unsqueeze(1)
     both = pad_to_multiple(both, network.multiple_of, network.minimum_size)
     with torch.inference_mode():
@@ -67,7 +67,7 @@ def test_of_every_form_of_the_network(channels, branches):
     np.testing.assert_allclose(strips(network, infrared, visible, 6), expected, atol=2e-6)
 
 
-def test_attention_sees_the_whole_picture_and_not_the_strip(base):
+def test_attention_sees_the_whole_image_and_not_the_strip(base):
     """A change far below the first strips changes them, as it does in the whole."""
     infrared, visible = planes(96, 32)
     changed = infrared.copy()
@@ -77,7 +77,7 @@ def test_attention_sees_the_whole_picture_and_not_the_strip(base):
 
 
 def test_no_seam_where_strips_meet(base):
-    """Gradients from strip to strip differ from the whole picture's by rounding alone."""
+    """Gradients from strip to strip differ from the whole image's by rounding alone."""
     infrared, visible = planes(64, 48)
     fused = strips(base, infrared, visible, 16)
     across = np.diff(fused, axis=0) - np.diff(whole(base, infrared, visible), axis=0)

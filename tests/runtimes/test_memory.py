@@ -30,13 +30,21 @@ def test_what_the_process_holds_grows_with_what_it_holds():
 
 
 def test_the_smallest_of_all_limits_counts(monkeypatch):
+    system = type("Memory", (), {"available": 1000})
     monkeypatch.setattr(memory, "resident_memory", lambda device: 100)
-    monkeypatch.setattr(memory, "_available", lambda: [1000])
+    monkeypatch.setattr(memory.psutil, "virtual_memory", system)
     monkeypatch.setattr(memory, "_left_by_cgroups", lambda: [500, 2**60])
     assert usable_memory(CPU) == 100 + 400
-    monkeypatch.setattr(memory, "_available", list)
     monkeypatch.setattr(memory, "_left_by_cgroups", list)
-    assert usable_memory(CPU) == memory._built_in() // 2
+    assert usable_memory(CPU) == 100 + 800
+
+
+def test_what_pytorch_holds_in_reserve_on_a_gpu_is_free(monkeypatch):
+    """After one image, nothing is free but what the second will be given of the reserve."""
+    told = {"memory_allocated": 100, "memory_reserved": 700, "mem_get_info": (0, 1000)}
+    for name, value in told.items():
+        monkeypatch.setattr(torch.cuda, name, lambda device, value=value: value)
+    assert usable_memory(torch.device("cuda")) == 100 + 480
 
 
 @pytest.mark.parametrize(

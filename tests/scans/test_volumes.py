@@ -240,7 +240,7 @@ def test_nifti_that_cannot_be_fused(tmp_path):
     refused(write_nifti(path, np.stack([voxels] * 3, -1), affine), "holds 3 volumes")
     refused(write_nifti(path, voxels[0], affine), "three axes")
     refused(write_nifti(path, voxels.astype(np.complex64), affine), "complex")
-    refused(write_nifti(path, voxels * np.nan, affine), "none of its voxels is finite")
+    refused(write_nifti(path, voxels * np.nan, affine), "none of its voxels holds a measured")
     write_nifti(path, voxels, affine)
     path.write_bytes(path.read_bytes()[:-50])
     refused(path, "end too early")
@@ -384,8 +384,9 @@ def test_windows_that_differ_are_spanned_and_black_and_white_exchanged(tmp_path)
     for path in folder.iterdir():
         change(path, PhotometricInterpretation="MONOCHROME1")
     turned = read_volume(folder)
-    assert turned.window == (-14, 0)
-    assert (turned.voxels == -1).all()
+    assert turned.inverted
+    assert turned.window == (0, 14)
+    assert (turned.voxels == 1).all()
 
 
 def test_slope_and_unit_of_each_slice(tmp_path):

@@ -9,16 +9,15 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
-from emma_fusion.align.geometry import Matrix, Size
+from emma_fusion.align.geometry import Matrix, Size, size_of
+from emma_fusion.align.grid import Grid
 from emma_fusion.align.registration import (
     Alignment,
     Wanted,
     plane_of,
     register,
-    size_of,
 )
 from emma_fusion.align.rig import Rig, load_rig
-from emma_fusion.align.warping import feather, warp
 from emma_fusion.errors import UserError
 from emma_fusion.pair import FloatArray
 
@@ -53,6 +52,7 @@ class Aligner:
 
     def __init__(self, how: str) -> None:
         self._rig: Rig | None = None
+        self._grid: Grid | None = None  # of the rig, made with its first pair
         self._wanted: Wanted = "auto"
         self._how = how
         if how in get_args(Wanted):
@@ -69,6 +69,11 @@ class Aligner:
     def is_rig(self) -> bool:
         """Whether every pair gets the transform of a calibration."""
         return self._rig is not None
+
+    @property
+    def wanted(self) -> Wanted:
+        """The kind of transform that is looked for, where there is no calibration."""
+        return self._wanted
 
     def __call__(
         self,
@@ -93,8 +98,13 @@ class Aligner:
         sizes = size_of(infrared), size_of(visible)
         if self._rig is not None:
             self._rig.check(*sizes, labels)
-            record = {"by": Path(self._how).name, "model": self._rig.model}
-            return place(infrared, self._rig.matrix, sizes[1], record)
+            record: dict[str, Any] = {"by": Path(self._how).name, "model": self._rig.model}
+            if self._rig.lenses is not None:
+                infrared_lens, visible_lens = (lens.to_facts() for lens in self._rig.lenses)
+                record["lenses"] = {"infrared": infrared_lens, "visible": visible_lens}
+            if self._grid is None:
+                self._grid = Grid.of_rig(self._rig)
+            return on(self._grid, infrared, self._rig.matrix, record)
         found = register(plane_of(infrared), plane_of(visible), self._wanted)
         check(found, labels)
         facts: dict[str, Any] = {
@@ -103,7 +113,7 @@ class Aligner:
             "confidence": round(found.confidence, 3),
             "moved_pixels": round(found.moved, 2),
         }
-        return place(infrared, found.matrix, sizes[1], facts)
+        return place(infrared, found.matrix, sizes[1], facts, mask=found.mask)
 
 
 def align(
@@ -132,12 +142,31 @@ def check(found: Alignment, labels: tuple[str, str]) -> None:
 
 
 def place(
-    infrared: npt.NDArray[Any], matrix: Matrix, size: Size, record: dict[str, Any]
+    infrared: npt.NDArray[Any],
+    matrix: Matrix,
+    size: Size,
+    record: dict[str, Any],
+    grid: Grid | None = None,
+    mask: FloatArray | None = None,
 ) -> Aligned:
-    """The image where a transform puts it; untouched where that is the identity."""
+    """The image where a transform puts it; untouched where that is the identity.
+
+    Args:
+        infrared: (H', W') or (H', W', C).
+        matrix: (3, 3), from (x, y) of the visible image to (x, y) of the infrared one.
+        size: (H, W) of the visible image.
+        record: how it was aligned.
+        grid: of this transform and these sizes, where it is known already.
+        mask: (H', W'), 1 where the image shows something; None for everywhere.
+    """
     if size_of(infrared) == size and np.allclose(matrix, np.eye(3), atol=1e-9):
         return Aligned(infrared, None, {"alignment": record})
-    warped, covered = warp(infrared, matrix, size)
+    grid = grid or Grid.of_matrix(matrix, size, size_of(infrared), mask)
+    return on(grid, infrared, matrix, record)
+
+
+def on(grid: Grid, infrared: npt.NDArray[Any], matrix: Matrix, record: dict[str, Any]) -> Aligned:
+    """The image on a grid, and the record with the transform that made it."""
     rows = [[round(value, 8) for value in row] for row in matrix.tolist()]
     record = {"alignment": {**record, "visible_to_infrared": rows}}
-    return Aligned(warped, feather(covered), record, covered)
+    return Aligned(grid(infrared), grid.cover, record, grid.covered)

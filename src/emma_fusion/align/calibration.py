@@ -16,8 +16,9 @@ from emma_fusion.align.geometry import (
     corner_distance,
     corners,
     identity_of,
+    size_of,
 )
-from emma_fusion.align.registration import Wanted, plane_of, register, size_of
+from emma_fusion.align.registration import Wanted, plane_of, register
 from emma_fusion.align.rig import Rig
 from emma_fusion.errors import UserError
 

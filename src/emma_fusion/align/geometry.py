@@ -27,6 +27,11 @@ _PARAMETERS = {
 }
 
 
+def size_of(image: npt.NDArray[Any]) -> Size:
+    """(height, width)."""
+    return image.shape[0], image.shape[1]
+
+
 def shift(x: float, y: float) -> Matrix:
     """The homography (x', y') = (x, y) + shift."""
     return np.array([[1, 0, x], [0, 1, y], [0, 0, 1.0]])

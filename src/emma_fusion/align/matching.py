@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from emma_fusion.align.geometry import Matrix, Model, Size, displacements
 from emma_fusion.pair import FloatArray
@@ -19,6 +20,8 @@ _SHARPNESS = 20.0
 _WINDOWS, _LAST_WINDOW = (1 / 2, 1 / 3), (2.0, 1.5)
 # Of two shears and two perspectives, in shares of half the width; and how much a patch counts.
 _SPREADS, _DEPENDENT = (0.01, 0.01, 0.006, 0.006), 30.0
+# Of `held_out`: blocks along the longer side, and the fewest patches to fit.
+_CELLS, _FEWEST = 4, 8
 _MODELS: tuple[Model, ...] = ("translation", "rigid", "similarity", "affine", "homography")
 
 
@@ -31,12 +34,16 @@ class Surfaces:
         values: (N, 2 reach + 1, 2 reach + 1) in [-1, 1], by downward and rightward displacement.
         size: of the image.
         possible: how many patches there are where the infrared image is everywhere.
+        places: (N,), the number of each patch among these.
+        patch: the side of a patch, in pixels.
     """
 
     centres: Matrix
     values: FloatArray
     size: Size
     possible: int
+    places: npt.NDArray[np.int64]
+    patch: int
 
     @property
     def reach(self) -> int:
@@ -69,13 +76,13 @@ def correlate(
     step = max(6, round(_STEP * max(size)))
     wide = np.pad(infrared * covered[..., None], ((reach, reach), (reach, reach), (0, 0)))
     sums = cv2.integral(covered)
-    centres, values = [], []
+    centres, values, places = [], [], []
     tops, lefts = (
         np.linspace(0, side - patch, max(2, round((side - patch) / step) + 1)).round().astype(int)
         for side in size
     )
-    for y in tops:
-        for x in lefts:
+    for row, y in enumerate(tops):
+        for column, x in enumerate(lefts):
             below, right = y + patch, x + patch
             known = sums[below, right] - sums[y, right] - sums[below, x] + sums[y, x]
             if known < _COVERED * patch**2:
@@ -84,12 +91,15 @@ def correlate(
             here = visible[y:below, x:right]
             values.append(cv2.matchTemplate(around, here, cv2.TM_CCORR_NORMED))
             centres.append((x + (patch - 1) / 2, y + (patch - 1) / 2))
+            places.append(row * len(lefts) + column)
     side = 2 * reach + 1
     return Surfaces(
         np.array(centres, np.float64).reshape(-1, 2),
         np.nan_to_num(np.array(values, np.float32).reshape(-1, side, side)),
         size,
         len(tops) * len(lefts),
+        np.array(places, np.int64),
+        patch,
     )
 
 
@@ -116,15 +126,79 @@ def fit(surfaces: Surfaces, model: Model, before: Matrix) -> Matrix:
     reach = surfaces.reach
     best = np.unravel_index(int(surfaces.pooled.argmax()), surfaces.pooled.shape)
     found = np.array([best[1] - reach, best[0] - reach], np.float64)
-    values = surfaces.values
-    likely = np.exp(_SHARPNESS * (values - values.max(axis=(1, 2), keepdims=True)))
-    spreads = np.array(_SPREADS) * surfaces.size[1] / 2
-    held = np.append(np.full(4, 1e-6), len(values) / (_DEPENDENT * spreads**2))
+    likely = _likely(surfaces)
+    held = _prior(surfaces)
     for step in _MODELS[: _MODELS.index(model) + 1]:
         design = displacements(surfaces.centres, surfaces.size, step)
         found = np.pad(found, (0, design.shape[2] - len(found)))
         for window in (*(reach * share for share in _WINDOWS), *_LAST_WINDOW):
             found = _step(likely, design, found, max(window, 1.2), held, before)
+    return found
+
+
+def held_out(
+    surfaces: Surfaces, model: Model, before: Matrix
+) -> tuple[npt.NDArray[np.int64], Matrix]:
+    """How well patches correlate where a fit without them and their neighbours puts them.
+
+    The image is cut into blocks, four along its longer side. For each, the model is fitted to all
+    patches that share no pixel with the block's, beginning at the fit of all.
+
+    Args:
+        surfaces: of the patches.
+        model: what is fitted.
+        before: see `fit`.
+
+    Returns:
+        For every patch that there would be where the infrared image is everywhere: the number of
+        its block, or -1 where it is not covered or nothing was left to fit; and the correlation.
+    """
+    blocks = np.full(surfaces.possible, -1)
+    found = np.zeros(surfaces.possible)
+    if len(surfaces.values) < _FEWEST:
+        return blocks, found
+    whole = fit(surfaces, model, before)
+    likely, held = _likely(surfaces), _prior(surfaces)
+    design = displacements(surfaces.centres, surfaces.size, model)
+    apart = np.abs(surfaces.centres[:, None] - surfaces.centres[None]).max(axis=2)
+    cells = (surfaces.centres // (max(surfaces.size) / _CELLS)).astype(int)
+    block_of = cells[:, 1] * _CELLS + cells[:, 0]
+    for block in np.unique(block_of):
+        inside = block_of == block
+        others = (apart[:, inside] >= surfaces.patch).all(axis=1)
+        if others.sum() < _FEWEST:
+            continue
+        there = whole
+        for window in _LAST_WINDOW:
+            there = _step(likely[others], design[others], there, window, held, before)
+        places = surfaces.places[inside]
+        blocks[places] = block
+        found[places] = _at(surfaces.values[inside], design[inside] @ there)
+    return blocks, found
+
+
+def _likely(surfaces: Surfaces) -> FloatArray:
+    """How likely each displacement is held to be, 1 for each patch's best."""
+    values = surfaces.values
+    likely: FloatArray = np.exp(_SHARPNESS * (values - values.max(axis=(1, 2), keepdims=True)))
+    return likely
+
+
+def _prior(surfaces: Surfaces) -> Matrix:
+    """How strongly each of the eight parameters is held towards none; see `fit`."""
+    spreads = np.array(_SPREADS) * surfaces.size[1] / 2
+    return np.append(np.full(4, 1e-6), len(surfaces.values) / (_DEPENDENT * spreads**2))
+
+
+def _at(values: FloatArray, places: Matrix) -> Matrix:
+    """Each patch's correlation at its displacement (x, y), interpolated; at most at the reach."""
+    last = values.shape[1] - 1
+    x, y = np.clip(places + last / 2, 0, last - 1e-6).T
+    left, top, patch = x.astype(int), y.astype(int), np.arange(len(values))
+    right, down = x - left, y - top
+    above = (1 - right) * values[patch, top, left] + right * values[patch, top, left + 1]
+    below = (1 - right) * values[patch, top + 1, left] + right * values[patch, top + 1, left + 1]
+    found: Matrix = (1 - down) * above + down * below
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from emma_fusion.align.features import oriented_gradients
+from emma_fusion.align.choice import proven
 from emma_fusion.align.geometry import (
     Matrix,
     Model,
@@ -17,15 +17,14 @@ from emma_fusion.align.geometry import (
     corner_distance,
     identity_of,
     middle,
-    motion,
-    parameters_of,
     rescale,
     shift,
+    size_of,
     turned,
 )
-from emma_fusion.align.matching import Surfaces, correlate, fit
+from emma_fusion.align.level import Level
 from emma_fusion.align.search import search
-from emma_fusion.align.warping import erode, shrink, warp
+from emma_fusion.align.seen import Seen, seen
 from emma_fusion.errors import UserError
 from emma_fusion.pair import FloatArray, luminance
 
@@ -34,43 +33,17 @@ Wanted = Literal["translation", "rigid", "similarity", "affine", "homography", "
 # The longer side of the visible image on each level, at most, and how far is looked there.
 _LEVELS = ((200, 6), (400, 4), (800, 4))
 _LARGEST = 800  # what is larger is shrunk to this first
-# The simplest model that has this share of what the best one gains over chance is taken. The
-# identity is content with less, since pairs registered by hand are off by a few pixels too.
-_ENOUGH: dict[Model, float] = {
-    "identity": 0.8,
-    "translation": 0.87,
-    "rigid": 0.9,
-    "similarity": 0.93,
-    "affine": 0.96,
-    "homography": 1.0,
-}
-# If fewer patches agree, they do not determine a shear or a perspective.
-_DETAILED = 0.42
-# Of the confidence: on which level, how far around, and what still counts as the same place.
-_JUDGED, _AROUND, _SAME = 1, 8, 2.0
-# Of the patches: to be trusted; more where sizes differ and many scales were tried.
-LEAST_CONFIDENCE, LEAST_WITH_SIZES = 0.2, 0.35
+_MODELS: tuple[Model, ...] = get_args(Model)[1:]
+# A pair stays as it is if that has this share of what the best model gains over chance, since
+# pairs registered by hand are off by a few pixels too.
+_CONTENT = 0.8
+_JUDGED = 1  # on which level the confidence is found
+_LOOKED_AT = 3  # beginnings on that level
+_SURE = 0.5  # if fewer patches agree with the best beginning, it is searched further
+# Of the patches, to be trusted; more where many turns and scales were tried.
+LEAST_CONFIDENCE, LEAST_WIDELY = 0.2, 0.35
 # Of the longer side: further, images of one size are hardly displaced.
-_FARTHEST = 0.2
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """How two images agree where a transform puts them, and a little beside.
-
-    Attributes:
-        correlation: mean over patches, in [-1, 1], at the transform.
-        chance: the same, displaced by 3 to 8 pixels of an image 400 pixels wide.
-        agreeing: how many patches have their own best displacement, of up to 8 pixels each way,
-            within 2 pixels.
-        share: of the patches, how many these are; where less than half of the visible image
-            is covered, of half of all.
-    """
-
-    correlation: float
-    chance: float
-    agreeing: int
-    share: float
+_FARTHEST = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +58,8 @@ class Alignment:
         moved: how far the corners of the visible image are taken, on average and in its pixels,
             from where they lie when the infrared image is stretched over it.
         least: the confidence that it takes.
+        mask: (H', W'), 1 where the infrared image shows something and 0 in the black frame that
+            an earlier warp left; None for everywhere.
     """
 
     matrix: Matrix
@@ -92,6 +67,7 @@ class Alignment:
     confidence: float
     moved: float
     least: float = LEAST_CONFIDENCE
+    mask: FloatArray | None = None
 
     @property
     def trusted(self) -> bool:
@@ -99,69 +75,28 @@ class Alignment:
         return self.confidence >= self.least
 
 
-class _Level:
-    """Both images in a smaller size."""
-
-    def __init__(self, infrared: FloatArray, visible: FloatArray, longer: int, reach: int) -> None:
-        full: Size = (visible.shape[0], visible.shape[1])
-        factor = min(1.0, longer / max(full))
-        self.size: Size = (max(8, round(full[0] * factor)), max(8, round(full[1] * factor)))
-        self._reach, self._infrared = reach, infrared
-        self._up, self._down = rescale(self.size, full), rescale(full, self.size)
-        self._features = oriented_gradients(shrink(visible, self.size))
-
-    def surfaces(self, matrix: Matrix, reach: int) -> Surfaces:
-        """The correlation of patches around where a transform puts them."""
-        warped, covered = warp(self._infrared, matrix @ self._up, self.size)
-        inside = erode(covered, 7)
-        return correlate(self._features, oriented_gradients(warped), inside, reach)
-
-    def refine(self, matrix: Matrix, model: Model, rounds: int = 1) -> Matrix:
-        """A better transform, by motions of a model."""
-        for _ in range(rounds):
-            surfaces = self.surfaces(matrix, self._reach)
-            if not len(surfaces.values):
-                break
-            plain = identity_of(self.size, size_of(self._infrared))
-            before = parameters_of(np.linalg.inv(plain) @ matrix @ self._up, self.size)
-            step = motion(fit(surfaces, model, before), self.size)
-            matrix = matrix @ self._up @ step @ self._down
-            matrix = matrix / matrix[2, 2]
-        return matrix
-
-
-def evidence(level: _Level, matrix: Matrix) -> Evidence:
-    """How the images agree under a transform; see `Evidence`."""
-    surfaces = level.surfaces(matrix, _AROUND)
-    if not len(surfaces.values):
-        return Evidence(0.0, 0.0, 0, 0.0)
-    steps = np.arange(-_AROUND, _AROUND + 1)
-    away = np.hypot(steps[:, None], steps[None])
-    pooled = surfaces.pooled
-    patches = surfaces.values.reshape(len(surfaces.values), -1)
-    agreeing = int((away.ravel()[patches.argmax(axis=1)] <= _SAME).sum())
-    return Evidence(
-        float(pooled[_AROUND, _AROUND]),
-        float(pooled[away > 3].mean()),
-        agreeing,
-        agreeing / max(len(patches), surfaces.possible / 2),
-    )
-
-
-def register(infrared: FloatArray, visible: FloatArray, wanted: Wanted = "auto") -> Alignment:
+def register(
+    infrared: FloatArray,
+    visible: FloatArray,
+    wanted: Wanted = "auto",
+    begin: Matrix | None = None,
+) -> Alignment:
     """Find the transform that brings an infrared image onto a visible one.
 
-    A search begins (`search.search`); of its findings, each refined by a similarity, the one that
-    most patches agree with goes on. From coarse to fine, motions of patches are fitted
-    (`matching.fit`): a translation, one with a turn, a similarity, one with shear too, and a
-    homography. The simplest is taken that has nearly all of the correlation that the best one gains
-    over chance (`_ENOUGH`). Where `wanted` is not "auto", it alone is fitted. Images of one size
-    that would have to move by more than a fifth have no confidence.
+    A search begins (`search.search`), a wide one if a narrow one finds nothing that half of the
+    patches agree with; of its findings, each refined by a similarity, the one that most patches
+    agree with goes on. From coarse to fine, motions of patches are fitted (`matching.fit`): a
+    translation, one with a turn, a similarity, one with shear too, and a homography. The simplest
+    is taken that none richer is proven against on patches left out (`choice.proven`), or none
+    where the pair explains nearly as much as it is. Where `wanted` is not "auto", it alone is
+    fitted. Images of one size that would have to move by more than a quarter have no confidence.
 
     Args:
         infrared: (H', W') float32 in [0, 1].
         visible: (H, W) float32 in [0, 1].
         wanted: what the transform is to be; "auto" for whatever is needed, the identity too.
+        begin: (3, 3), from (x, y) of the visible image to (x, y) of the infrared one, where it is
+            known nearly; then nothing is searched.
 
     Returns:
         What was found; look whether it is `trusted`.
@@ -174,50 +109,72 @@ def register(infrared: FloatArray, visible: FloatArray, wanted: Wanted = "auto")
     sizes = size_of(infrared), size_of(visible)
     if min(*sizes[0], *sizes[1]) < 32:
         raise UserError("Images smaller than 32x32 pixels show too little to be aligned.")
-    small_i, small_v = _at_most(infrared), _at_most(visible)
-    small = size_of(small_i), size_of(small_v)
-    found, seen = _candidates(small_i, small_v, wanted)
-    model = _simplest(seen) if wanted == "auto" else wanted
+    whole = seen(infrared)
+    small_i, small_v = whole.at_most(_LARGEST), seen(visible).at_most(_LARGEST)
+    small = size_of(small_i.plane), size_of(small_v.plane)
+    levels = [Level(small_i, small_v, *level) for level in _LEVELS]
+    if begin is None:
+        near, wide = _begin(small_i, small_v, levels)
+    else:
+        begun = rescale(sizes[0], small[0]) @ begin @ rescale(small[1], sizes[1])
+        near, wide = levels[0].refine(begun, "similarity", 2), False
+    plain = identity_of(small[1], small[0])
+    models: tuple[Model, ...] = _MODELS if wanted == "auto" else (wanted,)
+    found = {model: _down(levels, _start(near, plain, model, small[1]), model) for model in models}
+    model = _choose(plain, found, levels) if wanted == "auto" else wanted
+    share = levels[_JUDGED].evidence(found.get(model, plain)).share
     plain = identity_of(sizes[1], sizes[0])
     matrix = plain
     if model != "identity":
         matrix = rescale(small[0], sizes[0]) @ found[model] @ rescale(sizes[1], small[1])
         matrix = matrix / matrix[2, 2]
     moved = corner_distance(matrix, plain, sizes[1])
-    share = seen[model].share
-    least = LEAST_CONFIDENCE if sizes[0] == sizes[1] else LEAST_WITH_SIZES
-    if sizes[0] == sizes[1] and moved > _FARTHEST * max(sizes[1]):
+    searched_widely = wide or (begin is None and sizes[0] != sizes[1])
+    least = LEAST_WIDELY if searched_widely else LEAST_CONFIDENCE
+    if begin is None and sizes[0] == sizes[1] and moved > _FARTHEST * max(sizes[1]):
         share = 0.0
-    return Alignment(matrix, model, share, moved / plain[0, 0], least)
+    return Alignment(matrix, model, share, moved / plain[0, 0], least, whole.mask)
 
 
-def _at_most(plane: FloatArray) -> FloatArray:
-    """A plane no larger than is looked at."""
-    height, width = plane.shape
-    factor = _LARGEST / max(height, width)
-    if factor >= 1:
-        return plane
-    return shrink(plane, (max(8, round(height * factor)), max(8, round(width * factor))))
+def _begin(infrared: Seen, visible: Seen, levels: list[Level]) -> tuple[Matrix, bool]:
+    """Where to begin, and whether it took a wide search to find it."""
+    near, agreeing = _nearest(search(infrared, visible), levels)
+    if agreeing >= _SURE:
+        return near, False
+    far, more = _nearest(search(infrared, visible, wide=True), levels)
+    return (far, True) if more > max(agreeing, LEAST_WIDELY) else (near, False)
 
 
-def _candidates(
-    infrared: FloatArray, visible: FloatArray, wanted: Wanted
-) -> tuple[dict[Model, Matrix], dict[Model, Evidence]]:
-    """The best transform of each model, the simplest first, and what speaks for it."""
-    size = size_of(visible)
-    plain = identity_of(size, size_of(infrared))
-    levels = [_Level(infrared, visible, *level) for level in _LEVELS]
-    nears = [levels[0].refine(start, "similarity", 2) for start in search(infrared, visible)]
-    near = max(nears, key=lambda one: evidence(levels[0], one).agreeing)
-    found: dict[Model, Matrix] = {} if wanted != "auto" else {"identity": plain}
-    models: tuple[Model, ...] = get_args(Model)[1:] if wanted == "auto" else (wanted,)
-    for model in models:
-        start = near
-        if model in ("translation", "rigid"):
-            start = plain @ _held(np.linalg.inv(plain) @ near, model, size)
-        found[model] = _down(levels, start, model)
-    seen = {model: evidence(levels[_JUDGED], matrix) for model, matrix in found.items()}
-    return found, seen
+def _nearest(starts: list[Matrix], levels: list[Level]) -> tuple[Matrix, float]:
+    """Of some beginnings, refined, the one that most patches agree with; and their share."""
+    first, second = levels[0], levels[_JUDGED]
+    refined = [first.refine(start, "similarity", 2) for start in starts]
+    seen_there = [first.evidence(matrix).agreeing for matrix in refined]
+    # Few pixels agree by chance now and then: the best few are looked at in more.
+    order = sorted(range(len(starts)), key=lambda one: -seen_there[one])[:_LOOKED_AT]
+    closer = [second.refine(refined[one], "similarity", 2) for one in order]
+    shares = [second.evidence(matrix).share for matrix in closer]
+    best = max(range(len(closer)), key=shares.__getitem__)
+    return closer[best], shares[best]
+
+
+def _choose(plain: Matrix, found: dict[Model, Matrix], levels: list[Level]) -> Model:
+    """The identity where it explains most of what the best does; else what is proven."""
+    judged = levels[_JUDGED]
+    still = judged.evidence(plain)
+    moved = [judged.evidence(matrix) for matrix in found.values()]
+    chance = min(one.chance for one in (still, *moved))
+    most = max(one.correlation for one in (still, *moved)) - chance
+    if still.correlation - chance >= _CONTENT * most:
+        return "identity"
+    return proven(found, levels[-1])
+
+
+def _start(near: Matrix, plain: Matrix, model: Model, size: Size) -> Matrix:
+    """Where a model's own fit begins."""
+    if model in ("translation", "rigid"):
+        return plain @ _held(np.linalg.inv(plain) @ near, model, size)
+    return near
 
 
 def _held(matrix: Matrix, model: Model, size: Size) -> Matrix:
@@ -228,24 +185,11 @@ def _held(matrix: Matrix, model: Model, size: Size) -> Matrix:
     return shift(x, y) @ turned(turn, 1.0, centre)
 
 
-def _down(levels: list[_Level], matrix: Matrix, model: Model) -> Matrix:
+def _down(levels: list[Level], matrix: Matrix, model: Model) -> Matrix:
     """A transform refined on level after level, twice on the last."""
     for level in (*levels, levels[-1]):
         matrix = level.refine(matrix, model)
     return matrix
-
-
-def _simplest(seen: dict[Model, Evidence]) -> Model:
-    """The first model that explains nearly as much as the best."""
-    seen = {
-        model: one for model, one in seen.items() if model != "homography" or one.share >= _DETAILED
-    }
-    chance = min(one.chance for one in seen.values())
-    most = max(one.correlation for one in seen.values()) - chance
-    for model, one in seen.items():
-        if one.correlation - chance >= _ENOUGH[model] * most:
-            return model
-    return max(seen, key=lambda model: seen[model].correlation)
 
 
 def plane_of(image: npt.NDArray[Any]) -> FloatArray:
@@ -255,8 +199,3 @@ def plane_of(image: npt.NDArray[Any]) -> FloatArray:
     low, high = (float(p) for p in np.percentile(plane, (0.1, 99.9)))
     scaled: FloatArray = np.clip((plane - low) / max(high - low, 1e-6), 0, 1)
     return scaled
-
-
-def size_of(image: npt.NDArray[Any]) -> Size:
-    """(height, width)."""
-    return image.shape[0], image.shape[1]

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from emma_fusion import __version__
-from emma_fusion.align.geometry import Matrix, Size
+from emma_fusion.align.geometry import Matrix, Size, apply
+from emma_fusion.align.lens import Lens
 from emma_fusion.errors import UserError
 
 KIND = "emma-fusion calibration"
-_FORMAT = 1
+# 2 has lenses; 1 has none, and an older version that reads a file of 2 says that it cannot.
+_FORMAT, _FORMAT_WITH_LENSES = 1, 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +32,9 @@ class Rig:
         pairs: how many went into it.
         residual: median over these of how far their own transforms take the corners of the
             visible image from where the rig's does, in the infrared's pixels.
+        lenses: of the infrared and of the visible camera; None for none. `matrix` is between
+            images from which their distortion is taken.
+        notes: what else stands in the file: of a board, its distance and what parallax costs.
         software: what made it.
     """
 
@@ -38,6 +44,8 @@ class Rig:
     visible: Size
     pairs: int
     residual: float
+    lenses: tuple[Lens, Lens] | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
     software: str = f"emma-fusion {__version__}"
 
     def check(self, infrared: Size, visible: Size, labels: tuple[str, str]) -> None:
@@ -55,11 +63,18 @@ class Rig:
                     f"{known[1]}x{known[0]}: calibrate with images of this size."
                 )
 
+    def seen(self, points: npt.NDArray[Any]) -> Matrix:
+        """Where the infrared camera sees (N, 2) pixels of the visible image."""
+        if self.lenses is None:
+            return apply(self.matrix, points)
+        infrared, visible = self.lenses
+        return infrared.bend(apply(self.matrix, visible.straighten(points)))
+
     def to_json(self) -> bytes:
         """The text of its file."""
-        facts = {
+        facts: dict[str, Any] = {
             "kind": KIND,
-            "format": _FORMAT,
+            "format": _FORMAT if self.lenses is None else _FORMAT_WITH_LENSES,
             "software": self.software,
             "infrared": {"height": self.infrared[0], "width": self.infrared[1]},
             "visible": {"height": self.visible[0], "width": self.visible[1]},
@@ -68,6 +83,13 @@ class Rig:
             "pairs": self.pairs,
             "residual_pixels": round(self.residual, 3),
         }
+        if self.lenses is not None:
+            facts["lenses"] = {
+                side: lens.to_facts()
+                for side, lens in zip(("infrared", "visible"), self.lenses, strict=True)
+            }
+        if self.notes:
+            facts["notes"] = self.notes
         return (json.dumps(facts, indent=2) + "\n").encode()
 
 
@@ -82,7 +104,7 @@ def load_rig(path: Path | str) -> Rig:
         raise UserError(f"The calibration {path} does not exist.")
     try:
         facts: Any = json.loads(path.read_text("utf-8"))
-        if facts["kind"] != KIND or facts["format"] != _FORMAT:
+        if facts["kind"] != KIND or facts["format"] not in (_FORMAT, _FORMAT_WITH_LENSES):
             raise ValueError
         sizes = [
             (int(facts[side]["height"]), int(facts[side]["width"]))
@@ -93,6 +115,12 @@ def load_rig(path: Path | str) -> Rig:
             raise ValueError
         if min(*sizes[0], *sizes[1]) < 1 or abs(np.linalg.det(matrix)) < 1e-9:
             raise ValueError
+        lenses = None
+        if facts["format"] == _FORMAT_WITH_LENSES:
+            lenses = (
+                Lens.from_facts(facts["lenses"]["infrared"]),
+                Lens.from_facts(facts["lenses"]["visible"]),
+            )
         return Rig(
             matrix,
             str(facts["model"]),
@@ -100,6 +128,8 @@ def load_rig(path: Path | str) -> Rig:
             visible=sizes[1],
             pairs=int(facts["pairs"]),
             residual=float(facts["residual_pixels"]),
+            lenses=lenses,
+            notes=dict(facts.get("notes", {})),
             software=str(facts["software"]),
         )
     except (OSError, ValueError, TypeError, KeyError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -15,9 +15,11 @@ from emma_fusion.align.geometry import (
     middle,
     rescale,
     shift,
+    size_of,
     turned,
 )
-from emma_fusion.align.warping import erode, shrink, warp
+from emma_fusion.align.seen import Seen
+from emma_fusion.align.warping import erode, warp
 from emma_fusion.pair import FloatArray
 
 _WIDTH = 128  # of the visible image here
@@ -25,59 +27,59 @@ _SHARED = 0.5  # the least overlap, as a share of the smaller image
 # Cameras mounted side by side see nearly the same: a shift of this share of the width costs as
 # much as a correlation that is lower by _COST.
 _FAR, _COST = 0.25, 0.1
-# How many beginnings, where sizes are the same and where they are not, and how far apart they are,
-# as a share of the longer side.
-_KEPT, _KEPT_WITH_SIZES, _APART = 6, 16, 0.03
+# How many beginnings, and how many of a wide search or where sizes differ; and how far apart they
+# are, as a share of the longer side.
+_KEPT, _KEPT_MANY, _APART = 6, 16, 0.03
 
 
-def search(infrared: FloatArray, visible: FloatArray) -> list[Matrix]:
+def search(infrared: Seen, visible: Seen, wide: bool = False) -> list[Matrix]:
     """Find homographies to begin with: one scale (or one for each axis), a turn and a shift.
 
     Of images of one size, scales 0.95 to 1.05 and turns to 3 degrees are tried; of others, all
     that show the infrared image between half and 1.6 times as wide as the visible one, and the
-    infrared stretched to the visible's size. For each, the correlation of oriented gradients under
-    every shift is a few Fourier transforms.
+    infrared stretched to the visible's size. A wide search tries turns to 18 degrees, and scales
+    0.9 to 1.1. For each, the correlation of oriented gradients under every shift is a few Fourier
+    transforms.
 
     Args:
-        infrared: (H', W') float32.
-        visible: (H, W) float32.
+        infrared: the plane and where it shows something.
+        visible: the same of the other.
+        wide: whether to search further, which takes six times as long.
 
     Returns:
         Visible to infrared pixels, apart from each other, the one that correlates best first.
     """
-    factor = _WIDTH / max(visible.shape)
-    small = max(8, round(visible.shape[0] * factor)), max(8, round(visible.shape[1] * factor))
-    v = oriented_gradients(shrink(visible, small))
-    down = rescale(_size(visible), small)
+    sizes = size_of(infrared.plane), size_of(visible.plane)
+    small = visible.at_most(_WIDTH)
+    v = oriented_gradients(small.plane)
+    if small.mask is not None:
+        v *= erode(small.mask, 5)[..., None]
+    down = rescale(sizes[1], size_of(small.plane))
     found = []
-    for start in _starts(_size(infrared), _size(visible)):
+    for start in _starts(*sizes, wide):
         score, (x, y) = _best_shift(infrared, v, start @ np.linalg.inv(down))
         found.append((score, start @ np.linalg.inv(down) @ shift(x, y) @ down))
     found.sort(key=lambda one: -one[0])
     kept: list[Matrix] = []
-    most = _KEPT if infrared.shape == visible.shape else _KEPT_WITH_SIZES
-    near = _APART * max(infrared.shape)
+    most = _KEPT if sizes[0] == sizes[1] and not wide else _KEPT_MANY
+    near = _APART * max(sizes[0])
     for _, matrix in found:
-        if all(corner_distance(matrix, other, _size(visible)) > near for other in kept):
+        if all(corner_distance(matrix, other, sizes[1]) > near for other in kept):
             kept.append(matrix)
         if len(kept) == most:
             break
     return kept
 
 
-def _size(plane: FloatArray) -> Size:
-    return plane.shape[0], plane.shape[1]
-
-
-def _starts(infrared: Size, visible: Size) -> Iterator[Matrix]:
+def _starts(infrared: Size, visible: Size, wide: bool) -> Iterator[Matrix]:
     """The scales and turns that are tried."""
     centre = middle(visible)
     plain = rescale(visible, infrared)
     yield plain
-    if infrared == visible:
-        scales, turns = (0.95, 1.0, 1.05), (-3, 0, 3)
-    else:
-        scales, turns = (0.94, 1.0, 1.06), (-3, 0, 3)
+    turns: Sequence[float] = (-3, 0, 3)
+    scales: Sequence[float] = (0.95, 1.0, 1.05) if infrared == visible else (0.94, 1.0, 1.06)
+    if wide:
+        turns, scales = range(-18, 19, 3), (0.9, 0.95, 1.0, 1.05, 1.1)
     for scale in scales:
         for turn in turns:
             if (scale, turn) != (1.0, 0):
@@ -92,7 +94,7 @@ def _starts(infrared: Size, visible: Size) -> Iterator[Matrix]:
 
 
 def _best_shift(
-    infrared: FloatArray, v: FloatArray, to_infrared: Matrix
+    infrared: Seen, v: FloatArray, to_infrared: Matrix
 ) -> tuple[float, tuple[int, int]]:
     """The best correlation over all shifts, and that shift (x, y) of the small visible image."""
     size = v.shape[:2]
@@ -100,7 +102,7 @@ def _best_shift(
     pad_y, pad_x = size[0] // 2, size[1] // 2
     wide = size[1] + 2 * pad_x, size[0] + 2 * pad_y
     matrix = to_infrared @ shift(-pad_x, -pad_y)
-    warped, covered = warp(infrared, matrix, (wide[1], wide[0]))
+    warped, covered = warp(infrared.plane, matrix, (wide[1], wide[0]), infrared.mask)
     covered = erode(covered, 5)
     i = oriented_gradients(warped) * covered[..., None]
     full = [a + b for a, b in zip(i.shape, size, strict=False)]

@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from emma_fusion.align.geometry import Matrix, Size
-from emma_fusion.blending import rise
+from emma_fusion.blending import Cover, rise
 from emma_fusion.pair import FloatArray
 
 _FEATHER = 0.04  # of the grid's longer side
 
 
 def warp(
-    image: npt.NDArray[Any], matrix: Matrix, size: Size
+    image: npt.NDArray[Any], matrix: Matrix, size: Size, mask: FloatArray | None = None
 ) -> tuple[npt.NDArray[Any], FloatArray]:
     """Interpolate an image linearly on another grid; where that is coarser, smoothed first.
 
@@ -24,23 +24,30 @@ def warp(
         image: (H', W') or (H', W', C), uint8, uint16 or float32.
         matrix: (3, 3), from (x, y) of the grid to (x, y) of the image.
         size: (H, W) of the grid.
+        mask: (H', W'), 1 where the image shows something and 0 elsewhere; None for everywhere.
 
     Returns:
         (H, W) or (H, W, C) of the same dtype, its edge repeated where it does not reach, and
-        (H, W) float32, 1 where it reaches and 0 elsewhere.
+        (H, W) float32, 1 where it reaches and shows something and 0 elsewhere.
     """
-    step = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
-    if step > 1.05:
-        image = cv2.GaussianBlur(image, (0, 0), 0.5 * np.sqrt(step**2 - 1))
+    image = soften(image, float(np.sqrt(abs(np.linalg.det(matrix[:2, :2])))))
     wide, flags = size[::-1], cv2.WARP_INVERSE_MAP
     warped: npt.NDArray[Any] = cv2.warpPerspective(
         image, matrix, wide, flags=flags | cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    whole = np.ones(image.shape[:2], np.float32)
+    whole = np.ones(image.shape[:2], np.float32) if mask is None else mask
     covered: FloatArray = cv2.warpPerspective(
         whole, matrix, wide, flags=flags | cv2.INTER_NEAREST
     ).astype(np.float32)
     return warped, covered
+
+
+def soften(image: npt.NDArray[Any], step: float) -> npt.NDArray[Any]:
+    """An image smoothed for a grid whose pixels are so many of its own apart."""
+    if step <= 1.05:
+        return image
+    smooth: npt.NDArray[Any] = cv2.GaussianBlur(image, (0, 0), 0.5 * np.sqrt(step**2 - 1))
+    return smooth
 
 
 def shrink(plane: FloatArray, size: Size) -> FloatArray:
@@ -58,7 +65,7 @@ def erode(covered: FloatArray, width: int) -> FloatArray:
     return inside
 
 
-def feather(covered: FloatArray) -> FloatArray | None:
+def feather(covered: FloatArray) -> Cover | None:
     """How much of the fused luminance is taken at each pixel; the rest is the visible's.
 
     It rises (see `blending.rise`) over 4% of the longer side.
@@ -71,4 +78,4 @@ def feather(covered: FloatArray) -> FloatArray | None:
     """
     if (covered > 0).all():
         return None
-    return rise(covered, max(4.0, _FEATHER * max(covered.shape)))
+    return Cover.of(rise(covered, max(4.0, _FEATHER * max(covered.shape))))

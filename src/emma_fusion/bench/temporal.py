@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from emma_fusion.errors import UserError
 from emma_fusion.images.raster import read_image, read_pair
 from emma_fusion.metrics.temporal import bidirectional_warping_error, motion_smoothness
 from emma_fusion.pair import from_unit
+from emma_fusion.video.naming import find_order
 
 FEWEST = 4  # frames, for a second difference of the motion
 NAMES = ("BiSWE", "MS2R")
@@ -63,7 +63,7 @@ def score_videos(
     processes: int = 1,
     progress: Progress = lambda done, total: None,
 ) -> list[Steadiness]:
-    """Score the fused images of a run in the order of their numbers, as frames of videos.
+    """Score the fused images of a run in the order of their names, as frames of videos.
 
     Values are kept in OUTPUT/temporal.csv and not computed again for the same files.
 
@@ -183,11 +183,8 @@ def _can_score(scores: Scores, method: str, outcome: Run) -> bool:
 
 
 def _in_order(scores: Scores, method: str) -> list[Files]:
-    """The files of each frame, in the order of the last number in their names."""
-    stems = list(scores.dataset.pairs)
-    numbers = [re.findall(r"\d+", stem) for stem in stems]
-    if all(numbers):
-        stems.sort(key=lambda stem: int(re.findall(r"\d+", stem)[-1]))
+    """The files of each frame, in the order of their names; see `find_order`."""
+    stems = find_order(list(scores.dataset.pairs)).stems
     fused = scores.fused[method]
     return [(fused[stem], *scores.dataset.pairs[stem]) for stem in stems]
 

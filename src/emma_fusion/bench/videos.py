@@ -23,6 +23,7 @@ from emma_fusion.video.frames import is_video
 from emma_fusion.video.pairing import pair_frames
 from emma_fusion.video.reading import VideoFile
 from emma_fusion.video.steady import SteadyRange
+from emma_fusion.video.writing import read_video_record
 
 
 @dataclass(frozen=True)
@@ -106,11 +107,25 @@ def _unpack_fused(fused: Path, visible: Path, folder: Path) -> None:
         if not needed:
             return
         video, reference = VideoFile(fused), VideoFile(visible)
-        near = 1 / reference.rate / 2
-        pairs = pair_frames(video, reference, Fraction(0), near)
+        near, shift = 1 / reference.rate / 2, _clock_shift(video, reference)
+        pairs = pair_frames(video, reference, shift, near)
         for number, (f, v) in enumerate(pairs, 1):
-            if f is not None and abs(f.time - v.time) < near:
+            if f is not None and abs(f.time + shift - v.time) < near:
                 write_image(folder / f"{number:06}.png", f.image)
+        if not folder.exists():
+            raise UserError(f"The fused video {fused} has no frame at the times of {visible}.")
+
+
+def _clock_shift(fused: VideoFile, visible: VideoFile) -> Fraction:
+    """What brings a fused video's times onto the clock of the visible one it was made of.
+
+    A video that `emma fuse` wrote begins at 0 and says where that is; another that has the visible
+    one's time stamps keeps them, and one that has not begins with it.
+    """
+    record = read_video_record(fused.path)
+    if record is not None:
+        return Fraction(str(record.get("begins", 0)))
+    return Fraction(0) if fused.start >= visible.start else visible.start - fused.start
 
 
 def _to_8_bit(image: npt.NDArray[Any], scale: SteadyRange, time: Fraction) -> npt.NDArray[Any]:

@@ -16,6 +16,7 @@ import typer
 
 import emma_fusion
 from emma_fusion.cli.examples import epilog
+from emma_fusion.cli.process import set_up_process
 from emma_fusion.errors import UserError
 
 VERBS = [
@@ -91,6 +92,8 @@ for _verb in VERBS:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; a user's mistake becomes one sentence on stderr and exit code 2."""
+    if arguments is None:  # the process is the command line's own
+        set_up_process()
     # what tifffile logs of a damaged file is in the sentence that refuses it
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from typing import Any
-
 import typer
 
 from emma_fusion.cli.options import takes
-from emma_fusion.cli.progress import Terminal, bar
+from emma_fusion.cli.progress import Terminal
 from emma_fusion.jobs.request import CalibrateRequest
 
 
@@ -19,40 +15,19 @@ def calibrate(request: CalibrateRequest) -> None:
 
     Each pair is registered; those without confidence are left out, and of the others the median
     is taken. Give the file to emma fuse --align or emma align --align.
+
+    With --board, three or more images of a checkerboard that both cameras see are taken instead,
+    near and far and in all parts of the image. The error is measured on boards that are left out,
+    and drawn into a PNG beside the file.
     """
-    from emma_fusion.align import calibrate as find_rig
     from emma_fusion.errors import UserError
-    from emma_fusion.images.pairing import read_infrared_values
-    from emma_fusion.images.raster import read_image, write_whole
-    from emma_fusion.jobs.targets import Targets, find_pairs
+    from emma_fusion.jobs.calibrate import calibrate_from_board, calibrate_scenes
 
-    output = request.output
-    if output.is_dir():
-        raise UserError(f"{output} is a folder: name the calibration's file, such as rig.json.")
-    inputs = request.infrared, request.visible
-    Targets(inputs, request.overwrite).check(output)
-    pairs = find_pairs(*inputs, Terminal(), request.pairing)
-    failures: list[str] = []
-
-    with bar("Calibrating") as show:
-
-        def images() -> Iterator[tuple[Any, Any]]:
-            for number, (_, i, v) in enumerate(pairs):
-                show(number, len(pairs))
-                try:
-                    yield read_infrared_values(i), read_image(v)
-                except UserError as error:
-                    failures.append(f"{i.stem}: {error}")
-
-        rig, left_out = find_rig(images(), request.model)
-        show(len(pairs), len(pairs))
-    write_whole({output: rig.to_json()})
-    print(
-        f"Wrote {output}: {rig.pairs} pairs, whose corners lie {rig.residual:.1f} pixels from the "
-        f"rig's (median); {left_out} could not be aligned and were left out.",
-        file=sys.stderr,
-    )
-    for failure in failures:
-        print(f"Failed {failure}", file=sys.stderr)
-    if failures:
+    if request.board is None:
+        if request.square != 1.0 or request.distance is not None:
+            raise UserError("--square and --distance are for images of a board: add --board.")
+        outcome = calibrate_scenes(request, Terminal())
+    else:
+        outcome = calibrate_from_board(request, request.board, Terminal())
+    if outcome.failures:
         raise typer.Exit(1)

@@ -49,7 +49,8 @@ def check(request: CheckRequest) -> None:
 def measure(infrared: Path, visible: Path) -> dict[str, Any]:
     """How far one pair is off, and how sure that is."""
     from emma_fusion.align import register
-    from emma_fusion.align.registration import plane_of, size_of
+    from emma_fusion.align.geometry import size_of
+    from emma_fusion.align.registration import plane_of
     from emma_fusion.images.pairing import read_infrared_values
     from emma_fusion.images.raster import read_image
 

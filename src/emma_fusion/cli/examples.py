@@ -17,7 +17,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "emma align ir.png vis.jpg -o aligned.png",
         "emma align INFRARED VISIBLE -o OUT --align rig.json",
     ),
-    "calibrate": ("emma calibrate INFRARED VISIBLE -o rig.json",),
+    "calibrate": (
+        "emma calibrate INFRARED VISIBLE -o rig.json",
+        "emma calibrate INFRARED VISIBLE -o rig.json --board 11x8 --square 0.03",
+    ),
     "check": ("emma check INFRARED VISIBLE", "emma check ir.png vis.jpg --json"),
     "thermal": ("emma thermal FLIR0001.jpg -o t.tif", "emma thermal FOLDER -o OUT --unit K"),
     "sense": ("emma sense FUSED -o SENSED --sources IR VI",),

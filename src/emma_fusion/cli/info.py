@@ -11,20 +11,24 @@ import typer
 
 def info(
     infrared: Annotated[
-        Path, typer.Argument(help="Infrared image or video (medical: PET, SPECT or CT).")
+        Path, typer.Argument(help="Infrared image, video or scan (medical: PET, SPECT or CT).")
     ],
-    visible: Annotated[Path, typer.Argument(help="Visible image or video (medical: MRI).")],
+    visible: Annotated[Path, typer.Argument(help="Visible image, video or scan (medical: MRI).")],
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Say what two images or videos are, whether they fit, and what the fused one would be.
+    """Say what two images, videos or scans are, whether they fit, and what the fused one would be.
 
-    Exit code 2 where a file is unreadable or the sizes differ.
+    Exit code 2 where a file is unreadable, the sizes of images differ, or scans do not overlap.
     """
     from emma_fusion.images.raster import read_pair
+    from emma_fusion.scans.open import is_volume
     from emma_fusion.video.frames import is_video
 
     if is_video(infrared) or is_video(visible):
         _videos(infrared, visible, as_json)
+        return
+    if is_volume(infrared) or is_volume(visible):
+        _scans(infrared, visible, as_json)
         return
     pair = read_pair(infrared, visible)
     height, width = pair.visible.shape
@@ -85,3 +89,39 @@ def _videos(infrared: Path, visible: Path, as_json: bool) -> None:
     first, second = (video.first.shape[:2] for video in videos.values())
     if first != second:
         raise UserError("The two videos must be of one size and show the same scene: align them.")
+
+
+def _scans(functional: Path, anatomical: Path, as_json: bool) -> None:
+    """Say what two scans are."""
+    from emma_fusion.errors import UserError
+    from emma_fusion.jobs.scan import need_extra
+    from emma_fusion.scans.describe import describe, describe_in_words
+    from emma_fusion.scans.grid import coverage
+    from emma_fusion.scans.open import read_volume
+
+    need_extra()
+    moving, fixed = read_volume(functional), read_volume(anatomical)
+    share = coverage(moving, fixed)
+    first, second = describe(moving, functional), describe(fixed, anatomical)
+    palette = first["palette"]
+    if as_json:
+        facts = {
+            "infrared": first,
+            "visible": second,
+            "covered": round(share, 2),
+            "fused": {"shape": second["shape"], "palette": palette},
+        }
+        print(json.dumps(facts, indent=2))
+    else:
+        for side, found in (("infrared", first), ("visible", second)):
+            print(f"{side:9} {describe_in_words(found)}")
+            for note in found["notes"]:
+                print(f"          Note: {note}")
+        shape = "x".join(map(str, second["shape"]))
+        colour = f"coloured by the palette {palette}" if palette else "grey"
+        print(f"fused     {shape} voxels, {colour}; {share:.0%} of it lies within the first scan")
+    if share == 0:
+        raise UserError(
+            f"{functional} and {anatomical} do not overlap: their headers put them at different "
+            "places. --register rigid starts from their centres."
+        )

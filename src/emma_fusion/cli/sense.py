@@ -56,6 +56,22 @@ def sense(
             metavar="INFRARED VISIBLE",
         ),
     ] = None,
+    attack: Annotated[
+        bool,
+        typer.Option(
+            "--attack",
+            help="Also print how far EMMA's loss falls when the fused images change by at most 2, "
+            "4 and 8/255 a pixel, which no eye sees. This needs --sources.",
+        ),
+    ] = False,
+    better: Annotated[
+        Path | None,
+        typer.Option(
+            help="For --attack: a folder with better images of the same names. How far the loss "
+            "falls for them is printed beside. Without it, it is not.",
+            metavar="FOLDER",
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON instead of a table. This needs --sources.")
     ] = False,
@@ -84,6 +100,8 @@ def sense(
 
     if as_json and sources is None:
         raise UserError("--json prints scores, for which --sources INFRARED VISIBLE is needed.")
+    if (attack and sources is None) or (better and not attack):
+        raise UserError("--attack needs --sources INFRARED VISIBLE, and --better needs --attack.")
     jobs = plan(fused, output, sources)
     todo = jobs if overwrite else [job for job in jobs if not job.is_done]
     if len(todo) < len(jobs):
@@ -104,7 +122,10 @@ def sense(
         done = len(todo) - len(failures)
         print(f"Sensed {done} of {len(todo)} images into {output}", file=sys.stderr)
     if sources is not None:
-        report([job for job in jobs if job.fused not in failures], model, as_json, failures)
+        scored = [job for job in jobs if job.fused not in failures]
+        report(scored, model, as_json, failures)
+        if attack:
+            report_attack(scored, model, better, as_json)
     for path, said in failures.items():
         print(f"Failed {path.stem}: {said}", file=sys.stderr)
     if failures:
@@ -191,6 +212,21 @@ def report(jobs: list[Job], model: str, as_json: bool, failures: dict[Path, str]
         print(json.dumps(finite({**found, "mean": means, "images": scores}), indent=2))
     else:
         print_table(means, len(scores))
+
+
+def report_attack(jobs: list[Job], model: str, better: Path | None, as_json: bool) -> None:
+    """Print how far the loss falls under an attack on the model's sensing networks."""
+    from emma_fusion.experiments.attack import attack_files
+    from emma_fusion.images.folders import list_images
+
+    images = [(job.fused, *job.sources) for job in jobs if job.sources is not None]
+    found = attack_files(model, images, list_images(better) if better else {})
+    if as_json:
+        print(json.dumps({"loss falls by": found}, indent=2))
+        return
+    for name, share in found.items():
+        where = "for the better image" if name == "better" else f"within {name}"
+        print(f"EMMA's loss falls by {100 * share:.1f}% {where}")
 
 
 def score(fused: Path, infrared: Path, visible: Path, sources: tuple[Path, Path]) -> Scores:

@@ -12,12 +12,19 @@ training follows the attack.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
 
 import torch
 from torch import Tensor
 
+from emma_fusion import models
 from emma_fusion.equivariance import fidelity
 from emma_fusion.equivariance.loss import Network
+from emma_fusion.errors import UserError
+from emma_fusion.images.raster import read_pair
+from emma_fusion.networks.weights import load_sensing
+from emma_fusion.pair import FloatArray
 
 RADII = (2, 4, 8)
 """In 1/255."""
@@ -94,3 +101,47 @@ def falls(
             name: float(1 - sensing_loss(sense, image, infrared, visible) / before)
             for name, image in images.items()
         }
+
+
+def attack_files(
+    model: str | Path, images: Sequence[tuple[Path, Path, Path]], better: dict[str, Path]
+) -> dict[str, float]:
+    """`falls` of a model's sensing networks, the mean over image files.
+
+    Images are cut at the right and below to multiples of 16.
+
+    Args:
+        model: See `emma_fusion.models.find`.
+        images: Fused image, infrared and visible of each pair.
+        better: Of a fused image's stem, the better image; for none or for all.
+
+    Raises:
+        UserError: A file or the model cannot be read, sizes differ, or a better image is missing.
+    """
+    infrared_net, visible_net = (
+        load_sensing(models.find(model, name)).eval().requires_grad_(False)
+        for name in (models.SENSING_INFRARED, models.SENSING_VISIBLE)
+    )
+    found = []
+    for fused, infrared, visible in images:
+        pair = read_pair(infrared, visible, colour="none")
+        planes = [_plane(fused), pair.infrared, pair.visible]
+        if better:
+            if fused.stem not in better:
+                raise UserError(f"There is no better image of {fused.name}.")
+            planes.append(_plane(better[fused.stem]))
+        if any(plane.shape != planes[0].shape for plane in planes):
+            raise UserError(f"{fused.name}, its sources and its better image differ in size.")
+        height, width = (size // 16 * 16 for size in planes[0].shape)
+        if not height or not width:
+            raise UserError(f"{fused.name} is smaller than 16 pixels.")
+        f, i, v, *best = (
+            torch.from_numpy(plane[:height, :width].copy())[None, None] for plane in planes
+        )
+        found.append(falls((infrared_net, visible_net), f, i, v, best[0] if best else None))
+    return {name: fmean(one[name] for one in found) for name in found[0]}
+
+
+def _plane(path: Path) -> FloatArray:
+    """The luminance of an image file, ``(H, W)`` in [0, 1]."""
+    return read_pair(path, path, colour="none").visible

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from emma_fusion.align import Aligned, Aligner, align
+from emma_fusion.align import Aligned, Aligner
+from emma_fusion.align import align as bring_together
 from emma_fusion.align.aligner import place
 from emma_fusion.errors import UserError
 from emma_fusion.images.decoded import Decoded
@@ -24,6 +25,8 @@ from emma_fusion.values.mending import Mend, mend
 from emma_fusion.values.nodata import cover_of, fill
 
 FalseColour = Literal["auto", "off"]
+Align = Callable[[npt.NDArray[Any], npt.NDArray[Any], tuple[str, str]], Aligned]
+"""Brings an infrared image onto a visible one; see `align.aligner.align`."""
 # OpenCV warps nothing that is wider.
 _WIDEST = 2**15 - 1
 
@@ -103,6 +106,7 @@ def make_pair(
     *,
     name: str = "",
     find_range: Callable[[npt.NDArray[Any]], str] | None = None,
+    align: Align | None = None,
 ) -> Pair:
     """Make a pair of two images that were read.
 
@@ -114,6 +118,7 @@ def make_pair(
         placement: where the infrared image belongs, if the files tell.
         name: of the pair.
         find_range: gives the infrared range of the mended image, in place of the options'.
+        align: brings the mended image onto the visible one, in place of the options' aligner.
 
     Raises:
         UserError: see `read_pair`.
@@ -131,9 +136,13 @@ def make_pair(
         aligned, valid = carry(image, lambda given: _warp(given, known, shape, labels))
         notes.append(placement.note)
     else:
-        aligned, valid = carry(
-            image, lambda given: align(given, visible.pixels, options.aligner, labels)
-        )
+
+        def bring(given: npt.NDArray[Any]) -> Aligned:
+            if align is not None:
+                return align(given, visible.pixels, labels)
+            return bring_together(given, visible.pixels, options.aligner, labels)
+
+        aligned, valid = carry(image, bring)
     pair = Pair.from_arrays(
         _masked(aligned.image, valid),
         _masked(visible.pixels, visible.valid),

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
-from typing import TypeAlias
 
 from emma_fusion.errors import UserError
+from emma_fusion.images.raster import MAX_PIXELS
 from emma_fusion.jobs.messages import Messages
 from emma_fusion.jobs.request import VideoOptions
 from emma_fusion.video.folder import FrameFolder
+from emma_fusion.video.following import FollowedAlignment
 from emma_fusion.video.frames import Frame
-from emma_fusion.video.live import TIME_BASE, Camera, watch
-from emma_fusion.video.pairing import pair_frames
+from emma_fusion.video.live import TIME_BASE, Camera, Timing, describe, watch
+from emma_fusion.video.pairing import Video, pair_videos
 from emma_fusion.video.reading import VideoFile
-
-Video: TypeAlias = VideoFile | FrameFolder
 
 _LIVE_RATE = Fraction(25)  # for players; each image has its own time
 
@@ -38,6 +38,10 @@ class Footage:
         may_be_ahead: Whether frames may be read and fused in other threads.
         bridged: The times of damaged frames met so far, by side.
         alone: The times of visible frames met so far that have no infrared frame.
+        cuts: The times of the cuts met so far.
+        followed: The alignment that is found in the videos themselves, or None.
+        describe: Says at the end what was left out live, and how late the rest was.
+        finished: Is told of each visible frame when it is out.
     """
 
     names: tuple[str, str]
@@ -52,14 +56,30 @@ class Footage:
         default_factory=lambda: {"infrared": [], "visible": []}
     )
     alone: list[Fraction] = field(default_factory=list)
+    cuts: list[Fraction] = field(default_factory=list)
+    followed: FollowedAlignment | None = None
+    describe: Callable[[], str] | None = None
+    finished: Callable[[Frame], None] = lambda frame: None
 
 
 def open_footage(
-    infrared: Path, visible: Path, options: VideoOptions, messages: Messages
+    infrared: Path,
+    visible: Path,
+    options: VideoOptions,
+    messages: Messages,
+    most_pixels: int = MAX_PIXELS,
 ) -> Footage:
     """Open two video files or folders of frames, each frame with its partner in time.
 
-    A folder has the rate that is asked for, or else that of the other video.
+    A folder has the rate that is asked for, else that of the times in its names, else that of the
+    other video.
+
+    Args:
+        infrared: Video file or folder.
+        visible: The same.
+        options: What is asked for of videos.
+        messages: Is told of a rate that nobody asked for.
+        most_pixels: Of a video file's frames.
 
     Raises:
         UserError: One cannot be read, or an option does not fit.
@@ -68,16 +88,17 @@ def open_footage(
     videos: dict[Path, Video] = {}
     for path, deep in ((infrared, True), (visible, False)):
         if path.is_file():
-            videos[path] = VideoFile(path, deep)
+            videos[path] = VideoFile(path, deep, most_pixels)
     if len(videos) == 2 and rate is not None:
         raise UserError("Video files have their own rate: --rate is for folders of frames.")
-    known = rate or next((video.rate for video in videos.values()), Fraction(25))
-    if rate is None and not videos:
-        messages.say("Note: 25 frames a second; another rate: --rate.")
-    i, v = (videos.get(path) or FrameFolder(path, known) for path in (infrared, visible))
+    known = next((video.rate for video in videos.values()), Fraction(25))
+    i, v = (videos.get(path) or FrameFolder(path, rate, known) for path in (infrared, visible))
+    if rate is None and isinstance(v, FrameFolder) and not videos:
+        tell = "as their names say" if v.kind == "time" and not v.paced else "another rate: --rate"
+        messages.say(f"Note: {float(v.rate):.4g} frames a second, {tell}.")
     return Footage(
         (infrared.name, visible.name),
-        pair_frames(i, v, _shift(i, v, options), reach=1 / i.rate),
+        pair_videos(i, v, Fraction(str(options.offset))),
         v.rate,
         v.count,
         v.time_base,
@@ -91,22 +112,16 @@ def open_footage(
 def watch_cameras(infrared: Camera, visible: Camera, stopped: threading.Event) -> Footage:
     """Two cameras, until one ends or the event is set."""
     names = Path(infrared.name).name, Path(visible.name).name
-    pairs = watch(infrared, visible, stopped)
-    return Footage(names, pairs, _LIVE_RATE, time_base=TIME_BASE)
-
-
-def _shift(infrared: Video, visible: Video, options: VideoOptions) -> Fraction:
-    """What brings infrared times onto the visible video's clock.
-
-    Videos begin together. Two folders go by the numbers of their frames, if these overlap.
-    """
-    shift = visible.start - infrared.start
-    numbers = [
-        video.files.keys() for video in (infrared, visible) if isinstance(video, FrameFolder)
-    ]
-    if len(numbers) == 2 and numbers[0] & numbers[1]:
-        shift = Fraction(0)
-    return shift + Fraction(str(options.offset))
+    timing = Timing()
+    pairs = watch(infrared, visible, stopped, timing)
+    return Footage(
+        names,
+        pairs,
+        _LIVE_RATE,
+        time_base=TIME_BASE,
+        describe=partial(describe, infrared, visible, timing),
+        finished=timing.finished,
+    )
 
 
 def _parse_rate(text: str | None) -> Fraction | None:

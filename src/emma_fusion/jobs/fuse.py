@@ -14,6 +14,7 @@ from emma_fusion.jobs.messages import Messages, Outcome
 from emma_fusion.jobs.request import ClusterOptions, FuseRequest, ScanOptions, VideoOptions
 from emma_fusion.jobs.targets import check_exist, check_inputs, check_pairing
 from emma_fusion.pair import parse_range
+from emma_fusion.scans.folders import list_volumes
 from emma_fusion.scans.open import is_volume
 from emma_fusion.video import is_video
 
@@ -44,13 +45,23 @@ def fuse(request: FuseRequest, messages: Messages | None = None) -> Outcome:
 
         return fuse_video(recipe, messages)
     infrared, visible = Path(request.infrared), Path(request.visible)
+    folders = list_volumes(infrared), list_volumes(visible)
+    if all(folders):
+        from emma_fusion.jobs.scan_folder import fuse_scan_folder
+
+        return fuse_scan_folder(request, *folders, messages)
     if is_volume(infrared) or is_volume(visible):
         from emma_fusion.jobs.scan import fuse_scans
 
         check_pairing(request.pairing)
         return fuse_scans(request, messages)
+    if any(folders):
+        scans, other = (infrared, visible) if folders[0] else (visible, infrared)
+        raise UserError(f"{scans} is a folder of scans and {other} is none: give two of them.")
     if request.scan != ScanOptions():
-        raise UserError("--plane, --window and --register are for scans: leave them out.")
+        raise UserError(
+            "--plane, --window, --register and --overlay are for scans: leave them out."
+        )
     if check_inputs(infrared, visible):
         from emma_fusion.jobs.folder import fuse_folder
 
@@ -89,7 +100,7 @@ def settle(request: FuseRequest) -> FuseRequest:
         check_exist(request.infrared, request.visible)
     if request.protocol != "paper":
         return request
-    if request.palette:
+    if request.palette not in (None, "none"):
         raise UserError("The paper protocol writes grey images: leave out --palette.")
     lossy = request.format in ("jpg", "webp")
     if lossy or request.depth == "16" or request.colour not in ("auto", "none"):
@@ -155,6 +166,7 @@ def _check_for_ray(request: FuseRequest) -> None:
         ("--plane", request.scan.plane != "auto"),
         ("--window", request.scan.window is not None),
         ("--register", request.scan.register != "headers"),
+        ("--overlay", request.scan.overlay is not None),
     ):
         if is_given:
             raise UserError(f"--engine ray is for folders of images: leave out {option}.")

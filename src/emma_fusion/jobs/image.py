@@ -160,6 +160,7 @@ def make_pair(
     name: str = "",
     find_range: Callable[[npt.NDArray[Any]], str] | None = None,
     placement: Placement | None = None,
+    align: pairing.Align | None = None,
 ) -> Pair:
     """Mend, align and make a pair of two images, in the form in which it is to be written.
 
@@ -172,6 +173,7 @@ def make_pair(
         name: What the pair is called.
         find_range: Gives the range of a mended image, in place of the recipe's.
         placement: Where the infrared image belongs, if the files tell.
+        align: Brings a mended image onto the visible one, in place of the recipe's aligner.
 
     Raises:
         UserError: The two do not fit or could not be aligned, or the target cannot hold the
@@ -179,7 +181,14 @@ def make_pair(
     """
     request = recipe.request
     pair = pairing.make_pair(
-        infrared, visible, labels, recipe.options, placement, name=name, find_range=find_range
+        infrared,
+        visible,
+        labels,
+        recipe.options,
+        placement,
+        name=name,
+        find_range=find_range,
+        align=align,
     )
     facts = pair.record["infrared"]
     if recipe.range_rule:
@@ -191,7 +200,7 @@ def make_pair(
         pair = replace(pair, alpha=None)
     if request.protocol == "paper":
         pair = replace(pair, colour=None)
-    if request.palette:
+    if request.palette not in (None, "none"):
         pair = colour_by_infrared(pair, request.palette)
     if request.depth or pair.dtype.kind == "f":
         pair = replace(pair, dtype=np.dtype(f"uint{request.depth or 16}"))

@@ -72,7 +72,7 @@ class NetworkOptions:
         ),
     ] = None
     runtime: Annotated[
-        Literal["auto", "torch", "onnxruntime", "openvino"],
+        Literal["auto", "torch", "engine", "onnxruntime", "openvino"],
         Option(
             "The program that runs the network on a CPU. auto takes the fastest that is installed "
             "(extra runtimes); it tries them the first time and remembers the result."
@@ -134,6 +134,16 @@ class ScanOptions:
             panel=_SCANS,
         ),
     ] = "headers"
+    overlay: Annotated[
+        float | None,
+        Option(
+            "Also write what viewers show beside the fused scan: the first scan in its palette "
+            "laid over the second with this opacity, 0 to 1, as OUT with _overlay. Without it, no "
+            "overlay is written.",
+            metavar="OPACITY",
+            panel=_SCANS,
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -313,10 +323,10 @@ class FuseRequest:
         ),
     ] = "off"
     palette: Annotated[
-        Literal["inferno", "magma", "plasma", "viridis", "turbo", "hot"] | None,
+        Literal["none", "inferno", "magma", "plasma", "viridis", "turbo", "hot"] | None,
         Option(
-            "Colour the fused image by the infrared values, in place of --colour. Without it, no "
-            "palette is used."
+            "Colour the fused image by the infrared values, in place of --colour. Without it, "
+            "functional scans (PET, SPECT) are coloured by hot, and nothing else by any palette."
         ),
     ] = None
     mending: Annotated[
@@ -410,8 +420,30 @@ class CalibrateRequest:
     ]
     model: Annotated[
         Literal["translation", "rigid", "similarity", "affine", "homography"],
-        Option("The most general transform that is considered."),
+        Option("The most general transform that is considered without --board."),
     ] = "affine"
+    board: Annotated[
+        str | None,
+        Option(
+            "The images show a checkerboard with so many inner corners along its two sides, such "
+            "as 11x8. The lenses are then undistorted too.",
+            metavar="11x8",
+        ),
+    ] = None
+    square: Annotated[
+        float,
+        Option(
+            "The side of a square of the board, in the unit that distances are to have, such as "
+            "0.03 for metres. The default counts distances in squares."
+        ),
+    ] = 1.0
+    distance: Annotated[
+        float | None,
+        Option(
+            "The distance at which the transform is to be right, in the unit of --square. The "
+            "default is the median distance of the boards."
+        ),
+    ] = None
     overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False
     pairing: PairingOptions = PairingOptions()
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,67 +25,73 @@ from emma_fusion.jobs.messages import Messages, Outcome
 from emma_fusion.jobs.request import FuseRequest, ScanOptions
 from emma_fusion.jobs.targets import Targets, check_record
 from emma_fusion.pair import FloatArray
+from emma_fusion.scans.colour import choose_palette
+from emma_fusion.scans.dicom_file import text
 from emma_fusion.scans.display import name_plane, slice_axis
+from emma_fusion.scans.folders import volume_name
 from emma_fusion.scans.grid import register_rigid, resample
 from emma_fusion.scans.nifti import encode_nifti
 from emma_fusion.scans.open import is_nifti, read_volume
-from emma_fusion.scans.secondary_capture import encode_series, is_ours
-from emma_fusion.scans.slices import fuse_slices
+from emma_fusion.scans.secondary_capture import SecondaryCapture, is_ours
+from emma_fusion.scans.slices import fuse_slices, overlay_slices
 from emma_fusion.scans.volume import Volume
-from emma_fusion.scans.window import find_window, parse_window
-from emma_fusion.values.palettes import Palette
+from emma_fusion.scans.window import apply_window, find_window, parse_window
 
-# The colours of nuclear medicine where none are asked for, by DICOM's names of the modalities.
-_PALETTES: dict[str, Palette] = {"PT": "hot", "NM": "hot"}
+if TYPE_CHECKING:
+    from emma_fusion.fuser import Fuser
 
 
-def fuse_scans(request: FuseRequest, messages: Messages) -> Outcome:
+_GREY_FOR_16_BITS = (
+    "Note: the fused scan is left grey, since coloured volumes have 8 bits; leave out --depth 16 "
+    "for the palette {}."
+)
+
+
+def fuse_scans(
+    request: FuseRequest, messages: Messages, get_fuser: Callable[[], Fuser] | None = None
+) -> Outcome:
     """Fuse two scans on the anatomical one's grid, into a NIfTI file or a folder of DICOM files.
+
+    Args:
+        request: What is asked for.
+        messages: Takes what there is to say.
+        get_fuser: Gives the network where it is open already; without it, it is opened once all
+            that can be wrong with the request is known to be right.
 
     Raises:
         UserError: A scan cannot be read, the two do not overlap, or an option is none for scans.
     """
     functional, anatomical, target = map(Path, (request.infrared, request.visible, request.output))
     scan = request.scan
-    _need_extra()
+    need_extra()
     _check(request)
     low_high = parse_window(scan.window) if scan.window else None
-    _check_target(target, (functional, anatomical), request)
+    targets = [target] if scan.overlay is None else [target, overlay_target(target)]
+    for path in targets:
+        _check_target(path, (functional, anatomical), request)
     moving, fixed = read_volume(functional), read_volume(anatomical)
-    as_dicom = not is_nifti(target)
-    if as_dicom and not fixed.frames:
-        raise UserError(
-            f"{target} would be a folder of DICOM files, which need an anatomical DICOM series to "
-            "refer to: write to a .nii.gz file."
-        )
-    for doubt in _doubts(moving, fixed, scan):
-        messages.say(f"Note: {doubt}")
+    captures = _prepare_series(targets, moving, fixed)
+    notes = [*moving.notes, *fixed.notes, *_doubts(moving, fixed, scan)]
+    for note in [*notes, *(captures[0].notes if captures else [])]:
+        messages.say(f"Note: {note}")
 
     on_grid, motion = _bring_together(moving, fixed, request, messages)
     rule = "auto" if low_high is None else f"{low_high[0]!r}:{low_high[1]!r}"
     moving = replace(moving, unit=request.unit or moving.unit)
-    infrared, first = _scale(moving, on_grid, request.infrared_range, functional)
-    visible, second = _scale(fixed, fixed.voxels, rule, anatomical)
-
-    palette = request.palette
-    if palette is None and request.colour != "none":
-        palette = _PALETTES.get(moving.modality)
-    if palette and request.depth == "16":
-        raise UserError(
-            "Coloured volumes have 8 bit: leave out --depth 16, or the colour (--colour none)."
-        )
+    infrared, first = _show(moving, on_grid, request.infrared_range, functional)
+    visible, second = _show(fixed, fixed.voxels, rule, anatomical)
+    palette = _palette(request, moving, messages)
 
     axis = slice_axis(fixed, scan.plane)
-    fuser = open_fuser(request.network)
+    fuser = get_fuser() if get_fuser else open_fuser(request.network)
+    facts = {"infrared": first, "visible": second, "place": motion}
     record = {
         "software": f"emma-fusion {__version__}",
         "model": fuser.name,
         "precision": fuser.precision,
-        "infrared": first,
-        "visible": second,
+        **facts,
         "colour": f"palette {palette}" if palette else "none",
         "plane": name_plane(axis),
-        "place": motion,
     }
     with messages.bar("Fusing slices") as show:
         fused = fuse_slices(
@@ -97,14 +104,36 @@ def fuse_scans(request: FuseRequest, messages: Messages) -> Outcome:
             dtype=f"uint{request.depth or 8}",
             show=show,
         )
-    _write(target, fused, moving, fixed, record)
+    _write(target, fused, fixed, record, captures[:1])
     messages.say(f"Wrote {target}")
+    if scan.overlay is not None:
+        colours = palette or "hot"
+        laid = overlay_slices(infrared, visible, colours, scan.overlay)
+        record = {
+            "software": f"emma-fusion {__version__}",
+            "overlay": {"palette": colours, "opacity": scan.overlay},
+            **facts,
+        }
+        _write(targets[1], laid, fixed, record, captures[1:])
+        messages.say(f"Wrote {targets[1]}")
     return Outcome()
 
 
-def _need_extra() -> None:
+def overlay_target(target: Path) -> Path:
+    """Where the overlay beside a fused scan goes.
+
+    >>> overlay_target(Path("out/fused.nii.gz")).name, overlay_target(Path("out/fused")).name
+    ('fused_overlay.nii.gz', 'fused_overlay')
+    """
+    if not is_nifti(target):
+        return target.with_name(f"{target.name}_overlay")
+    name = volume_name(target)
+    return target.with_name(f"{name}_overlay{target.name[len(name) :]}")
+
+
+def need_extra() -> None:
     """Say which extra is missing before anything is read."""
-    for name in ("nibabel", "pydicom", "SimpleITK"):
+    for name in ("imagecodecs", "nibabel", "pydicom", "SimpleITK"):
         if find_spec(name) is None:
             raise UserError(f"Fusing scans needs {name}: pip install 'emma-fusion[medical]'.")
 
@@ -126,6 +155,13 @@ def _check(request: FuseRequest) -> None:
         raise UserError("--mend and --infrared-range folder are for images: leave them out.")
     if request.align != "off":
         raise UserError("--align is for images; for scans there is --register: leave it out.")
+    opacity = request.scan.overlay
+    if opacity is not None and not 0 <= opacity <= 1:
+        raise UserError(f"The opacity of --overlay is between 0 and 1, and not {opacity:g}.")
+    if request.palette not in (None, "none") and request.depth == "16":
+        raise UserError(
+            "Coloured volumes have 8 bit: leave out --depth 16, or the colour (--palette none)."
+        )
     if request.format:
         raise UserError("Scans are written as NIfTI or DICOM: leave out --format.")
 
@@ -167,10 +203,10 @@ def _doubts(moving: Volume, fixed: Volume, scan: ScanOptions) -> list[str]:
         return []
     first, second = moving.frames[0].header, fixed.frames[0].header
     doubts = []
-    if first.get("PatientID") != second.get("PatientID"):
+    if text(first, "PatientID") != text(second, "PatientID"):
         doubts.append("the two series carry different patient IDs.")
-    frames = [header.get("FrameOfReferenceUID") for header in (first, second)]
-    if scan.register == "headers" and (None in frames or frames[0] != frames[1]):
+    frames = [text(header, "FrameOfReferenceUID") for header in (first, second)]
+    if scan.register == "headers" and (not frames[0] or frames[0] != frames[1]):
         doubts.append(
             "the two series do not share a frame of reference, so their headers need not agree on "
             "where the patient is; see --register rigid."
@@ -210,33 +246,73 @@ def _bring_together(
     return on_grid, {**facts, "covered": round(share, 4)}
 
 
-def _scale(
+def _show(
     volume: Volume, voxels: FloatArray, rule: str, path: Path
 ) -> tuple[FloatArray, dict[str, Any]]:
     """Voxels of a volume in [0, 1], and the record of how they came there."""
     kind, low, high = find_window(volume, rule, str(path))
-    scaled = np.clip((voxels - np.float32(low)) / np.float32(high - low), 0, 1)
     record = {
         "range": [low, high],
         "rule": kind,
+        "inverted": volume.inverted,
         "unit": volume.unit,
         "modality": volume.modality,
         # which data they were, without the name of a file that may name a patient
         "sha256": hashlib.sha256(np.ascontiguousarray(volume.voxels).data).hexdigest(),
     }
-    return scaled.astype(np.float32), record
+    return apply_window(volume, voxels, low, high), record
 
 
-def _write(target: Path, fused: Any, moving: Volume, fixed: Volume, record: dict[str, Any]) -> None:
+def _palette(request: FuseRequest, moving: Volume, messages: Messages) -> str | None:
+    """The palette of the fused scan: the one that is asked for, else that of a functional scan."""
+    if request.palette is not None:
+        return None if request.palette == "none" else request.palette
+    if request.colour == "none":
+        return None
+    palette = choose_palette(moving, request.infrared)
+    if palette and request.depth == "16":
+        messages.say(_GREY_FOR_16_BITS.format(palette))
+        return None
+    if palette and not moving.modality:
+        messages.say(
+            f"Note: {request.infrared} does not say what it is and is taken for a functional scan, "
+            f"so it gives the fused one the palette {palette}; --palette none leaves it grey."
+        )
+    return palette
+
+
+def _prepare_series(targets: list[Path], moving: Volume, fixed: Volume) -> list[SecondaryCapture]:
+    """The DICOM series to be written, one for each target; none where these are NIfTI files.
+
+    What cannot be written is found here, before anything is fused.
+    """
+    if is_nifti(targets[0]):
+        return []
+    if not fixed.frames:
+        raise UserError(
+            f"{targets[0]} would be a folder of DICOM files, which need an anatomical DICOM series "
+            "to refer to: write to a .nii.gz file."
+        )
+    names = ("Fused", "Overlay")[: len(targets)]
+    return [SecondaryCapture(fixed.frames, moving.frames, name) for name in names]
+
+
+def _write(
+    target: Path,
+    voxels: Any,
+    fixed: Volume,
+    record: dict[str, Any],
+    captures: Sequence[SecondaryCapture],
+) -> None:
     """Write the files beside their names, and rename them; older ones of ours go."""
-    files = {}
-    if is_nifti(target):
-        note = f"{record['software']} {record['model']}"
-        files[target] = encode_nifti(target, fused, fixed.affine, code=fixed.code, note=note)
-    else:
+    files: dict[Path, bytes] = {}
+    if captures:
         note = json.dumps(record, separators=(",", ":"))
-        series = encode_series(fused, fixed.frames, moving.frames, note)
+        series = captures[0].encode(voxels, note)
         files |= {target / f"{k:04}.dcm": data for k, data in enumerate(series, 1)}
+    else:
+        note = f"{record['software']} {record.get('model', 'overlay')}"
+        files[target] = encode_nifti(target, voxels, fixed.affine, code=fixed.code, note=note)
     files[beside(target)] = to_json(record)
     write_whole(files)
     if target.is_dir():

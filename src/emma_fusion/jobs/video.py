@@ -24,6 +24,7 @@ from emma_fusion.jobs.messages import Messages, Outcome
 from emma_fusion.jobs.targets import Targets
 from emma_fusion.jobs.video_output import FolderOutput, Output, VideoOutput, Window, plan_output
 from emma_fusion.pair import FloatArray, Pair
+from emma_fusion.video.following import FollowedAlignment
 from emma_fusion.video.frames import Frame, is_video
 from emma_fusion.video.layout import lay_out
 from emma_fusion.video.live import Camera
@@ -95,9 +96,9 @@ def fuse_footage(
     if recipe.range_rule is None and recipe.infrared_range.startswith(("auto", "percentile")):
         recipe = replace(recipe, range_rule=f"{recipe.infrared_range}, held")
     if footage.may_be_ahead:
-        made = ahead(_fuse_pairs(ahead(_make_pairs(footage, recipe)), recipe, fuse))
+        made = ahead(_fuse_pairs(ahead(_make_pairs(footage, recipe)), footage, recipe, fuse))
     else:
-        made = _fuse_pairs(_make_pairs(footage, recipe), recipe, fuse)
+        made = _fuse_pairs(_make_pairs(footage, recipe), footage, recipe, fuse)
     with closing(made):
         for frame, pair, fused in made:
             yield frame, pair, lay_out(pair.compose(fused), pair, recipe.request.video.layout)
@@ -112,6 +113,9 @@ def _make_pairs(footage: Footage, recipe: Recipe) -> Generator[tuple[Frame, Pair
     """Make pairs of two videos' frames, each with its visible frame."""
     steady_range = SteadyRange(recipe.infrared_range)
     seen: Frame | None = None
+    if recipe.aligner is not None and not recipe.aligner.is_rig:
+        footage.followed = FollowedAlignment(recipe.aligner.wanted)
+    followed = footage.followed
     for infrared, visible in footage.pairs:
         if infrared is None:
             footage.alone.append(visible.time)
@@ -128,15 +132,20 @@ def _make_pairs(footage: Footage, recipe: Recipe) -> Generator[tuple[Frame, Pair
             labels=footage.names,
             target=Path("frame.png"),
             find_range=partial(steady_range, time=visible.time),
+            align=None if followed is None else partial(followed, time=visible.time),
         )
         yield visible, pair
 
 
 def _fuse_pairs(
-    pairs: Iterator[tuple[Frame, Pair]], recipe: Recipe, fuse: Callable[[Pair], FloatArray]
+    pairs: Iterator[tuple[Frame, Pair]],
+    footage: Footage,
+    recipe: Recipe,
+    fuse: Callable[[Pair], FloatArray],
 ) -> Generator[tuple[Frame, Pair, FloatArray], None, None]:
     """Fuse pairs, each with its fused luminance."""
     steady = SteadyFuse(fuse, stretch=recipe.request.contrast == "stretch")
+    footage.cuts = steady.cuts
     for frame, pair in pairs:
         yield frame, pair, steady(pair, frame.time)
 
@@ -161,6 +170,7 @@ def _run(
         for frame, pair, image in made:
             tell_notes(pair.record, messages, told)
             sink.write(image, frame, describe(pair, recipe, fuser))
+            footage.finished(frame)
             show(sink.count, max(total or 0, sink.count))  # the total is an estimate
             if stopped.is_set() or sink.count == options.frames:
                 break
@@ -197,6 +207,15 @@ def _report(
             f"Left out: {len(footage.alone)} visible frames without an infrared frame in their "
             f"time, at {_name_times(footage.alone)}"
         )
+    if footage.cuts:
+        messages.say(f"Cuts: {len(footage.cuts)}, at {_name_times(footage.cuts)}")
+    if footage.followed is not None and footage.followed.unsure:
+        messages.say(
+            f"Note: {footage.followed.unsure} of {footage.followed.looks} frames that were looked "
+            "at could not be aligned with confidence; the alignment before them was kept."
+        )
+    if footage.describe is not None:
+        messages.say(footage.describe())
     if sink.count == 0:
         messages.say("Interrupted before the first frame: nothing was written.")
         return
@@ -220,10 +239,10 @@ def _check(recipe: Recipe) -> None:
         raise UserError("The paper protocol is for images: leave out --protocol.")
     if request.infrared_range.startswith("folder") and not Path(request.infrared).is_dir():
         raise UserError("--infrared-range folder is for folders: give LOW:HIGH, or leave it out.")
-    if recipe.aligner is not None and not recipe.aligner.is_rig:
+    if request.video.live and recipe.aligner is not None and not recipe.aligner.is_rig:
         raise UserError(
-            "Each frame on its own would be aligned a little differently and the video would "
-            "shake: calibrate the cameras with emma calibrate, and give the file to --align."
+            "Live, there is no time to find an alignment: calibrate the cameras with emma "
+            "calibrate, and give the file to --align."
         )
     for name in () if request.video.live else (request.infrared, request.visible):
         if Path(name).is_file() and not is_video(name):

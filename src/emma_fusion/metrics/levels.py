@@ -66,7 +66,7 @@ def as_levels(image: Image, which: str = "image") -> Levels:
             f"A {which} to score must be (H, W) or (..., H, W) with pixels in it, "
             f"not {tuple(image.shape)}."
         )
-    planes = image.to(torch.float64)
+    planes = to_float64(image)
     if image.dtype == torch.uint16:
         planes = planes / 257
     elif image.is_floating_point():
@@ -189,3 +189,12 @@ def _over_batch(
     rows = zip(*(p.reshape(-1, *shape[-2:]) for p in planes), strict=True)
     values = torch.stack([core(*row) for row in rows]).reshape(shape[:-2])
     return values.numpy() if isinstance(images["fused"], np.ndarray) else values
+
+
+def to_float64(x: Tensor) -> Tensor:
+    """A tensor in float64, on the CPU where its device has none, as Apple's GPUs (MPS) have not.
+
+    >>> to_float64(torch.tensor([1, 2], dtype=torch.uint8))
+    tensor([1., 2.], dtype=torch.float64)
+    """
+    return (x.cpu() if x.device.type == "mps" else x).to(torch.float64)

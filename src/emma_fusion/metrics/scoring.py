@@ -9,7 +9,7 @@ from torch import Tensor
 
 from emma_fusion.errors import UserError
 from emma_fusion.metrics.conventions import find_convention
-from emma_fusion.metrics.levels import Levels, TooSmallError, as_levels
+from emma_fusion.metrics.levels import Levels, TooSmallError, as_levels, to_float64
 
 Image = NDArray[Any] | Tensor
 
@@ -119,7 +119,7 @@ def luminance(image: Image, which: str = "image") -> Image:
     if image.ndim != 3 or image.shape[2] != 3:
         raise UserError(_shape_sentence(image, which))
     planes = torch.as_tensor(image)
-    red, green, blue = planes.to(torch.float64).unbind(-1)
+    red, green, blue = to_float64(planes).unbind(-1)
     grey = 0.299 * red + 0.587 * green + 0.114 * blue
-    grey = (grey if planes.is_floating_point() else grey.round()).to(planes.dtype)
+    grey = (grey if planes.is_floating_point() else grey.round()).to(planes.device, planes.dtype)
     return grey if isinstance(image, Tensor) else grey.numpy()

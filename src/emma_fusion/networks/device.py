@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
 from emma_fusion.errors import UserError
+
+# PyTorch's on a CPU, on Apple's GPUs, and C++'s own; that of CUDA has a class.
+_ALLOCATORS = re.compile(
+    r"DefaultCPUAllocator: (not enough memory|can't allocate memory)"
+    r"|MPS backend out of memory|std::bad_alloc"
+)
 
 
 def find_device(name: str) -> torch.device:
@@ -43,16 +51,43 @@ def check_threads(number: int | None) -> int | None:
     return number
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an allocator says that there is not enough memory, in its own words."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and bool(_ALLOCATORS.search(str(error)))
+
+
+@contextmanager
+def without_tf32(device: torch.device) -> Iterator[None]:
+    """Turns TF32 off in this block; the switches belong to the whole process."""
+    if device.type != "cuda":
+        yield
+        return
+    switches: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    before = [switch.allow_tf32 for switch in switches]
+    try:
+        for switch in switches:
+            switch.allow_tf32 = False
+        yield
+    finally:
+        for switch, allowed in zip(switches, before, strict=True):
+            switch.allow_tf32 = allowed
+
+
 @contextmanager
 def inference(
     device: torch.device, threads: int | None, shape: tuple[int, int], advice: str
 ) -> Iterator[None]:
     """Run a network in this block, without gradients.
 
+    On a GPU float32 is computed as float32: TF32, which PyTorch takes for convolutions by itself
+    and which has the 11 significant bits of fp16, is off for the length of the block.
+
     Args:
         device: Where.
         threads: On a CPU, for the length of the block; they belong to the whole process.
-        shape: Height and width of the picture, for the message.
+        shape: Height and width of the image, for the message.
         advice: What helps where the memory does not suffice.
 
     Raises:
@@ -62,14 +97,14 @@ def inference(
     if threads is not None:
         torch.set_num_threads(threads)
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), without_tf32(device):
             yield
-    except RuntimeError as error:
-        if "memory" not in str(error):
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
             raise
         height, width = shape
         raise UserError(
-            f"A picture of {width}x{height} pixels needs more memory than {device} has free; "
+            f"A image of {width}x{height} pixels needs more memory than {device} has free; "
             f"try {advice}."
         ) from error
     finally:

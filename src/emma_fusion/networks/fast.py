@@ -1,7 +1,7 @@
 """A slim network that imitates the U-Fuser in real time; learned by distillation, not in the paper.
 
 What the U-Fuser does to a pair is of two kinds: how bright and how strong in contrast the fused
-picture is, which depends on the whole pair but is smooth, and which source's detail is kept, which
+image is, which depends on the whole pair but is smooth, and which source's detail is kept, which
 is decided in small neighbourhoods. So most of the work is done at half and smaller sizes, and the
 sources' detail comes to that as a sum of a few filtered copies, each with its own weight at every
 place:
@@ -45,7 +45,7 @@ class Residual(nn.Module):
 
 
 class Context(nn.Module):
-    """Scales and shifts channels by what is known of the whole picture: their mean and RMS.
+    """Scales and shifts channels by what is known of the whole image: their mean and RMS.
 
     As in squeeze-and-excitation (Hu et al., CVPR 2018), with a second statistic, for contrast, and
     a shift, for brightness.
@@ -76,6 +76,8 @@ class FastFuser(nn.Module):
 
     minimum_size = 16
     """Height and width must be at least this."""
+    supports_half = True
+    """Whether fp16 is right: no value on the way comes near 65504, where it ends."""
 
     def __init__(
         self, channels: tuple[int, ...] = CHANNELS, number_of_filters: int = FILTERS

@@ -1,4 +1,4 @@
-"""The pseudo-sensing network: a fused picture in, what one sensor would have seen out."""
+"""The pseudo-sensing network: a fused image in, what one sensor would have seen out."""
 
 from __future__ import annotations
 

@@ -146,8 +146,10 @@ def _read(path: Path, *networks: str) -> tuple[dict[str, torch.Tensor], dict[str
 def _filled(build: Callable[[], Network], tensors: dict[str, torch.Tensor], path: Path) -> Network:
     """The network that the file describes, with the file's tensors in it."""
     try:
-        network = build()
-        network.load_state_dict(tensors)
+        with torch.device("meta"):  # else it would be filled with numbers drawn from torch's state
+            network = build()
+        floats = {n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}
+        network.load_state_dict(floats, assign=True)
     except (RuntimeError, KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"The weights in {path} do not fit the network that the file says they are of: it is "

@@ -1,1 +1,1 @@
-"""Ways to run a network: other engines, and pictures larger than memory."""
+"""Ways to run a network: other engines, and images larger than memory."""

@@ -5,25 +5,35 @@ Nothing depends on it: what cannot be read is made anew, what cannot be written 
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
 import os
-import sys
 import tempfile
 from pathlib import Path
 
+import platformdirs
+
+_PACKAGE = Path(__file__).parents[1]
 _CHOICES = "runtimes.json"
 
 
 def cache_folder() -> Path:
-    """$XDG_CACHE_HOME, %LOCALAPPDATA%, or what the system has in their place."""
-    home = Path.home()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif os.environ.get("XDG_CACHE_HOME"):
-        base = Path(os.environ["XDG_CACHE_HOME"])
-    else:
-        base = home / ("Library/Caches" if sys.platform == "darwin" else ".cache")
-    return base / "emma-fusion"
+    """The folder that the system has for caches, such as ~/.cache/emma-fusion."""
+    return platformdirs.user_cache_path("emma-fusion", appauthor=False)
+
+
+@functools.cache
+def sources_digest() -> str:
+    """A hash of the sources that make exported files and results from weights.
+
+    A version number does not change with every change of them.
+    """
+    digest = hashlib.sha256()
+    for folder in ("networks", "runtimes"):
+        for path in sorted((_PACKAGE / folder).rglob("*.py")):
+            digest.update(path.relative_to(_PACKAGE).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def writable_folder() -> Path | None:

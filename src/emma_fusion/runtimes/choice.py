@@ -15,21 +15,25 @@ from typing import Literal, get_args
 
 import torch
 
-import emma_fusion
 from emma_fusion.errors import UserError
+from emma_fusion.networks.copies import is_unchanged
+from emma_fusion.networks.ufuser import UFuser
 from emma_fusion.networks.weights import FusionNetwork
 from emma_fusion.runtimes import cache
-from emma_fusion.runtimes.engines import Run, open_onnxruntime, open_openvino
+from emma_fusion.runtimes.engine.postops import available
+from emma_fusion.runtimes.engine.runtime import EngineRuntime
 from emma_fusion.runtimes.export import SUFFIXES, export
+from emma_fusion.runtimes.exported import Run, open_onnxruntime, open_openvino
 from emma_fusion.runtimes.extras import installed
-from emma_fusion.runtimes.pytorch import TorchRuntime
+from emma_fusion.runtimes.pytorch import PRECISIONS, TorchRuntime
 
-RuntimeName = Literal["auto", "torch", "onnxruntime", "openvino"]
+RuntimeName = Literal["auto", "torch", "engine", "onnxruntime", "openvino"]
 
 _KINDS = {"onnxruntime": "onnx", "openvino": "openvino"}
 _OPENERS = {"onnxruntime": open_onnxruntime, "openvino": open_openvino}
 _PRECISIONS = {
     "torch": ("fp32", "bf16", "fp16"),
+    "engine": ("fp32", "bf16"),
     "onnxruntime": ("fp32",),
     "openvino": ("fp32", "bf16"),
 }
@@ -47,7 +51,8 @@ def open_runtime(
     """The network as a callable of two planes.
 
     Args:
-        network: Not folded, in eval mode or not.
+        network: Not folded, in eval mode or not; it is left as it is. A subclass of the package's
+            networks, or one with forward hooks, is run as it is, and only by PyTorch.
         device: For PyTorch; the others run on the CPU.
         runtime: One of `RuntimeName`. "auto" is the fastest that is installed and has the
             precision, found by running each once and remembered (see `choose`).
@@ -55,7 +60,7 @@ def open_runtime(
         threads: On a CPU; None for as many as PyTorch uses.
 
     Returns:
-        The runtime's name, and the callable.
+        The name of the runtime that is used, and the callable.
 
     Raises:
         UserError: No such runtime, not installed, not of this precision or device.
@@ -65,21 +70,39 @@ def open_runtime(
         raise UserError(f"The runtime is {runtime!r}; it must be one of {known}.")
     if runtime == "auto":
         runtime = "torch"
-        if device.type == "cpu":
+        if device.type == "cpu" and is_unchanged(network):
             runtime = choose(network, device, precision, threads)
     if runtime == "torch":
-        return runtime, TorchRuntime(network.fold().to(device), device, precision)
+        return runtime, TorchRuntime(network, device, precision)
     if device.type != "cpu":
         raise UserError(f"The runtime {runtime} is for the CPU: use --runtime torch on {device}.")
+    if not is_unchanged(network):
+        raise UserError(
+            f"The runtime {runtime} is for the networks of this package as they are, not for a "
+            "subclass or one with forward hooks: use --runtime torch."
+        )
+    if runtime == "engine":
+        return _open_engine(network, precision)
     return runtime, _open_exported(network, runtime, precision, threads)
 
 
-def candidates(precision: str) -> list[str]:
-    """The runtimes that are installed and have a precision; PyTorch first."""
+def candidates(network: FusionNetwork, precision: str) -> list[str]:
+    """The runtimes that are here and have a network and a precision; PyTorch first."""
     there = {"torch": True}
+    there["engine"] = isinstance(network, UFuser) and available(PRECISIONS[precision])
     for name in _KINDS:
         there[name] = installed(name, "onnx")
     return [name for name, is_there in there.items() if is_there and precision in _PRECISIONS[name]]
+
+
+def _open_engine(network: FusionNetwork, precision: str) -> tuple[str, Run]:
+    """The engine, or PyTorch where the engine is wrong on this processor."""
+    if not isinstance(network, UFuser):
+        raise UserError("The runtime engine is for the U-Fuser only: use --runtime torch.")
+    if precision not in _PRECISIONS["engine"]:
+        raise UserError(f"The runtime engine has no {precision}: use --precision fp32 or bf16.")
+    opened = EngineRuntime(network, precision)
+    return opened.name, opened
 
 
 def choose(
@@ -90,7 +113,7 @@ def choose(
     What is remembered holds for this processor, number of threads, precision, network and the
     versions of all that takes part.
     """
-    names = candidates(precision)
+    names = candidates(network, precision)
     if len(names) == 1:
         return names[0]
     number = threads or torch.get_num_threads()
@@ -155,12 +178,16 @@ def _open_exported(
 
 
 def _fingerprint(network: FusionNetwork, *runtimes: str) -> str:
-    """Of a network's weights and the versions of what makes and runs its exported files."""
+    """Of a network's weights and of all that makes and runs its exported files.
+
+    These are the sources of this package's networks and runtimes, and the versions of others'
+    packages.
+    """
     digest = hashlib.sha256(type(network).__name__.encode())
     for name, tensor in sorted(network.state_dict().items()):
         digest.update(f"{name} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
-    digest.update(f"emma-fusion {emma_fusion.__version__}".encode())
+    digest.update(cache.sources_digest().encode())
     packages = {"torch", *(set(runtimes) & _KINDS.keys())}
     if packages != {"torch"}:
         packages.add("onnx")

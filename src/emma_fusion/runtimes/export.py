@@ -1,4 +1,4 @@
-"""Writing a network as ONNX or for OpenVINO, for pictures of any size, and checking the file.
+"""Writing a network as ONNX or for OpenVINO, for images of any size, and checking the file.
 
 OpenVINO's files are made from ONNX by OpenVINO's own reader.
 """
@@ -14,8 +14,9 @@ import torch
 from torch import nn
 
 from emma_fusion.errors import UserError
+from emma_fusion.networks.copies import inference_copy
 from emma_fusion.networks.weights import FusionNetwork
-from emma_fusion.runtimes.engines import Run, open_onnxruntime, open_openvino
+from emma_fusion.runtimes.exported import Run, open_onnxruntime, open_openvino
 from emma_fusion.runtimes.extras import need
 from emma_fusion.runtimes.rewritten import rewrite
 
@@ -74,10 +75,10 @@ def export(network: FusionNetwork, path: Path, kind: str, facts: dict[str, str])
 
 
 def compare(network: FusionNetwork, run: Run) -> float:
-    """The largest difference to the network in PyTorch, at two sizes and made pictures."""
+    """The largest difference to the network in PyTorch, at two sizes and made images."""
     generator = torch.Generator().manual_seed(0)
     unit, least = network.multiple_of, -(-network.minimum_size // network.multiple_of)
-    plain, worst = network.eval(), 0.0
+    plain, worst = inference_copy(network), 0.0
     for rows, columns in ((least + 1, least + 3), (least + 4, least + 2)):
         shape = (2, 1, 1, rows * unit, columns * unit)
         infrared, visible = torch.rand(shape, generator=generator)

@@ -1,4 +1,4 @@
-"""Pictures whose feature maps do not fit in memory: the same output, computed in strips.
+"""Images whose feature maps do not fit in memory: the same output, computed in strips.
 
 Attention mixes the channels of a block by the cosines between them, which are sums over all pixels
 (channel Gram matrices). They are the only thing in the U-Fuser that is not local, and a sum can be
@@ -24,7 +24,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emma_fusion.errors import UserError
-from emma_fusion.networks.block import FoldedAttention, RestormerCNNBlock, block_diagonal
+from emma_fusion.networks.attention import (
+    FoldedAttention,
+    at_least_float32,
+    head_sums,
+    mixing_matrix,
+    without_autocast,
+)
+from emma_fusion.networks.block import RestormerCNNBlock
 from emma_fusion.networks.output import to_plane
 from emma_fusion.networks.ufuser import UFuser
 from emma_fusion.pair import FloatArray
@@ -43,7 +50,7 @@ MIN_ROWS, MAX_ROWS = 16, 128
 
 # Bytes that a pass in fp32 needs at most, measured by `benchmarks/scale.py memory`; half precision
 # needs less. A strip's maps have the rows of the halos of all that is computed anew for it.
-_WHOLE_BYTES = 850  # for each pixel of a picture that is fused as a whole
+_WHOLE_BYTES = 850  # for each pixel of an image that is fused as a whole
 _STRIP_BYTES = 1100  # for each pixel of a strip at the finest level, and as much at every other
 _HALOS = 40
 _OVERHEAD = 64 * 2**20  # buffers of the convolutions, and what the allocator does not give back
@@ -97,7 +104,7 @@ def fuse_large(
         UserError: The disk of the scratch files is full.
     """
     device = device or torch.device("cpu")
-    network = copy.deepcopy(network)  # its attentions become those of this picture
+    network = copy.deepcopy(network)  # its attentions become those of this image
     rewrite_gates(network)
     if device.type == "cpu":
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -121,7 +128,7 @@ def fuse_large(
 def choose_rows(
     network: UFuser, shape: tuple[int, int], limit: int, device: torch.device
 ) -> int | None:
-    """How a picture is to be fused so that the process stays within its memory.
+    """How an image is to be fused so that the process stays within its memory.
 
     Args:
         network: The U-Fuser.
@@ -150,7 +157,7 @@ def choose_rows(
     if rows < MIN_ROWS:
         lacking = (MIN_ROWS + _HALOS) * row - budget
         raise UserError(
-            f"A picture of {width}x{height} pixels does not fit into {_in_gib(limit)}, even in "
+            f"An image of {width}x{height} pixels does not fit into {_in_gib(limit)}, even in "
             f"strips: give it {_in_gib(limit + lacking)} or more (--memory)."
         )
     return min(rows, MAX_ROWS)
@@ -237,8 +244,7 @@ class _Gram:
     ) -> None:
         self._block, self._attention = block, attention
         channels = attention.kernel.shape[1]
-        self._products: Tensor | float = 0.0
-        self._squares: Tensor | float = 0.0
+        self._gram: Tensor | float = 0.0
         kernel = attention.kernel[: 2 * channels]
 
         def embed(x: Tensor) -> Tensor:
@@ -250,26 +256,20 @@ class _Gram:
 
     def add(self, start: int, stop: int) -> None:
         """Add the rows from `start` up to `stop`."""
-        strip = self._queries_keys.rows(start, stop)
-        heads = self._attention.heads
-        with torch.autocast(strip.device.type, enabled=False):
-            queries, keys = strip.float().reshape(2, heads, -1, strip[0, 0].numel()).unbind()
-            # within a strip in float32, between strips in float64: there may be many
-            self._products = self._products + (queries @ keys.mT).double()
-            squares = torch.stack([x.square().sum(dim=-1) for x in (queries, keys)])
-            self._squares = self._squares + squares.double()
+        rows = self._queries_keys.rows(start, stop).flatten(2)
+        with without_autocast(rows):
+            # Within a strip in float32, between strips in float64: there may be many.
+            rows = at_least_float32(rows)
+            self._gram = self._gram + (rows @ rows.mT).double()
 
     def settle(self) -> None:
         """Replace the attention by the convolution that it is for these sums."""
-        products, squares = torch.as_tensor(self._products), torch.as_tensor(self._squares)
-        queries, keys = squares.sqrt()
-        norms = queries.unsqueeze(-1) * keys.unsqueeze(-2)
-        cosines = products / norms.clamp_min(1e-12)
-        attention = (cosines * self._attention.scale).softmax(dim=-1)
-        kernel, project = self._attention.kernel, self._attention.project.flatten(1)
+        attention, kernel = self._attention, self._attention.kernel
         channels = kernel.shape[1]
-        mixing = project.double() @ block_diagonal(attention.unsqueeze(0))[0]
-        settled = nn.Conv2d(channels, channels, 3, padding=1, bias=False, device=kernel.device)
+        sums = head_sums(torch.as_tensor(self._gram), attention.heads)
+        (mixing,) = mixing_matrix(*sums, attention.scale, attention.project)
+        with torch.device("meta"):  # no numbers are drawn for weights that are given
+            settled = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
         values = kernel[2 * channels :].double()
         settled.weight = nn.Parameter(
             torch.einsum("om,mihw->oihw", mixing, values).float(), requires_grad=False

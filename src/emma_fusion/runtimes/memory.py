@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import os
 import platform
 import re
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 
 from emma_fusion.errors import UserError
@@ -19,15 +19,8 @@ _UNITS = {"B": 1} | {
     for power, prefix in enumerate("KMGT", 1)
     for unit, base in (("B", 1000), ("iB", 1024))
 }
-_WITH_TORCH = 400 * 2**20  # resident after the import of PyTorch, where it cannot be read
 # What is available now may not be a moment later, and the estimates are estimates.
 _CAUTION = 0.8
-# Of glibc's mallopt: the size from which a block is a mapping of its own, which is given back at
-# once (whole planes of very large pictures are to be), and the free memory at the end of the heap
-# that is kept; then what sets them from outside.
-_MMAP_THRESHOLD, _MAPPED = -3, 2**28
-_TRIM_THRESHOLD, _KEPT = -1, 2**31 - 1
-_TUNED = ("MALLOC_", "GLIBC_TUNABLES")
 
 
 def parse_size(text: str) -> int:
@@ -51,29 +44,11 @@ def resident_memory(device: torch.device) -> int:
     """Bytes that this process holds now, in the device's memory where that is a GPU."""
     if device.type == "cuda":
         return torch.cuda.memory_allocated(device)
-    try:
-        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-    except OSError:  # not Linux
-        return _WITH_TORCH
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def keep_freed_memory() -> None:
-    """Lets the memory of freed feature maps be used again at once.
-
-    The C library of Linux (glibc) gives large blocks back to the system when they are freed, and
-    asking for them anew costs more time than computing what goes into them. From here on it keeps
-    them, in this process; `give_back_memory` gives them back. Where the environment sets what it
-    keeps (MALLOC_..., GLIBC_TUNABLES), and elsewhere, nothing changes.
-    """
-    library = _glibc()
-    if library is not None and not any(name.startswith(_TUNED) for name in os.environ):
-        library.mallopt(_MMAP_THRESHOLD, _MAPPED)
-        library.mallopt(_TRIM_THRESHOLD, _KEPT)
+    return int(psutil.Process().memory_info().rss)
 
 
 def give_back_memory() -> None:
-    """Gives freed memory back to the system, where `keep_freed_memory` keeps it."""
+    """Gives memory that is freed, but kept by the C library, back to the system (glibc alone)."""
     library = _glibc()
     if library is not None:
         library.malloc_trim(0)
@@ -86,7 +61,7 @@ def _glibc() -> Any:
         return None
     try:
         library = ctypes.CDLL(None)
-        return library if library.mallopt and library.malloc_trim else None
+        return library if library.malloc_trim else None
     except (OSError, AttributeError):
         return None
 
@@ -95,30 +70,21 @@ def usable_memory(device: torch.device) -> int:
     """Bytes that this process may come to hold in all, with some caution.
 
     On a CPU what the system calls available, or what the container (cgroup) leaves where that is
-    less, or half of what is built in where neither is said; on a GPU what is free there.
+    less; on a GPU what is free there and what PyTorch holds in reserve.
     """
     held = resident_memory(device)
     if device.type == "cuda":
-        return held + round(_CAUTION * torch.cuda.mem_get_info(device)[0])
-    free = min((*_available(), *_left_by_cgroups()), default=None)
-    if free is None:
-        return _built_in() // 2
+        reserve = torch.cuda.memory_reserved(device) - held
+        return held + round(_CAUTION * (torch.cuda.mem_get_info(device)[0] + reserve))
+    free: int = min([psutil.virtual_memory().available, *_left_by_cgroups()])
     return held + round(_CAUTION * free)
-
-
-def _available() -> list[int]:
-    """What Linux calls available: free, or free as soon as it is wanted."""
-    try:
-        told = Path("/proc/meminfo").read_text("ascii")
-    except OSError:
-        return []
-    return [int(kibi) * 1024 for kibi in re.findall(r"^MemAvailable:\s+(\d+) kB", told, re.M)]
 
 
 def _left_by_cgroups(root: Path = Path("/sys/fs/cgroup"), groups: str = "") -> list[int]:
     """What the limits of this process's control group, and of those around it, leave (v2 and v1).
 
-    Pages of files that the system would give back at once are not counted as used.
+    psutil does not look at them. Pages of files that the system would give back at once are not
+    counted as used.
     """
     kinds = [
         (root, "memory.max", "memory.current", "inactive_file"),
@@ -148,10 +114,3 @@ def _left_by_cgroups(root: Path = Path("/sys/fs/cgroup"), groups: str = "") -> l
                 except (OSError, ValueError):  # not there, or "max"
                     continue
     return left
-
-
-def _built_in() -> int:
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # Windows
-        return 8 * 2**30

@@ -1,47 +1,43 @@
-"""PyTorch as a runtime, and the form in which a network is fastest there."""
+"""PyTorch as a runtime, on any device: the default."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+from emma_fusion.networks.copies import inference_copy, is_unchanged
+from emma_fusion.networks.fast import FastFuser
 from emma_fusion.networks.ufuser import UFuser
-from emma_fusion.runtimes.memory import give_back_memory, keep_freed_memory
-from emma_fusion.runtimes.processor import ProcessorUFuser
+from emma_fusion.runtimes.memory import give_back_memory
 from emma_fusion.runtimes.rewritten import rewrite
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
-# Pixels: the memory of a larger picture is not kept for the next.
+# Pixels: the memory of a larger image is not kept for the next.
 _MANY = 2**21
 
 
 class TorchRuntime:
     """A network in PyTorch.
 
-    On a CPU a U-Fuser is a `ProcessorUFuser`, in bf16 with weights and maps that are bf16
-    throughout; without autocast, nothing is converted on the way. fp16, which processors emulate,
-    is under autocast.
+    On a CPU a U-Fuser is rewritten (see `rewritten`); half precision is under autocast. A subclass
+    of a network, or one with forward hooks, is run as it is.
 
     Args:
-        network: Folded, on its device.
-        device: That device.
+        network: Folded or not; a copy of it is used.
+        device: Where it is to run.
         precision: "fp32", "bf16" or "fp16".
     """
 
     def __init__(self, network: nn.Module, device: torch.device, precision: str) -> None:
         self.device, self.dtype = device, PRECISIONS[precision]
-        self._network = network
-        self._autocast = self.dtype != torch.float32
-        if device.type == "cpu":
-            keep_freed_memory()
-            if isinstance(network, UFuser) and self.dtype == torch.float16:
-                rewritten = rewrite(network, by_convolutions=False)
-                rewritten.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-                self._network = rewritten
-            elif isinstance(network, UFuser):
-                self._network = ProcessorUFuser(network, self.dtype)
-                self._autocast = False
+        if not is_unchanged(network) or not isinstance(network, UFuser | FastFuser):
+            self._network = inference_copy(network).to(device)
+        elif device.type == "cpu":
+            rewritten = rewrite(network.fold(), by_convolutions=False)
+            self._network = rewritten.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        else:
+            self._network = network.fold().to(device)
 
     def __call__(self, infrared: Tensor, visible: Tensor) -> Tensor:
         """Fuses one pair.
@@ -54,7 +50,8 @@ class TorchRuntime:
             ``(1, 1, H, W)`` float32.
         """
         # Said either way, as the caller may have it on.
-        with torch.autocast(self.device.type, self.dtype, enabled=self._autocast):
+        half = self.dtype != torch.float32
+        with torch.autocast(self.device.type, self.dtype, enabled=half):
             fused: Tensor = self._network(infrared, visible)
         if self.device.type == "cpu" and visible.numel() > _MANY:
             give_back_memory()

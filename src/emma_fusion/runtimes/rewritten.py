@@ -20,10 +20,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from emma_fusion.networks.attention import ChannelAttention, FoldedAttention, GramAttention
 from emma_fusion.networks.block import (
-    ChannelAttention,
     ChannelLayerNorm,
-    FoldedAttention,
     GatedFFN,
     RestormerCNNBlock,
     conv3x3,
@@ -67,61 +66,11 @@ def affine(norm: ChannelLayerNorm) -> nn.Conv2d:
     It takes a twentieth of the time of adding a number a channel in half precision.
     """
     channels = norm.weight.numel()
-    convolution = nn.Conv2d(channels, channels, 1)
+    with torch.device("meta"):
+        convolution = nn.Conv2d(channels, channels, 1)
     weight = torch.diag(norm.weight.detach())[..., None, None]
-    convolution.load_state_dict({"weight": weight, "bias": norm.bias.detach()})
+    convolution.load_state_dict({"weight": weight, "bias": norm.bias.detach()}, assign=True)
     return convolution
-
-
-class GramAttention(nn.Module):
-    """`FoldedAttention` with the pixels as rows, as they lie in memory when channels come last."""
-
-    kernel: Tensor
-    project: Tensor
-    scale: Tensor
-    other_heads: Tensor
-
-    def __init__(self, attention: FoldedAttention) -> None:
-        super().__init__()
-        self.linear = attention.linear
-        self.channels = attention.project.shape[0]
-        width = self.channels // attention.heads
-        head = torch.arange(self.channels) // width
-        apart = torch.zeros(self.channels, self.channels)
-        apart[head[:, None] != head] = -torch.inf
-        self.register_buffer("kernel", attention.kernel.clone())
-        self.register_buffer("project", attention.project.flatten(1).clone())
-        self.register_buffer("scale", attention.scale.flatten().repeat_interleave(width)[:, None])
-        self.register_buffer("other_heads", apart)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """As `FoldedAttention.forward`."""
-        mixed = functional.conv2d(x, self.kernel, padding=1)
-        if self.linear:
-            return mixed
-        channels = self.channels
-        batch, _, height, width = mixed.shape
-        rows = mixed.permute(0, 2, 3, 1).reshape(batch, height * width, 3 * channels)
-        queries_keys = rows[..., : 2 * channels]
-        mixing = self.mixing((queries_keys.transpose(1, 2) @ queries_keys).float())
-        mixed = rows[..., 2 * channels :] @ mixing.to(rows.dtype).transpose(1, 2)
-        return mixed.reshape(batch, height, width, channels).permute(0, 3, 1, 2)
-
-    def mixing(self, gram: Tensor) -> Tensor:
-        """What attention and the projection after it do to the values of each pixel.
-
-        Args:
-            gram: The sums over all pixels of products of queries and keys, ``(B, 2C, 2C)`` float32.
-
-        Returns:
-            ``(B, C, C)``, float32.
-        """
-        channels = self.channels
-        norms = gram.diagonal(dim1=1, dim2=2).sqrt()
-        products = norms[:, :channels, None] * norms[:, None, channels:]
-        cosines = gram[:, :channels, channels:] / products.clamp_min(1e-12)
-        attention = (cosines * self.scale + self.other_heads).softmax(dim=-1)
-        return self.project.float() @ attention
 
 
 class DenseGate(nn.Module):
@@ -142,10 +91,11 @@ class DenseGate(nn.Module):
         kernel = torch.einsum("opyx,opi->oiyx", spread, seen)
         shift = torch.einsum("oiyx,i->o", kernel, norm.bias)
         kernel = kernel * norm.weight[:, None, None]
-        self.gate = conv3x3(channels, channels, bias=True)
-        self.value = conv3x3(channels, channels, bias=True)
+        with torch.device("meta"):  # no numbers are drawn for weights that are given
+            self.gate = conv3x3(channels, channels, bias=True)
+            self.value = conv3x3(channels, channels, bias=True)
         for part, half in ((self.gate, slice(channels)), (self.value, slice(channels, None))):
-            part.load_state_dict({"weight": kernel[half], "bias": shift[half]})
+            part.load_state_dict({"weight": kernel[half], "bias": shift[half]}, assign=True)
         self.project = feed_forward.project
 
     def forward(self, x: Tensor) -> Tensor:

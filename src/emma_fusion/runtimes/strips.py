@@ -3,7 +3,7 @@
 But for its attention, the U-Fuser is local: a row of a map depends on a few rows of the map before
 it. So a map is described by what it is computed from, and a strip of it is computed from strips of
 its sources that are a few rows (the halo) higher. What a module makes of the borders of such a
-strip is wrong there, by its padding, and cut off with the halo; at the borders of the picture the
+strip is wrong there, by its padding, and cut off with the halo; at the borders of the image the
 padding is the network's own. Strips have the full width.
 """
 
@@ -43,7 +43,7 @@ class FeatureMap(ABC):
 
 
 class Plane(FeatureMap):
-    """A plane of a picture, brought to a size that the network takes.
+    """A plane of an image, brought to a size that the network takes.
 
     Args:
         plane: (H, W) float32, kept and not copied.
@@ -159,7 +159,7 @@ class Stored(FeatureMap):
                     left = left[self._file.write(left) :]
         except OSError as error:
             raise UserError(
-                f"The scratch file of a large picture could not be written: {error.strerror}. It "
+                f"The scratch file of a large image could not be written: {error.strerror}. It "
                 "is in the folder for temporary files; TMPDIR names another, on a disk with more "
                 "room."
             ) from error

@@ -25,7 +25,7 @@ def resample(
     Where the other grid is coarser, the volume is first smoothed by a Gaussian along each of its
     own axes, sigma = sqrt(t^2 - 1) / 2 voxels for steps of t voxels, so that a thick slice shows
     what lies in it and not only what lies at its centre. What is outside the volume gets its
-    smallest value.
+    darkest value.
 
     Args:
         volume: what is to be resampled.
@@ -39,7 +39,7 @@ def resample(
     """
     values = _interpolate(volume, affine, shape, np.eye(4) if motion is None else motion)
     known = np.isfinite(values)
-    return np.where(known, values, volume.voxels.min()), float(known.mean())
+    return np.where(known, values, np.float32(volume.darkest)), float(known.mean())
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,7 @@ def register_rigid(functional: Volume, anatomical: Volume, *, seed: int = 0) -> 
     grid[:3, 3] = low
     centre = ends.mean(axis=0)
     start = np.eye(4)
-    if not _overlap(functional, anatomical):
+    if coverage(functional, anatomical) == 0:
         start[:3, 3] = corners(functional).mean(axis=0) - centre
 
     fixed = _image(resample(anatomical, grid, shape)[0], step, low)
@@ -144,14 +144,14 @@ def register_rigid(functional: Volume, anatomical: Volume, *, seed: int = 0) -> 
     return Rigid(motion, shift, degrees, (before, after))
 
 
-def _overlap(functional: Volume, anatomical: Volume) -> bool:
-    """Whether any voxel of one lies within the other, looked at on a coarse grid."""
+def coverage(functional: Volume, anatomical: Volume) -> float:
+    """The share of the anatomical grid that lies within the functional scan, by a coarse grid."""
     steps = [np.linspace(0, size - 1, min(size, 12)) for size in anatomical.voxels.shape]
     indices = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1).reshape(-1, 3)
     inside = np.linalg.inv(functional.affine) @ anatomical.affine
     places = apply_affine(inside, indices)
     upper = np.array(functional.voxels.shape) - 0.5
-    return bool(((places > -0.5) & (places < upper)).all(axis=1).any())
+    return float(((places > -0.5) & (places < upper)).all(axis=1).mean())
 
 
 def _image(voxels: FloatArray, step: float, origin: Any) -> Any:

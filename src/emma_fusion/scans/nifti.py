@@ -1,12 +1,9 @@
-"""NIfTI files in and out."""
+"""NIfTI files in and out, and what else nibabel reads: Analyze pairs and MGH."""
 
 from __future__ import annotations
 
 import gzip
-import logging
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,34 +11,36 @@ import numpy as np
 import numpy.typing as npt
 
 from emma_fusion.errors import UserError
-from emma_fusion.scans.volume import MAX_VOXELS, Affine, Volume, apply_affine
+from emma_fusion.scans.nibabel_file import open_image
+from emma_fusion.scans.volume import MAX_VOXELS, Affine, Volume, apply_affine, darken_unknown
+from emma_fusion.scans.window import drop_stale_window
 
 # NIfTI's numbers for the unit of length, in millimetres; 0 is unknown and means millimetres.
 _MILLIMETRES = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 _RGB = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
 _RGBA = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1"), ("A", "u1")])
+_ANALYZE = (
+    "{} is an Analyze file, which says neither where the patient lies nor which side is left: its "
+    "first voxels are taken for the right side and its middle for the middle, as SPM does."
+)
 
 
 def read_nifti(path: Path) -> Volume:
-    """Read a NIfTI-1 or NIfTI-2 file of one volume, gzipped or not.
+    """Read a NIfTI-1 or NIfTI-2 file of one volume, an Analyze pair, or FreeSurfer's MGH.
 
-    The position is that of the sform where that is coded, else of the qform. `cal_min` and
-    `cal_max` are the window. Values that are not finite (PET outside its field of view) become the
-    smallest finite value.
+    Whether it is gzipped is seen by its bytes. The position is that of the sform where that is
+    coded, else of the qform; Analyze, which has none, is taken as SPM takes it, with a note.
+    `cal_min` and `cal_max` are the window where they do not miss the values. Values that are not
+    finite (PET outside its field of view) are unknown.
 
     Raises:
         UserError: the file is damaged or holds several volumes or colours, or its header has no
             position, or two that contradict each other.
     """
-    import nibabel as nib
-
-    with _quiet():
-        try:
-            image: Any = nib.load(path)
-            header = image.header
-            shape, dtype = header.get_data_shape(), header.get_data_dtype()
-        except Exception:  # nibabel raises many kinds, and their texts quote the header
-            raise UserError(f"{path} is damaged, or is not a NIfTI file.") from None
+    notes: tuple[str, ...] = ()
+    with open_image(path) as image:
+        header = image.header
+        shape, dtype = tuple(map(int, header.get_data_shape())), header.get_data_dtype()
         while len(shape) > 3 and shape[-1] == 1:
             shape = shape[:-1]
         if len(shape) == 4:
@@ -56,14 +55,32 @@ def read_nifti(path: Path) -> Volume:
             )
         if dtype in (_RGB, _RGBA) or dtype.kind not in "iuf":
             raise UserError(f"{path} holds colours or complex values, not a scanner's values.")
-        affine, code = _position(header, shape, path)
+        if "qform_code" in header:
+            affine, code = _position(header, shape, path)
+        else:
+            affine, code = np.asarray(image.affine, np.float64), 1
+            _check_affine(affine, path)
+            place = image.file_map.get("mat")  # SPM's file with the affine of an Analyze pair
+            if place is not None and not Path(place.filename).exists():
+                notes = (_ANALYZE.format(path),)
         try:
             voxels = image.get_fdata(dtype=np.float32, caching="unchanged").reshape(shape)
         except (OSError, EOFError, ValueError, zlib.error):
             raise UserError(f"{path} is damaged: its voxels end too early.") from None
-    window = float(header["cal_min"]), float(header["cal_max"])
-    has_window = bool(np.isfinite(window).all()) and window[0] < window[1]
-    return Volume(_finite(voxels, path), affine, window=window if has_window else None, code=code)
+        window = None
+        if "cal_min" in header:
+            low, high = float(header["cal_min"]), float(header["cal_max"])
+            window = (low, high) if np.isfinite([low, high]).all() and low < high else None
+    known = np.isfinite(voxels)
+    volume = Volume(
+        darken_unknown(voxels, known, False, str(path)),
+        affine,
+        window=window,
+        code=code,
+        known=None if known.all() else known,
+        notes=notes,
+    )
+    return drop_stale_window(volume, str(path))
 
 
 def encode_nifti(
@@ -108,8 +125,7 @@ def _position(header: Any, shape: tuple[int, ...], path: Path) -> tuple[Affine, 
             "and right are unknown: convert it anew from the scanner's DICOM files."
         )
     affine = np.asarray(affine, np.float64)
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise UserError(f"{path} is damaged: the affine in its header is not invertible.")
+    _check_affine(affine, path)
     if sform[1] > 0 and sform[1] == qform[1]:
         far = np.array(shape) - 1.0
         ends = np.stack([0 * far, far, *(np.eye(3) * far)])
@@ -124,22 +140,7 @@ def _position(header: Any, shape: tuple[int, ...], path: Path) -> tuple[Affine, 
     return affine, int(code)
 
 
-def _finite(voxels: npt.NDArray[np.float32], path: Path) -> npt.NDArray[np.float32]:
-    """Values that are not finite replaced by the smallest that is."""
-    known = np.isfinite(voxels)
-    if known.all():
-        return voxels
-    if not known.any():
-        raise UserError(f"{path} is empty: none of its voxels is finite.")
-    return np.where(known, voxels, voxels[known].min()).astype(np.float32)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep nibabel from logging what it finds in headers."""
-    logger = logging.getLogger("nibabel.global")
-    before, logger.disabled = logger.disabled, True
-    try:
-        yield
-    finally:
-        logger.disabled = before
+def _check_affine(affine: Affine, path: Path) -> None:
+    """Refuse an affine that is no place."""
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        raise UserError(f"{path} is damaged: the affine in its header is not invertible.")

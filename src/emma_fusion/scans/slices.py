@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emma_fusion.pair import FloatArray, Pair
+from emma_fusion.pair import FloatArray, Pair, from_unit
 from emma_fusion.scans.display import display_view
 from emma_fusion.scans.volume import Affine
+from emma_fusion.values.overlay import overlay
 from emma_fusion.values.palettes import apply_palette
 
 
@@ -58,3 +59,24 @@ def fuse_slices(
         out[k] = np.swapaxes(pair.compose(fuse(pair)), 0, 1)
         show(k + 1, len(planes))
     return fused
+
+
+def overlay_slices(
+    functional: FloatArray, anatomical: FloatArray, palette: str = "hot", opacity: float = 0.5
+) -> npt.NDArray[np.uint8]:
+    """Lay one volume over another, voxel by voxel; see `overlay`.
+
+    Args:
+        functional: (X, Y, Z) in [0, 1].
+        anatomical: (X, Y, Z) in [0, 1].
+        palette: of the functional values.
+        opacity: of the functional scan, 0 to 1.
+
+    Returns:
+        (X, Y, Z, 3) uint8 RGB.
+    """
+    laid = np.empty((*functional.shape, 3), np.uint8)
+    for k in range(functional.shape[2]):  # one slice of floats in memory
+        plane = overlay(functional[:, :, k], anatomical[:, :, k], palette, opacity)
+        laid[:, :, k] = from_unit(plane, np.uint8)
+    return laid

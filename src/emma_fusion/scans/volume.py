@@ -14,11 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from emma_fusion.errors import UserError
 from emma_fusion.pair import FloatArray
 
 Affine = npt.NDArray[np.float64]
 
-MAX_VOXELS = 2**29  # 2 GiB as float32; a header that claims more is refused before it is believed
+# A header that claims more is refused before it is believed.
+MAX_VOXELS = 2**29  # 2 GiB as float32
+MAX_SLICES = 2**14
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +37,11 @@ class Volume:
         frames: the DICOM frame behind each slice along Z, empty for other files.
         code: NIfTI's number for the space of the affine: 1 the scanner's, 2 another scan's,
             3 Talairach's, 4 the MNI's.
+        known: (X, Y, Z), where the scanner measured something: False for padding and for values
+            that are not finite, in whose place the voxels hold the darkest value. None where all
+            is known.
+        inverted: whether large values are shown dark (DICOM's MONOCHROME1).
+        notes: sentences on what was doubtful in the files and how it was taken.
     """
 
     voxels: FloatArray
@@ -43,6 +51,20 @@ class Volume:
     unit: str = ""
     frames: Sequence[Any] = ()
     code: int = 1
+    known: npt.NDArray[np.bool_] | None = None
+    inverted: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def values(self) -> FloatArray:
+        """The voxels that are known, in any shape."""
+        return self.voxels if self.known is None else self.voxels[self.known]
+
+    @property
+    def darkest(self) -> float:
+        """The value that is shown darkest: the smallest, or the largest of an inverted scan."""
+        values = self.values
+        return float(values.max() if self.inverted else values.min())
 
     @property
     def spacing(self) -> npt.NDArray[np.float64]:
@@ -65,3 +87,25 @@ def apply_affine(affine: Affine, points: npt.NDArray[Any]) -> npt.NDArray[np.flo
     """
     mapped: npt.NDArray[np.float64] = points @ affine[:3, :3].T + affine[:3, 3]
     return mapped
+
+
+def darken_unknown(
+    voxels: FloatArray, known: npt.NDArray[np.bool_], inverted: bool, label: str
+) -> FloatArray:
+    """Voxels with the darkest known value in place of what is unknown.
+
+    Args:
+        voxels: (X, Y, Z), whatever is in them where nothing is known.
+        known: (X, Y, Z).
+        inverted: whether large values are dark.
+        label: what to call the volume in an error.
+
+    Raises:
+        UserError: nothing is known.
+    """
+    if known.all():
+        return voxels
+    if not known.any():
+        raise UserError(f"{label} is empty: none of its voxels holds a measured value.")
+    darkest = voxels[known].max() if inverted else voxels[known].min()
+    return np.where(known, voxels, darkest).astype(np.float32)

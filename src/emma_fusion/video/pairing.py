@@ -3,9 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
+from typing import TypeAlias
 
+from emma_fusion.video.folder import FrameFolder
 from emma_fusion.video.frames import Frame
+from emma_fusion.video.reading import VideoFile
+
+Video: TypeAlias = VideoFile | FrameFolder
+Pairs: TypeAlias = Iterator[tuple[Frame | None, Frame]]
+
+
+def pair_videos(infrared: Video, visible: Video, offset: Fraction = Fraction(0)) -> Pairs:
+    """Give each visible frame the infrared frame of its time; see `pair_frames`.
+
+    Videos begin together. Two folders whose names tell times, or numbers, go by these where they
+    overlap. The frames of a folder that is `FrameFolder.paced` are shown at its rate.
+
+    Args:
+        infrared: Video file or folder of frames.
+        visible: The same.
+        offset: Seconds by which the infrared video began later.
+    """
+    reach = infrared.step if isinstance(infrared, FrameFolder) else 1 / infrared.rate
+    pairs = pair_frames(infrared, visible, find_shift(infrared, visible) + offset, reach)
+    if isinstance(visible, FrameFolder) and visible.kind == "time" and visible.paced:
+        return _at_rate(pairs, visible.rate)
+    return pairs
+
+
+def find_shift(infrared: Video, visible: Video) -> Fraction:
+    """What brings infrared times onto the visible video's clock, in seconds; see `pair_videos`."""
+    begin_together = visible.start - infrared.start
+    if not (isinstance(infrared, FrameFolder) and isinstance(visible, FrameFolder)):
+        return begin_together
+    i, v = list(infrared.files), list(visible.files)
+    overlap = i[0] <= v[-1] and v[0] <= i[-1]
+    return Fraction(0) if infrared.kind == visible.kind and overlap else begin_together
+
+
+def _at_rate(pairs: Pairs, rate: Fraction) -> Pairs:
+    """The same pairs, their visible frames timed one by one."""
+    for number, (infrared, visible) in enumerate(pairs):
+        yield infrared, replace(visible, time=number / rate)
 
 
 def pair_frames(

@@ -14,14 +14,18 @@ import numpy.typing as npt
 from emma_fusion.errors import UserError
 from emma_fusion.images.raster import MAX_PIXELS
 from emma_fusion.video.frames import Frame, need_av
+from emma_fusion.video.matrix import UNSPECIFIED, usual_matrix
 
 if TYPE_CHECKING:
-    from av import Packet, VideoFrame
+    from av import Packet, VideoFrame, VideoStream
     from av.container import InputContainer
 
 
 class VideoFile:
-    """The first video stream of a file. Each iteration reads it from its beginning.
+    """The video of a file. Each iteration reads it from its beginning.
+
+    A cover image is no video. Of several video streams it is the one that the file marks as the
+    default, else the first. Colours without a tag are read by `usual_matrix`.
 
     8-bit video comes as RGB or, from grey formats, as (H, W). Deeper video comes as uint16 where
     `deep` asks for it, else as 8 bit.
@@ -38,17 +42,19 @@ class VideoFile:
     Args:
         path: The file.
         deep: Keep more than 8 bits, as thermal cameras have them.
+        most_pixels: Of a frame; a larger video is refused before any of it is decoded.
 
     Raises:
-        UserError: PyAV is missing, the file is none, or it has no video that can be read.
+        UserError: PyAV is missing, the file is none, it has no video that can be read, or its
+            frames are too large.
     """
 
-    def __init__(self, path: Path | str, deep: bool = False) -> None:
+    def __init__(self, path: Path | str, deep: bool = False, most_pixels: int = MAX_PIXELS) -> None:
         need_av()
-        self.path, self.deep = Path(path), deep
+        self.path, self.deep, self._most = Path(path), deep, most_pixels
         self.name, self._turned = self.path.name, False
         with self._open() as container:
-            stream = container.streams.video[0]
+            stream = find_stream(container)
             self.rate: Fraction = stream.average_rate or stream.guessed_rate or Fraction(25)
             self.time_base: Fraction = stream.time_base or Fraction(1, 90000)
             self.count = stream.frames or self._guess_count(container)
@@ -78,16 +84,31 @@ class VideoFile:
         if not self.path.is_file():
             raise UserError(f"The video {self.path} does not exist.")
         try:
-            container = av.open(str(self.path))
+            # FFmpeg's own limit, for the frame that it decodes to find out what the file is and
+            # for a stream that grows on its way; it counts the edges of its buffers too
+            limit = {"max_pixels": str(2 * self._most + 2**16)}
+            container = av.open(str(self.path), options=limit)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise UserError(
                 f"The video {self.path} cannot be opened: it is damaged, cut short or no "
                 "video file."
             ) from error
-        if not container.streams.video:
+        try:
+            stream = find_stream(container)
+            self._check_size(stream.codec_context.width, stream.codec_context.height)
+        except UserError:
             container.close()
-            raise UserError(f"The file {self.path} holds no video stream.")
+            raise
+        stream.codec_context.options = limit
         return container
+
+    def _check_size(self, width: int, height: int) -> None:
+        """Refuse frames that are too large."""
+        if width * height > self._most:
+            raise UserError(
+                f"The video {self.path} has frames of {width}x{height} pixels; more than "
+                f"{self._most} pixels are not read."
+            )
 
     def _guess_count(self, container: InputContainer) -> int | None:
         duration = container.duration  # in microseconds
@@ -124,7 +145,7 @@ class VideoFile:
         """
         import av
 
-        stream = container.streams.video[0]
+        stream = find_stream(container)
         stream.thread_type = "SLICE"  # with threads by frame, errors come packets too late
         expected: set[int] = set()
         troubled = False
@@ -153,7 +174,7 @@ class VideoFile:
         """The packets of the stream, as far as they can be read, and the empty one at the end."""
         import av
 
-        packets = container.demux(container.streams.video[0])
+        packets = container.demux(find_stream(container))
         while True:
             try:
                 packet = next(packets)
@@ -163,11 +184,9 @@ class VideoFile:
 
     def _image(self, frame: VideoFrame) -> npt.NDArray[Any]:
         """The pixels of a frame, upright."""
-        if frame.width * frame.height > MAX_PIXELS:
-            raise UserError(
-                f"The video {self.path} has {frame.width}x{frame.height} pixels; more than "
-                f"{MAX_PIXELS} are not read."
-            )
+        self._check_size(frame.width, frame.height)
+        if frame.colorspace == UNSPECIFIED:
+            frame.colorspace = usual_matrix(frame.height, frame.width)
         grey = len(frame.format.components) == 1
         if self.deep and frame.format.components[0].bits > 8:
             kind = "gray16le" if grey else "rgb48le"
@@ -177,6 +196,26 @@ class VideoFile:
         matrix = _display_matrix(frame)
         self._turned = matrix is not None and matrix[0, 0] == 0
         return image if matrix is None else upright(image, matrix)
+
+
+def find_stream(container: InputContainer) -> VideoStream:
+    """The stream of a file that is its video: no cover image, the default one of several.
+
+    Raises:
+        UserError: There is none.
+    """
+    from av.stream import Disposition
+
+    moving = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & Disposition.attached_pic
+    ]
+    if not moving:
+        covers = " but a cover image" if container.streams.video else ""
+        raise UserError(f"The file {container.name} holds no video stream{covers}.")
+    # a track of one frame beside a longer one is an image, whether it is marked so or not
+    return min(moving, key=lambda s: (s.frames == 1, not s.disposition & Disposition.default))
 
 
 def _display_matrix(frame: VideoFrame) -> npt.NDArray[np.int32] | None:

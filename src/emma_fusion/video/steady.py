@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emma_fusion.pair import FloatArray, Pair, luminance, parse_range
+from emma_fusion.video.cuts import CutDetector
 
 _SECONDS = 1.0  # after which noise has mostly been averaged out
 # Changes of a source's mean or standard deviation, and of an infrared range as a share of its
@@ -94,7 +95,11 @@ class SteadyFuse:
 
     A network answers noise with small changes of the whole image's brightness and contrast. Each
     fused luminance f gets the mean m and the standard deviation s that `Held` holds as long as the
-    two sources' means and standard deviations do not change: (f - mean f) s / std f + m.
+    two sources' means and standard deviations do not change: (f - mean f) s / std f + m. At a cut
+    nothing is held over.
+
+    Attributes:
+        cuts: The times at which there was a cut.
 
     Args:
         fuse: From a pair to its fused luminance; any method.
@@ -104,7 +109,9 @@ class SteadyFuse:
 
     def __init__(self, fuse: Callable[[Pair], FloatArray], stretch: bool = False) -> None:
         self._fuse, self._stretch = fuse, stretch
+        self._is_cut = CutDetector()
         self._brightness, self._extremes = Held(), Held()
+        self.cuts: list[Fraction] = []
 
     def __call__(self, pair: Pair, time: Fraction) -> FloatArray:
         """Fuse the pair of this time.
@@ -113,6 +120,9 @@ class SteadyFuse:
             (H, W) float32 in [0, 1].
         """
         fused = self._fuse(pair)
+        if self._is_cut(pair.infrared, pair.visible):
+            self.cuts.append(time)
+            self._brightness, self._extremes = Held(), Held()
         sources = [*_mean_and_spread(pair.infrared), *_mean_and_spread(pair.visible)]
         mean, spread = _mean_and_spread(fused)
         held_mean, held_spread = self._brightness((mean, spread), time, _SOURCE, sources)

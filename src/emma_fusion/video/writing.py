@@ -17,6 +17,7 @@ import numpy.typing as npt
 from emma_fusion.errors import UserError
 from emma_fusion.images.folders import make_folder
 from emma_fusion.video.frames import need_av
+from emma_fusion.video.matrix import BT601, BT709, usual_matrix
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -35,13 +36,14 @@ ENCODERS: dict[str, list[tuple[str, dict[str, str]]]] = {
     ".webm": [("libvpx-vp9", _VP9), ("libvpx", _VP8)],
     ".avi": [("mpeg4", _MPEG4)],
 }
-# BT.601 up to this height and BT.709 above, as players take it where nothing says otherwise.
-_SD_HEIGHT = 576
-_MATRICES = {"ITU601": 6, "ITU709": 1}  # the names of libswscale, the numbers of ISO 23091-2
+_NAMES = {BT601: "ITU601", BT709: "ITU709"}  # of matrices, for libswscale
 
 
 class VideoWriter:
     """Writes frames into a video file that appears under its name when it is finished.
+
+    The file begins with the first frame, whatever that one's time is; where it is not 0, the
+    record has it as "begins", in seconds.
 
     As a context manager: left by an exception it leaves nothing behind.
 
@@ -95,13 +97,13 @@ class VideoWriter:
         except (av.error.FFmpegError, OSError) as error:
             raise UserError(f"{path} could not be written: {error.strerror}.") from error
         try:
-            self._container.metadata["comment"] = json.dumps(record or {}, ensure_ascii=False)
+            self._record = record or {}
             stream = self._container.add_stream(encoder, rate=rate, options=options)
             self._stream = cast("VideoStream", stream)
             context = self._stream.codec_context
             context.height, context.width, context.pix_fmt = *even, "yuv420p"
-            self._matrix = "ITU709" if even[0] > _SD_HEIGHT else "ITU601"
-            context.colorspace = _MATRICES[self._matrix]
+            context.colorspace = usual_matrix(even[0], even[1])
+            self._matrix = _NAMES[context.colorspace]
             context.color_range = 1  # limited
             # MPEG-4 part 2 has no fine time base, and AVI no times at all
             coarse = time_base is None or encoder == "mpeg4"
@@ -109,6 +111,7 @@ class VideoWriter:
             context.time_base = self._time_base
             context.sample_aspect_ratio = aspect
             self._frame_time = max(1, round(1 / rate / self._time_base))
+            self._begin: Fraction | None = None
             self._last = -1
             self._audio = _Audio(audio, self._container) if audio is not None else None
             if self._audio is not None and self._audio.unfit:
@@ -157,16 +160,25 @@ class VideoWriter:
         frame = frame.reformat(
             format="yuv420p", dst_colorspace=self._matrix, dst_color_range="MPEG"
         )
-        frame.pts = max(round(time / self._time_base), self._last + 1)
+        if self._begin is None:
+            self._begin = self._begin_at(time)
+        frame.pts = max(round((time - self._begin) / self._time_base), self._last + 1)
         frame.time_base, frame.duration = self._time_base, self._frame_time
         self._last = frame.pts
         with self._as_user_error():
             for packet in self._stream.encode(frame):
                 self._container.mux(packet)
             if self._audio is not None:
-                for sound in self._audio.until(time, first=self.count == 0):
+                for sound in self._audio.until(time, self._begin):
                     self._container.mux(sound)
         self.count += 1
+
+    def _begin_at(self, time: Fraction) -> Fraction:
+        """Take a time as the file's beginning, and say so in its record, before the header."""
+        facts = {"begins": round(float(time), 6)} if time else {}
+        text = json.dumps(self._record | facts, ensure_ascii=False)
+        self._container.metadata["comment"] = text
+        return time
 
     def finish(self) -> None:
         """Write what the encoder still holds, close the file and give it its name.
@@ -241,8 +253,8 @@ class _Audio:
             else:
                 self.unfit = name
 
-    def until(self, time: Fraction, first: bool) -> Iterator[Packet[Any]]:
-        """The packets up to a time; those before the first image are dropped."""
+    def until(self, time: Fraction, begin: Fraction) -> Iterator[Packet[Any]]:
+        """The packets up to a time, moved to where the video begins; those before are dropped."""
         import av
 
         while True:
@@ -262,8 +274,12 @@ class _Audio:
             if begins > time:
                 self._waiting = packet
                 return
-            if first and begins + (packet.duration or 0) * packet.time_base < time:
+            if begins + (packet.duration or 0) * packet.time_base < begin:
                 continue
+            back = round(begin / packet.time_base)
+            packet.dts -= back
+            if packet.pts is not None:
+                packet.pts -= back
             packet.stream = self._stream
             yield packet
 

@@ -77,18 +77,14 @@ def _fuse(
 ) -> Iterator[dict[str, Any]]:
     model = recipe.request.network.model
     fuser = networks.open(model)
-    footage = open_footage(infrared.path, visible.path, recipe.request.video, Messages())
+    footage = open_footage(
+        infrared.path, visible.path, recipe.request.video, Messages(), limits.pixels
+    )
     footage.names = infrared.name, visible.name
     why, begin = ended(), time.monotonic()
     made = fuse_footage(footage, recipe, partial(networks.fuse, model))
     with open_video_output(target, footage) as sink, closing(made):
         for frame, pair, image in () if why else made:
-            height, width = pair.visible.shape
-            if height * width > limits.pixels:
-                raise UserError(
-                    f"{visible.name} has frames of {width}x{height} pixels; more than "
-                    f"{limits.pixels} are not read."
-                )
             sink.write(image, frame, describe(pair, recipe, fuser))
             yield _state(sink.count, footage.total, time.monotonic() - begin)
             if why := ended():
