@@ -89,6 +89,10 @@ FILES = {
         lambda path: write_nifti(path, draw(SCAN, (24, 24, 3), body=1), SCAN),
     ),
     **dict.fromkeys(
+        ("PETS", "MRIS"),
+        lambda path: write_nifti(path / "1.nii.gz", draw(SCAN, (24, 24, 3), body=1), SCAN),
+    ),
+    **dict.fromkeys(
         ("PET_SERIES", "CT_SERIES", "MRI_SERIES"),
         lambda path: write_series(path, draw(SCAN, (24, 24, 3), body=1), SCAN),
     ),
