@@ -25,8 +25,8 @@ SEVEN = ("EN", "SD", "SF", "AG", "SCD", "VIF", "Qabf")
 PURPOSE = {
     "base": "infrared with visible images: roads, surveillance, near-infrared landscapes",
     "emma": "the same pairs, trained by EMMA's loss alone, for research",
-    "fast": "the same pairs as `base`, in real time",
-    "medical": "scans of brains: CT, PET or SPECT with MRI; tuned from `base`",
+    "fast": "the same pairs, in real time; distilled from the first `base`",
+    "medical": "scans of brains: CT, PET or SPECT with MRI; tuned from the first `base`",
 }
 UNKNOWN = "–"
 Row = dict[str, str]

@@ -90,7 +90,10 @@ FILES = {
     ),
     **dict.fromkeys(
         ("PETS", "MRIS"),
-        lambda path: write_nifti(path / "1.nii.gz", draw(SCAN, (24, 24, 3), body=1), SCAN),
+        lambda path: (
+            path.mkdir(),
+            write_nifti(path / "one.nii.gz", draw(SCAN, (24, 24, 3), body=1), SCAN),
+        ),
     ),
     **dict.fromkeys(
         ("PET_SERIES", "CT_SERIES", "MRI_SERIES"),

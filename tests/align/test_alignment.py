@@ -1,5 +1,6 @@
 """Alignment: drawn pairs displaced by known transforms, and one real pair."""
 
+import dataclasses
 import json
 
 import cv2
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from emma_fusion.align import Aligner, Rig, calibrate, load_rig, register
+from emma_fusion.align.choice import gain
 from emma_fusion.align.features import oriented_gradients
 from emma_fusion.align.geometry import (
     apply,
@@ -21,8 +23,9 @@ from emma_fusion.align.geometry import (
     size_of,
     turned,
 )
-from emma_fusion.align.matching import correlate, fit
+from emma_fusion.align.matching import correlate, fit, held_out
 from emma_fusion.align.registration import plane_of
+from emma_fusion.align.seen import seen
 from emma_fusion.align.warping import feather, warp
 from emma_fusion.blending import blend
 from emma_fusion.demo import render_scene
@@ -78,6 +81,65 @@ def test_a_displaced_pair_is_brought_back(street, model, matrix):
     # the contrast of the infrared does not matter
     negative = found((255 - moved, street[1]))
     assert corner_distance(negative.matrix, alignment.matrix, SIZE) < 1
+
+
+def test_a_wide_turn_is_found_and_its_black_frame_is_not_fused(street):
+    truth = shift(8, -5) @ turned(13, 0.93, middle(SIZE))
+    moved = displaced(street[0], truth)
+    frame = seen(plane_of(moved)).mask
+    assert frame is not None
+    assert frame[2:20, 2:20].min() == 0  # a corner that the turn left black
+    assert frame[90, 120] == 1
+    alignment = found((moved, street[1]))
+    assert alignment.trusted
+    assert alignment.model == "similarity"
+    assert corner_distance(truth @ alignment.matrix, np.eye(3), SIZE) < 1.5
+    aligned = Aligner("auto")(moved, street[1])
+    black = aligned.image[aligned.covered > 0] == 0
+    assert black.mean() < 0.01
+
+
+def test_a_dark_sky_is_no_frame():
+    plane = np.full((120, 160), 0.6, np.float32)
+    assert seen(plane).mask is None
+    plane[:60] = 0
+    for left in range(0, 160, 40):
+        plane[30:60, left : left + 20] = 0.6  # houses
+    assert seen(plane).mask is None
+    assert seen(np.zeros((120, 160), np.float32)).mask is None
+    turned_plane = displaced(np.full((120, 160), 0.6, np.float32), turned(8, 1.1, (80, 60)))
+    assert 0.1 < 1 - seen(turned_plane).mask.mean() < 0.4
+
+
+def test_a_richer_model_must_be_proven_by_blocks_of_patches():
+    blocks = np.repeat(np.arange(6), 4)
+    before = np.full(24, 0.5)
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 0.1, 24)
+    assert gain((blocks, before), (blocks, before + noise - noise.mean() + 0.01)) == 0
+    assert gain((blocks, before), (blocks, before + 0.1)) == pytest.approx(0.2)
+    # what one block alone gains proves nothing
+    assert gain((blocks, before), (blocks, before + (blocks == 2) * 0.4)) == 0
+    # nor what is not covered, nor too few blocks
+    few = np.where(blocks < 3, blocks, -1)
+    assert gain((blocks, before), (few, before + 0.1)) == 0
+
+
+def test_patches_left_out_have_no_say_in_their_own_prediction(street):
+    features = oriented_gradients(plane_of(street[1]))
+    parameters = np.array([1.5, -0.5, 2.0, 0, 0, 0])
+    warped, covered = warp(plane_of(street[1]), np.linalg.inv(motion(parameters, SIZE)), SIZE)
+    surfaces = correlate(features, oriented_gradients(warped), covered, 4)
+    rigid, still = (held_out(surfaces, model, np.zeros(8)) for model in ("rigid", "translation"))
+    assert len(rigid[0]) == surfaces.possible
+    assert gain(still, rigid) > 0.02
+    # a block whose patches match nowhere is predicted by the others, and so badly
+    values = surfaces.values.copy()
+    wrong = (surfaces.centres < 70).all(axis=1)
+    values[wrong] = 0
+    values[wrong, 0, 0] = 1
+    spoilt = dataclasses.replace(surfaces, values=values)
+    assert held_out(spoilt, "rigid", np.zeros(8))[1][surfaces.places[wrong]].max() < 0.1
 
 
 def test_what_is_wanted_is_the_most_that_is_tried(street):

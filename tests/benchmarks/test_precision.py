@@ -11,7 +11,7 @@ from emma_fusion.bench.datasets import open_dataset
 
 def test_two_images_by_the_command(data, tmp_path, monkeypatch, capsys):
     page = tmp_path / "page.md"
-    monkeypatch.setattr(precision, "candidates", lambda name: ["torch"])
+    monkeypatch.setattr(precision, "candidates", lambda network, precision: ["torch"])
     command = ["precision.py", "--model", "fast", "--limit", "2", "--root", str(data)]
     monkeypatch.setattr(sys, "argv", [*command, "--threads", "1", "--document", str(page)])
     precision.main()

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from boards import drawn_pairs
 from emma_fusion.align.geometry import shift
 from emma_fusion.cli import main
 from emma_fusion.demo import render_scene
@@ -115,6 +116,34 @@ def test_a_rig_is_calibrated_once_and_used(emma, folders, street, tmp_path, mode
     assert record["by"] == "rig.json"
     rig.write_text("{}")
     assert "no calibration" in emma(*words, "--overwrite", code=2)
+
+
+def test_a_rig_is_calibrated_by_a_board(emma, tmp_path, model):
+    for name, infrared, visible in drawn_pairs():
+        write_image(tmp_path / "ir" / f"{name}.png", infrared)
+        write_image(tmp_path / "vi" / f"{name}.png", visible)
+    write_image(tmp_path / "ir/empty.png", infrared * 0)
+    write_image(tmp_path / "vi/empty.png", visible)
+    folders, rig = (tmp_path / "ir", tmp_path / "vi"), tmp_path / "rig.json"
+    words = ["calibrate", *folders, "-o", rig, "--board", "7x5", "--square", "0.5"]
+    said = emma(*words)
+    assert "No board found in empty (infrared)" in said
+    assert "6 boards" in said
+    assert "right at a distance of 8" in said
+    assert "The infrared lens: no distortion. The visible lens: k1." in said
+    assert read_image(tmp_path / "rig.png").ndim == 3
+    assert json.loads(rig.read_text())["lenses"]["visible"]["distortion"][0] < -0.2
+    assert "rig.json exists" in emma(*words, code=2)
+    pair = folders[0] / "b1.png", folders[1] / "b1.png"
+    emma("fuse", *pair, "-o", tmp_path / "f.png", "--model", model, "--align", rig)
+    record = read_record(tmp_path / "f.png")["infrared"]["alignment"]
+    assert record["lenses"]["visible"]["distortion"][0] < -0.2
+    assert "no checkerboard" in emma(*words[:-4], "--board", "11", code=2)
+    assert "add --board" in emma(*words[:-4], "--square", "2", code=2)
+    assert "above 0" in emma(*words[:-1], "0", code=2)
+    rig.unlink()
+    assert "rig.png exists" in emma(*words, code=2)
+    assert "9x9 inner corners" in emma(*words[:-4], "--overwrite", "--board", "9x9", code=2)
 
 
 def test_fusing_aligns_and_leaves_the_visible_alone_outside(emma, folders, street, tmp_path, model):

@@ -306,3 +306,20 @@ def test_a_strip_that_becomes_more_than_it_should_is_refused(path):
     path.write_bytes(bomb(10, 10, 1, 10, zlib.compress(bytes(10**7))))
     with pytest.raises(UserError, match="could not be decoded"):
         read_image(path)
+
+
+def test_a_number_that_is_two_is_refused(path):
+    stream = zlib.compress(bytes(100))
+    data = bytearray(bomb(10, 10, 1, 10, stream))
+    at = data.index(struct.pack("<HHI", 262, 3, 1))
+    struct.pack_into("<HHIHH", data, at, 262, 3, 2, 1, 1)
+    path.write_bytes(data)
+    with pytest.raises(UserError, match="several values where one belongs"):
+        read_image(path)
+
+
+def test_a_depth_of_millions_is_refused_at_once(path):
+    tags = [(256, 4, [9]), (257, 4, [9]), (273, 4, [8]), (279, 4, [81]), (32997, 4, [2**31])]
+    path.write_bytes(directory(tags) + bytes(99))
+    with pytest.raises(UserError, match=f"has {2**31} pages"):
+        read_image(path)

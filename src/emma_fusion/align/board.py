@@ -223,7 +223,12 @@ def _stand(
         tvec=np.zeros(3),
         useExtrinsicGuess=True,
     )
-    return _Geometry(infrared, visible, np.asarray(cv2.Rodrigues(turn)[0]), place.ravel())
+    return _Geometry(
+        infrared,
+        visible,
+        np.asarray(cv2.Rodrigues(turn)[0], np.float64),
+        np.asarray(place, np.float64).ravel(),
+    )
 
 
 def _without(
@@ -256,7 +261,8 @@ def _centre(geometry: _Geometry, size: Size, distance: float) -> Matrix:
     """Where the infrared camera sees the visible image's middle at a distance."""
     matrix = geometry.at(distance) if np.isfinite(distance) else geometry.at(1e12)
     straight = geometry.visible.straighten(np.array([middle(size)]))
-    return geometry.infrared.bend(apply(matrix, straight))[0]
+    seen: Matrix = geometry.infrared.bend(apply(matrix, straight))[0]
+    return seen
 
 
 def draw_residuals(

@@ -147,9 +147,10 @@ def _fit(there: Matrix, here: Matrix, size: Size, model: Model) -> Matrix:
     if model == "similarity":
         return matrix
     for _ in range(20):
-        apart = apply(np.linalg.inv(matrix), there) - here
+        apart = apply(np.asarray(np.linalg.inv(matrix), np.float64), there) - here
         design = displacements(here, size, model).reshape(-1, {"affine": 6, "homography": 8}[model])
-        step = motion(np.linalg.lstsq(design, apart.ravel(), rcond=None)[0], size)
+        found = np.linalg.lstsq(design, apart.ravel(), rcond=None)[0]
+        step = motion(np.asarray(found, np.float64), size)
         matrix = matrix @ step
         matrix = matrix / matrix[2, 2]
     return matrix

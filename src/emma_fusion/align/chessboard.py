@@ -101,10 +101,8 @@ def pose_of(lens: Lens, corners: Matrix, board: Board) -> Matrix:
 def project(lens: Lens, in_space: npt.NDArray[Any]) -> Matrix:
     """Where a camera sees points, (N, 2)."""
     still = np.zeros(3)
-    seen: Matrix = cv2.projectPoints(in_space, still, still, lens.matrix, lens.coefficients)[
-        0
-    ].reshape(-1, 2)
-    return seen
+    seen = cv2.projectPoints(in_space, still, still, lens.matrix, lens.coefficients)[0]
+    return np.asarray(seen, np.float64).reshape(-1, 2)
 
 
 def fit_lens(boards: Sequence[Matrix], board: Board, size: Size, kind: str) -> Lens:

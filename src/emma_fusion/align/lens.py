@@ -45,10 +45,10 @@ class Lens:
             return places[:, 0]
         # OpenCV's own few rounds do not settle far from the centre.
         rule = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-9)
-        straight: Matrix = cv2.undistortPoints(
+        straight = cv2.undistortPoints(
             places, self.matrix, self.coefficients, R=None, P=self.matrix, criteria=rule
-        ).reshape(-1, 2)
-        return straight
+        )
+        return np.asarray(straight, np.float64).reshape(-1, 2)
 
     def bend(self, points: npt.NDArray[Any]) -> Matrix:
         """Where the lens puts (N, 2) pixels of a camera without distortion."""
@@ -58,10 +58,8 @@ class Lens:
         flat = (places - self.centre) / self.focal
         rays = np.column_stack([flat, np.ones(len(flat))])
         still = np.zeros(3)
-        bent: Matrix = cv2.projectPoints(rays, still, still, self.matrix, self.coefficients)[
-            0
-        ].reshape(-1, 2)
-        return bent
+        bent = cv2.projectPoints(rays, still, still, self.matrix, self.coefficients)[0]
+        return np.asarray(bent, np.float64).reshape(-1, 2)
 
     def to_facts(self) -> dict[str, Any]:
         """What stands in a rig's file."""

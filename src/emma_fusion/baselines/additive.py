@@ -110,5 +110,4 @@ def additive(
     infrared: npt.NDArray[np.float64], visible: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
     """`add` at its defaults, as a baseline: ``(H, W)`` in [0, 1] twice → the same shape."""
-    planes = (plane.astype(np.float32) for plane in (infrared, visible))
-    return add(*planes).astype(np.float64)
+    return add(infrared.astype(np.float32), visible.astype(np.float32)).astype(np.float64)

@@ -119,7 +119,7 @@ def train_cell(
             loss = task.loss(network, batch.to(fabric.device), targets)
         optimizer.zero_grad(set_to_none=True)
         fabric.backward(loss)
-        if settings.clip is not None:
+        if settings.clip:
             nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
         optimizer.step()
         done = step + 1

@@ -69,7 +69,6 @@ class Training(Schedule):
     lr: float = Field(1e-3, gt=0)
     decay: Literal["halving", "cosine"] = "cosine"
     weight_decay: float = Field(0.01, ge=0)
-    clip: float | None = Field(None, gt=0, description="largest norm of the gradients")
     balance: float = Field(
         0.0, ge=0, le=1, description="how much more rare classes weigh in the segmentation loss"
     )

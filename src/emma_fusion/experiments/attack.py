@@ -135,8 +135,10 @@ def attack_files(
         height, width = (size // 16 * 16 for size in planes[0].shape)
         if not height or not width:
             raise UserError(f"{fused.name} is smaller than 16 pixels.")
-        tensors = [torch.from_numpy(plane[:height, :width].copy())[None, None] for plane in planes]
-        found.append(falls((infrared_net, visible_net), *tensors))
+        f, i, v, *best = (
+            torch.from_numpy(plane[:height, :width].copy())[None, None] for plane in planes
+        )
+        found.append(falls((infrared_net, visible_net), f, i, v, best[0] if best else None))
     return {name: fmean(one[name] for one in found) for name in found[0]}
 
 

@@ -92,8 +92,11 @@ def read_grid(path: Path | str) -> Grid | None:
         if page is None:
             return None
         scale, points, matrix = (page.tags.valueof(tag) for tag in (_SCALE, _TIEPOINTS, _MATRIX))
-        keys = page.geotiff_tags or {}
         size = page.imagelength, page.imagewidth
+        try:
+            keys = page.geotiff_tags or {}
+        except Exception:  # tifffile raises nearly anything on damaged keys
+            return None
     if matrix is not None and len(matrix) == 16:
         full = np.reshape(np.asarray(matrix, float), (4, 4))
         place = full[np.ix_([0, 1, 3], [0, 1, 3])]
@@ -109,9 +112,10 @@ def read_grid(path: Path | str) -> Grid | None:
         place = place @ np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
     system = tuple(
         sorted(
-            (name, str(value))
+            (str(name), str(value))
             for name, value in keys.items()
-            if not name.startswith("Model") and not any(part in name for part in _NOT_THE_SYSTEM)
+            if not str(name).startswith("Model")
+            and not any(part in str(name) for part in _NOT_THE_SYSTEM)
         )
     )
     return Grid(place, system, size)

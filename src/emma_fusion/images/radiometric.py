@@ -21,8 +21,7 @@ import numpy.typing as npt
 
 from emma_fusion.align import Aligner
 from emma_fusion.align.aligner import place
-from emma_fusion.align.geometry import Matrix, Size, apply, corners, middle, shift
-from emma_fusion.align.registration import size_of
+from emma_fusion.align.geometry import Matrix, Size, apply, corners, middle, shift, size_of
 from emma_fusion.errors import UserError
 from emma_fusion.images.decoded import Decoded
 from emma_fusion.images.files import read_whole, shown

@@ -36,6 +36,9 @@ _READ = {1, 2, 3, 4, 5, 7, 8, 32946, 32773, 34925, 50000, 34926}
 _TYPES = {1: "B", 2: "B", 3: "H", 4: "I", 5: "2I", 6: "b", 7: "B", 8: "h", 9: "i", 10: "2i",
           11: "f", 12: "d", 13: "I", 16: "Q", 17: "q", 18: "Q"}  # fmt: skip
 _STRIPS, _TILES = 273, 324
+# What a directory says in one whole number each; tifffile gives whatever is there.
+_NUMBERS = ("subfiletype", "imagewidth", "imagelength", "imagedepth", "compression",
+            "photometric", "samplesperpixel", "planarconfig")  # fmt: skip
 _MASK, _PREVIEW = 4, 1  # bits of NewSubfileType
 
 
@@ -127,7 +130,9 @@ class TiffImages:
         place = self._images[number]
         page = self._load(place.directory)
         self._check(page)
-        image = interpret(self._planes(page, place.plane is not None), page, place.plane)
+        planes = self._planes(page, place.plane is not None)
+        with _telling("is damaged: its directory contradicts itself"):
+            image = interpret(planes, page, place.plane)
         valid = image.valid
         if place.mask is not None:
             mask = self._load(place.mask)
@@ -205,10 +210,12 @@ class TiffImages:
             page = self._load(place)
             self._stack = self._count_stack(page) if places == 1 else 1
             planes = self._stack if self._stack > 1 else _count_planes(page)
+            if len(found) + planes > MAX_PAGES:
+                raise Damaged(
+                    f"has {len(found) + planes} pages; more than {MAX_PAGES} are not read"
+                )
             for plane in [None] if planes == 1 else range(planes):
                 found.append(_Place(place, plane, mask if area == largest else None))
-        if len(found) > MAX_PAGES:
-            raise Damaged(f"has {len(found)} pages; more than {MAX_PAGES} are not read")
         return found, notes
 
     def _inner(self, page: tifffile.TiffPage) -> list[tuple[int, int]]:
@@ -262,7 +269,10 @@ class TiffImages:
         """A directory."""
         with _telling("is damaged: one of its directories could not be read"):
             self._file.filehandle.seek(place)
-            return tifffile.TiffPage(self._file, place)
+            page = tifffile.TiffPage(self._file, place)
+        if not all(isinstance(getattr(page, name), int) for name in _NUMBERS):
+            raise Damaged("is damaged: its directory has several values where one belongs")
+        return page
 
     def _check(self, page: tifffile.TiffPage) -> None:
         """Check that a directory is one of an image that is read, and that all of it is there.

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emma_fusion.errors import UserError
-from emma_fusion.images.folders import match_stems
+from emma_fusion.images.folders import pair_stems
 from emma_fusion.jobs.folder import report
 from emma_fusion.jobs.image import open_fuser
 from emma_fusion.jobs.messages import Messages, Outcome
 from emma_fusion.jobs.request import FuseRequest
 from emma_fusion.jobs.scan import fuse_scans, need_extra
-from emma_fusion.jobs.targets import Files, Targets, tell_unmatched
+from emma_fusion.jobs.targets import Files, Targets, tell_pairing
 from emma_fusion.scans.open import is_volume_file
 
 if TYPE_CHECKING:
@@ -47,19 +47,25 @@ def fuse_scan_folder(
     targets = Targets((Path(request.infrared), Path(request.visible)), request.overwrite)
     targets.check_folder(output)
     try:
-        pairs, unmatched = match_stems(
-            dict(functional), dict(anatomical), request.infrared, request.visible
+        found = pair_stems(
+            dict(functional),
+            dict(anatomical),
+            request.infrared,
+            request.visible,
+            pattern=request.pairing.match,
         )
     except UserError:
+        if request.pairing.match:
+            raise
         raise UserError(
             f"No pairs: {request.infrared} has {len(functional)} scans and {request.visible} has "
             f"{len(anatomical)}, and no two of them share a name."
         ) from None
-    tell_unmatched(unmatched, messages)
+    tell_pairing(found, messages)
     jobs = targets.choose(
         [
             Files(first, second, output / (f"{name}.nii.gz" if is_volume_file(second) else name))
-            for name, first, second in pairs
+            for name, first, second in found.pairs
         ],
         messages,
     )

@@ -219,9 +219,10 @@ class Loop:
             return
         network: Any = (mean or stage.trained)["fuser"]
         with evaluating(network), torch.no_grad():
-            fused = [fuse_planes(network, *pair[1:3], self.fabric.device) for pair in pairs]
-        images = [(f, pair[1], pair[2]) for f, pair in zip(fused, pairs, strict=True)]
-        self._show(stage, step, [(*pair[1:], f) for f, pair in zip(fused, pairs, strict=True)])
+            planes = [pair[1:] for pair in pairs]
+            fused = [fuse_planes(network, p[0], p[1], self.fabric.device) for p in planes]
+        images = [(f, p[0], p[1]) for f, p in zip(fused, planes, strict=True)]
+        self._show(stage, step, [(*p, f) for f, p in zip(fused, planes, strict=True)])
         row = validation_row(images)
         self.journal.write(f"{stage.name}-validation", step, row)
         text = " ".join(f"{name} {value:.3f}" for name, value in row.items())

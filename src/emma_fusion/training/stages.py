@@ -130,7 +130,7 @@ def sensing_stage(
         with statistics_kept(infrared_net, visible_net):
             fused = perturb(
                 fused,
-                lambda image: sum(errors(image)),
+                error,
                 robust.radius / 255,
                 robust.steps,
                 generator,
@@ -224,7 +224,9 @@ def fusion_stage(
             logged["pattern"] = pattern_excess(terms.fused.float(), infrared, visible)
             total = total + schedule.pattern * logged["pattern"]
         if schedule.anchor:
-            logged["teacher"] = fidelity(terms.fused.float(), *fused_by_teacher, gradient=gradient)
+            logged["teacher"] = fidelity(
+                terms.fused.float(), fused_by_teacher[0], gradient=gradient
+            )
             total = total + schedule.anchor * logged["teacher"]
         return total, logged
 
