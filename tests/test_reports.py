@@ -15,7 +15,7 @@ def test_a_report_says_how_and_when_it_was_made(report):
     scripts = re.findall(r"benchmarks/\w+\.py", text)
     assert scripts, "no command of benchmarks/"
     assert all((HERE / script).is_file() for script in scripts), scripts
-    assert re.search(r"\b20\d\d-\d\d-\d\d\b", text), "no date"
+    assert re.search(r"\b20\d\d-\d\d-\d\d\b|\b\d\d? [A-Z][a-z]+ 20\d\d\b", text), "no date"
 
 
 def test_the_list_has_every_report():
