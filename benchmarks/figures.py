@@ -102,7 +102,8 @@ def data(model: str) -> str:
         found = rows(card(model).read_text(encoding="utf-8"), "data", "terms")
     except ValueError:
         return UNKNOWN
-    return ", ".join(re.split(r"[,(]", row["data"])[0].strip() for row in found)
+    names = (re.split(r"[,(]", row["data"])[0].strip() for row in found)
+    return ", ".join(dict.fromkeys(names))
 
 
 def seven(values: Row) -> list[str]:

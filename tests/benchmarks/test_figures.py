@@ -44,6 +44,7 @@ def test_a_card_that_says_nothing_leaves_a_dash(tmp_path, monkeypatch):
 
 def test_data_by_their_names(tmp_path, monkeypatch):
     card = "| data | pairs | terms |\n|---|---|---|\n| A, part | 3 | cite |\n| B (`b`) | 4 | x |\n"
+    card += "| A, another part | 5 | cite |\n"
     (tmp_path / "README.md").write_text(card)
     monkeypatch.setattr(figures, "card", lambda model: tmp_path / "README.md")
     assert figures.data("new") == "A, B"
