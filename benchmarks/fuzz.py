@@ -93,10 +93,14 @@ def tiff(image: np.ndarray, **options: object) -> bytes:
     return file.getvalue()
 
 
+def whole(name: str) -> str:
+    """What the undamaged file of a case is called, which is of the damaged one's size."""
+    return str(Path(name).with_name(f"whole-{Path(name).name}"))
+
+
 def images() -> dict[str, Format]:
     """PNG, JPEG, BMP, WebP and TIFF, as the infrared image or as the visible one."""
     grey, colour, deep = scene(), scene(3), scene(1, 16)
-    partner = encode(".png", scene(3, seed=1))
     kinds = {
         "png": {
             "grey.png": encode(".png", grey),
@@ -135,16 +139,14 @@ def images() -> dict[str, Format]:
     }
 
     def command(case: Path, name: str) -> list[str]:
-        other = "partner.tif" if name == "pages.tif" else "partner.png"
-        pair = [str(case / name), str(case / other)]
+        pair = [str(case / name), str(case / whole(name))]
         if random.Random(name + case.name).random() < 0.5:
             pair.reverse()
         target = "out.tif" if name == "pages.tif" else "out.png"
         return ["fuse", *pair, "-o", str(case / target), "--threads", "1"]
 
-    also = {"partner.png": partner, "partner.tif": kinds["tif"]["pages.tif"]}
     return {
-        kind: Format(seeds, command, also, repair=mend_png if kind == "png" else None)
+        kind: Format(seeds, command, repair=mend_png if kind == "png" else None)
         for kind, seeds in kinds.items()
     }
 
@@ -230,10 +232,10 @@ def videos() -> dict[str, Format]:
             seeds[path.name] = path.read_bytes()
 
     def command(case: Path, name: str) -> list[str]:
-        pair = [str(case / name), str(case / "partner.mp4")]
+        pair = [str(case / name), str(case / whole(name))]
         return ["fuse", *pair, "-o", str(case / "out.mp4"), "--threads", "1", "--frames", "4"]
 
-    return {"video": Format(seeds, command, {"partner.mp4": seeds["video.mp4"]}, "out.mp4")}
+    return {"video": Format(seeds, command, target="out.mp4")}
 
 
 def others() -> dict[str, Format]:
@@ -358,10 +360,10 @@ def run(arguments: list[str]) -> Result:
         if child == 0:
             _be_child(arguments, said.fileno())
         code, usage = _wait(child, start)
-        seconds = time.monotonic() - start
+        seconds = usage.ru_utime + usage.ru_stime  # of the processor: others may be busy here
         said.seek(0)
         text = said.read(2**20).decode("utf-8", "replace")
-    return Result(code, text, seconds, max(0, usage - before) / 1024)
+    return Result(code, text, seconds, max(0, usage.ru_maxrss - before) / 1024)
 
 
 def _be_child(arguments: list[str], said: int) -> None:
@@ -400,13 +402,13 @@ def _be_child(arguments: list[str], said: int) -> None:
         os._exit(code)
 
 
-def _wait(child: int, start: float) -> tuple[int, int]:
-    """The exit code of a child, negative for a signal, and the most kilobytes that it held."""
+def _wait(child: int, start: float) -> tuple[int, resource.struct_rusage]:
+    """The exit code of a child, negative for a signal, and what it used."""
     while True:
         done, status, usage = os.wait4(child, os.WNOHANG)
         if done:
-            return os.waitstatus_to_exitcode(status), usage.ru_maxrss
-        if time.monotonic() - start > SECONDS + 5:
+            return os.waitstatus_to_exitcode(status), usage
+        if time.monotonic() - start > 5 * SECONDS:
             os.killpg(child, signal.SIGKILL)
         time.sleep(0.005)
 
@@ -429,6 +431,11 @@ def judge(result: Result, case: Path, before: set[str], target: str) -> list[str
     if after - allowed:
         faults.append(f"left {', '.join(sorted(after - allowed))}")
     return faults
+
+
+def beside(kind: str, name: str, one: Format) -> dict[str, bytes]:
+    """The undamaged file, except in a series, where it would be one slice more."""
+    return {} if kind == "dicom" else {whole(name): one.seeds[name]}
 
 
 @contextmanager
@@ -463,10 +470,10 @@ def main() -> None:
     options = parser.parse_args()
     cv2.setNumThreads(1)
     formats = images() | scans() | videos() | others()
+    wanted = options.formats.split(",") if options.formats else list(formats)
+    warm_up({kind: formats[kind] for kind in wanted})
     if options.seeds:
         add_seeds(formats, options.seeds)
-    wanted = options.formats.split(",") if options.formats else list(formats)
-    warm_up(formats)
 
     counts: Counter[str] = Counter()
     finds: Counter[str] = Counter()
@@ -483,7 +490,7 @@ def main() -> None:
         data = mutate(one.seeds[name], other, dice)
         if one.repair and dice.random() < 0.7:
             data = one.repair(data)
-        with case_folder(one.also | {name: data}) as case:
+        with case_folder(one.also | beside(kind, name, one) | {name: data}) as case:
             before = {str(path.relative_to(case)) for path in case.rglob("*")}
             result = run(one.command(case, name))
             faults = judge(result, case, before, one.target)
@@ -515,7 +522,7 @@ def warm_up(formats: dict[str, Format]) -> None:
         importlib.import_module(module)
     for kind, one in formats.items():
         for name, data in one.seeds.items():
-            with case_folder(one.also | {name: data}) as case:
+            with case_folder(one.also | beside(kind, name, one) | {name: data}) as case:
                 result = run(one.command(case, name))
             if result.code:
                 print(f"The seed {name} of {kind} is not taken: {result.said.strip()[-300:]}")
