@@ -18,7 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from emma_fusion.align.warping import Placement
+from emma_fusion.align.grid import Grid
 from emma_fusion.bench.facts import hardware
 from emma_fusion.blending import blend
 from marked import put
@@ -46,12 +46,12 @@ def measure(size: tuple[int, int]) -> tuple[float, float]:
     matrix = np.array([[scale, 0, across], [0, scale, down], [0, 0, 1.0]])
     image = rng.integers(0, 255, INFRARED).astype(np.uint8)
     visible, fused = rng.random((2, *size), np.float32)
-    once = Placement(matrix, INFRARED, size)
+    once = Grid.of_matrix(matrix, size, INFRARED)
 
     def each_frame() -> None:
-        placement = Placement(matrix, INFRARED, size)
-        placement(image)
-        blend(visible, fused, np.array(placement.cover))
+        grid = Grid.of_matrix(matrix, size, INFRARED)
+        grid(image)
+        blend(visible, fused, np.array(grid.cover))
 
     def kept() -> None:
         once(image)

@@ -94,7 +94,7 @@ def test_temperatures_beside_another_visible_image(emma, tmp_path):
     assert code == 0
     fused = read_image(tmp_path / "out.png").astype(float)
     np.testing.assert_allclose(fused / 255, slope(0.1, 0.5), atol=0.003)
-    code, _ = emma("fuse", file, other, "-o", tmp_path / "auto.png")
+    emma("fuse", file, other, "-o", tmp_path / "auto.png")
     rule = read_record(tmp_path / "auto.png")["infrared"]
     assert rule["rule"] == "percentile:0.1:99.9"
     assert rule["range"] == pytest.approx([10.04, 49.96], abs=0.05)
@@ -188,3 +188,25 @@ def test_emma_info_and_check_see_temperatures(emma, tmp_path):
     code, said = emma("info", file, other)
     assert code == 0
     assert "float32, 10.0" in said
+
+
+def test_the_recipe_on_files_as_cameras_wrote_them(emma, data, tmp_path):
+    folder, moved = data / "radiometric", data / "registration" / "false_colour"
+    code, _ = emma("fuse", folder / "flir_example.jpg", "-o", tmp_path / "mug.jpg")
+    assert code == 0
+    record = read_record(tmp_path / "mug.jpg")["infrared"]
+    assert record["temperatures"] == pytest.approx([25.948, 62.320], abs=0.01)
+    assert record["emissivity"] == 0.95
+    assert read_image(tmp_path / "mug.jpg").shape == (640, 480, 3)
+    code, said = emma(
+        *("fuse", moved / "IR_12390.jpg", "-o", tmp_path / "tree.jpg", "--align", "auto")
+    )
+    assert code == 0
+    assert "the scene lies 21.7 pixels from where the camera places it" in said
+    code, said = emma("fuse", folder / "IR_2412.jpg", "-o", tmp_path / "x.jpg")
+    assert (code, "IR_2412.jpg holds no visible image" in said) == (2, True)
+    code, _ = emma("thermal", folder / "IR_2412.jpg", "-o", tmp_path / "t.tif")
+    assert code == 0
+    assert tifffile.imread(tmp_path / "t.tif").shape == (480, 640)
+    code, said = emma("thermal", folder / "H20T_DJI_0001.JPG", "-o", tmp_path / "d.tif")
+    assert (code, "the maker's own tool" in said) == (2, True)
