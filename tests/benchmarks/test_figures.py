@@ -59,3 +59,19 @@ def test_the_terms_are_those_that_the_program_tells():
 def test_the_engine_counts_where_it_was_measured():
     assert figures.fastest({"torch fp32": "2", "engine fp32": "1"}, "fp32") == "engine fp32"
     assert figures.fastest({"torch fp32": "2"}, "fp32") == "torch fp32"
+
+
+def test_what_the_pages_say_of_the_scores_is_so():
+    """docs/results.md, docs/baselines.md, docs/metrics.md and README.md say these in words."""
+    found = figures.rows(get(figures.REPORTS / "scores.md", "scores"), "Method", "EN")
+    measured = {row.pop("Method"): row for row in found if "†" not in row["Method"]}
+    networks = [name for name in measured if name in models.shipped()]
+    assert {"base", "fast"} <= set(networks)
+
+    def best(names, metric):
+        return max(names, key=lambda name: float(measured[name][metric]))
+
+    for metric in ("EN", "SF", "VIF", "Qabf"):
+        assert best(["additive", *networks], metric) == "additive", metric
+    assert {best(measured, metric) for metric in ("VIF", "MI")} == {"maximum"}
+    assert best(measured, "Qabf") not in networks  # "beat the networks in some columns"
