@@ -3,7 +3,7 @@
     python benchmarks/alignment.py [--root ../shared/data] [--limit N] [--every N] [--sets NAME...]
 
 Pairs of RoadScene's test set, LLVIP, CWFID and RGB-NIR, each displaced in several ways, into
-docs/alignment.md. Errors are to the pairs as they come; and, because these count as registered
+reports/alignment.md. Errors are to the pairs as they come; and, because these count as registered
 without quite being it, also to where SimpleITK's mutual information of gradients puts the
 undisplaced pair, which is another measure and another search. With `--rivals`, OpenCV's ECC on
 gradient magnitudes and SimpleITK's mutual information of values too. Every case is kept in a file
@@ -321,7 +321,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="only the first so many of these")
     parser.add_argument("--rivals", action="store_true", help="measure other methods too")
     parser.add_argument("--output", type=Path, default=HERE / "runs" / "alignment.json")
-    parser.add_argument("--print", action="store_true", help="leave docs/alignment.md alone")
+    parser.add_argument("--print", action="store_true", help="leave reports/alignment.md alone")
     arguments = parser.parse_args()
     root = Path(arguments.root or HERE.parent / "shared" / "data")
     output: Path = arguments.output
@@ -346,7 +346,7 @@ def main() -> None:
     if arguments.print:
         print(found)
     else:
-        put(HERE / "docs" / "alignment.md", "alignment", found)
+        put(HERE / "reports" / "alignment.md", "alignment", found)
 
 
 if __name__ == "__main__":

@@ -25,8 +25,8 @@ SEVEN = ("EN", "SD", "SF", "AG", "SCD", "VIF", "Qabf")
 PURPOSE = {
     "base": "infrared with visible images: roads, surveillance, near-infrared landscapes",
     "emma": "the same pairs, trained by EMMA's loss alone, for research",
-    "fast": "the same pairs as `base`, in real time",
-    "medical": "scans of brains: CT, PET or SPECT with MRI",
+    "fast": "the same pairs, in real time; distilled from the first `base`",
+    "medical": "scans of brains: CT, PET or SPECT with MRI; tuned from the first `base`",
 }
 UNKNOWN = "–"
 Row = dict[str, str]
@@ -81,27 +81,29 @@ def parameters(model: str) -> int:
 
 
 def milliseconds(model: str) -> list[str]:
-    """Of a 640x480 pair in PyTorch, fp32 and bf16; a network of the same size is as fast."""
+    """Of a 640x480 pair in fp32 and bf16; a network of the same size is as fast."""
     text = (REPORTS / "performance.md").read_text(encoding="utf-8")
     for name in [model, *(m for m in models.shipped() if parameters(m) == parameters(model))]:
         if f"<!-- inference-{name} -->" in text:
             measured = rows(get(REPORTS / "performance.md", f"inference-{name}"), "median ms")
             found = {x["version"]: x["median ms"] for x in measured if x["image"] == "640×480"}
-            return [f"{found[f'torch {precision}']}\u00a0ms" for precision in ("fp32", "bf16")]
+            return [f"{found[x]}\u00a0ms" for x in (fastest(found, "fp32"), fastest(found, "bf16"))]
     return [UNKNOWN, UNKNOWN]
 
 
-def terms(model: str) -> str:
-    """The training data of a card, with what is said of commercial use."""
+def fastest(found: Row, precision: str) -> str:
+    """The row of PyTorch's own fastest runtime: the engine, where it was measured."""
+    return next(x for x in (f"engine {precision}", f"torch {precision}") if x in found)
+
+
+def data(model: str) -> str:
+    """The data that a card says the weights were trained on."""
     try:
         found = rows(card(model).read_text(encoding="utf-8"), "data", "terms")
     except ValueError:
         return UNKNOWN
-    named = []
-    for row in found:
-        name = re.split(r"[,(]", row["data"])[0].strip()
-        named.append(f"{name} (non-commercial)" if "non-commercial" in row["terms"] else name)
-    return ", ".join(named)
+    names = (re.split(r"[,(]", row["data"])[0].strip() for row in found)
+    return ", ".join(dict.fromkeys(names))
 
 
 def seven(values: Row) -> list[str]:
@@ -120,8 +122,9 @@ def model_table(cards: str) -> str:
         link = f"[`{model}`]({cards}/{model}/README.md)"
         size = f"{parameters(model) / 1e6:.2f} M"
         purpose = PURPOSE.get(model, "see its card")
-        body.append([link, purpose, size, *milliseconds(model), terms(model)])
-    head = ["model", "for", "parameters", "640×480, fp32", "bf16", "trained on"]
+        terms = models.licence(model).split(",")[0].rstrip(".")
+        body.append([link, purpose, size, *milliseconds(model), data(model), terms])
+    head = ["model", "for", "parameters", "640×480, fp32", "bf16", "trained on", "may be used for"]
     return table(head, body)
 
 

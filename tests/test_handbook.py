@@ -15,7 +15,9 @@ import pytest
 import torch
 import typer
 
+import flir
 from emma_fusion import models
+from emma_fusion.align.rig import Rig
 from emma_fusion.cli import app, main
 from emma_fusion.demo import render_scene
 from emma_fusion.errors import UserError
@@ -64,6 +66,42 @@ def folder(make):
     return lambda path: [write_image(path / f"{name}.png", make(i)) for i, name in NAMES]
 
 
+def radiometric(path):
+    """A FLIR file: the middle of a street as temperatures, and the street inside."""
+    height, width = SHAPE
+    rows, columns = slice(height // 6, -(height // 6)), slice(width // 6, -(width // 6))
+    seen = np.ascontiguousarray(grey()[rows, columns])
+    counts = flir.to_counts(10 + seen / 10)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(flir.radiometric(counts, colour(), (width / seen.shape[1], 0, 0)))
+
+
+def marked(path, *marks):
+    """Images of two moments by one or both of a camera's lenses."""
+    for mark in marks:
+        for i, name in NAMES:
+            image = grey(i) if mark in ("T", "IR") else colour(i)
+            write_image(path / f"DJI_{name}_{mark}.JPG", image)
+
+
+def card(path):
+    """What a camera writes that counts on with every file."""
+    for i, number in ((0, 12390), (1, 12412)):
+        write_image(path / f"IR_{number}.jpg", grey(i))
+        write_image(path / f"DC_{number + 1}.jpg", colour(i))
+
+
+def celsius(path):
+    """Temperatures as another tool writes them."""
+    for i, name in NAMES:
+        write_image(path / f"DJI_{name}_T.tif", (15 + grey(i) / 10).astype(np.float32))
+
+
+def rig(path):
+    """A calibration of two cameras that see the same."""
+    path.write_bytes(Rig(np.eye(3), "translation", SHAPE, SHAPE, 12, 0.5).to_json())
+
+
 NAMES = [(0, "001"), (1, "002")]
 FILES = {
     **dict.fromkeys(("INFRARED", "MRI", "IR", "CT"), folder(grey)),
@@ -74,11 +112,20 @@ FILES = {
     **dict.fromkeys(("ir.png", "fused.png"), lambda path: write_image(path, grey())),
     **dict.fromkeys(("vis.jpg", "vis.png"), lambda path: write_image(path, colour())),
     "OTHER": lambda path: write_image(path / "frame-17.png", colour()),
+    "FLIR0001.jpg": radiometric,
+    "FLIR": lambda path: [radiometric(path / f"FLIR000{n}.jpg") for n in (1, 3)],
+    "photo.jpg": lambda path: write_image(path, colour()),
+    "THERMAL_T": lambda path: marked(path, "T"),
+    "WIDE_W": lambda path: marked(path, "W"),
+    "DCIM": lambda path: marked(path, "T", "W"),
+    "CARD": card,
+    "CELSIUS": celsius,
     "small.jpg": lambda path: write_image(path, colour()[:24, :32]),
     "damaged.png": lambda path: path.write_bytes(b"\x89PNG\r\n"),
     "thermal.tif": kelvin,
     "SPECT.dcm": lambda path: write_spect(path, draw(SCAN, (24, 24, 3), body=1), SCAN),
     "RUN": lambda path: shutil.copytree(models.find("base").parent, path),
+    "rig.json": rig,
     "EMMA.pth": lambda path: torch.save(to_authors(UFuser()), path),
     **dict.fromkeys(
         ("thermal.mp4", "visible.mp4", "drone_ir.mp4", "drone_rgb.mp4"),
@@ -87,6 +134,13 @@ FILES = {
     **dict.fromkeys(
         ("PET.nii.gz", "CT.nii.gz", "MRI.nii.gz", "SPECT.nii.gz"),
         lambda path: write_nifti(path, draw(SCAN, (24, 24, 3), body=1), SCAN),
+    ),
+    **dict.fromkeys(
+        ("PETS", "MRIS"),
+        lambda path: (
+            path.mkdir(),
+            write_nifti(path / "one.nii.gz", draw(SCAN, (24, 24, 3), body=1), SCAN),
+        ),
     ),
     **dict.fromkeys(
         ("PET_SERIES", "CT_SERIES", "MRI_SERIES"),

@@ -8,7 +8,6 @@ import pytest
 CORE = [
     "torch",
     "cv2",
-    "PIL",
     "simplejpeg",
     "psutil",
     "pydantic",
@@ -21,7 +20,7 @@ CORE = [
 EXTRAS = [
     *("lightning_fabric", "tensorboard", "matplotlib", "pandas", "skimage", "sklearn", "scipy"),
     *("onnx", "onnxruntime", "onnxscript", "openvino", "av", "pydicom", "nibabel", "SimpleITK"),
-    *("gradio", "ray", "transformers", "PIL", "tifffile", "torchmetrics", "torchvision"),
+    *("gradio", "ray", "transformers", "torchmetrics", "torchvision"),
 ]
 
 

@@ -107,7 +107,7 @@ def test_a_dark_sky_is_no_frame():
         plane[30:60, left : left + 20] = 0.6  # houses
     assert seen(plane).mask is None
     assert seen(np.zeros((120, 160), np.float32)).mask is None
-    turned_plane = displaced(np.full((120, 160), 0.6, np.float32), turned(8, 0.9, (80, 60)))
+    turned_plane = displaced(np.full((120, 160), 0.6, np.float32), turned(8, 1.1, (80, 60)))
     assert 0.1 < 1 - seen(turned_plane).mask.mean() < 0.4
 
 

@@ -38,13 +38,24 @@ def test_a_table_is_read_without_its_marks():
 def test_a_card_that_says_nothing_leaves_a_dash(tmp_path, monkeypatch):
     (tmp_path / "README.md").write_text("# A card\n")
     monkeypatch.setattr(figures, "card", lambda model: tmp_path / "README.md")
-    assert figures.terms("new") == figures.UNKNOWN
+    assert figures.data("new") == figures.UNKNOWN
     assert figures.from_card("new", "scores", "this model") == {}
 
 
-def test_data_that_may_not_be_used_commercially_is_marked(tmp_path, monkeypatch):
-    card = "| data | pairs | terms |\n|---|---|---|\n| A, part | 3 | cite |\n"
-    card += "| B (`b`) | 4 | x; non-commercial, cite |\n"
+def test_data_by_their_names(tmp_path, monkeypatch):
+    card = "| data | pairs | terms |\n|---|---|---|\n| A, part | 3 | cite |\n| B (`b`) | 4 | x |\n"
+    card += "| A, another part | 5 | cite |\n"
     (tmp_path / "README.md").write_text(card)
     monkeypatch.setattr(figures, "card", lambda model: tmp_path / "README.md")
-    assert figures.terms("new") == "A, B (non-commercial)"
+    assert figures.data("new") == "A, B"
+
+
+def test_the_terms_are_those_that_the_program_tells():
+    made = figures.rows(figures.model_table("cards"), "may be used for")
+    told = [row["may be used for"] for row in made]
+    assert all(models.licence(x).startswith(y) for x, y in zip(models.shipped(), told, strict=True))
+
+
+def test_the_engine_counts_where_it_was_measured():
+    assert figures.fastest({"torch fp32": "2", "engine fp32": "1"}, "fp32") == "engine fp32"
+    assert figures.fastest({"torch fp32": "2"}, "fp32") == "torch fp32"

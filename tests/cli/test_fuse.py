@@ -69,9 +69,9 @@ def two(tmp_path):
 def folders(tmp_path):
     """Two folders with three pairs of three kinds, and one image more in each."""
     i, v = tmp_path / "ir", tmp_path / "vi"
-    for name in ("1.png", "2.png", "3.png", "only_ir.png"):
+    for name in ("1.png", "2.png", "3.png", "lonely.png"):
         infrared(i / name)
-    for name in ("1.jpg", "2.tif", "3.png", "only_vi.png"):
+    for name in ("1.jpg", "2.tif", "3.png", "single.png"):
         visible(v / name, dtype=np.uint16 if name == "3.png" else np.uint8)
     return i, v
 
@@ -310,8 +310,8 @@ def test_two_folders(emma, folders, tmp_path):
     assert code == 0
     assert names(out) == ["1.jpg", "2.tif", "2.tif.json", "3.png"]
     assert read_image(out / "3.png").dtype == np.uint16
-    assert "only_ir.png" in said
-    assert "only_vi.png" in said
+    assert "lonely.png" in said
+    assert "single.png" in said
     assert "3 of 3" in said
 
 

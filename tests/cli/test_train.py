@@ -80,7 +80,7 @@ def test_two_folders_of_many_pairs_keep_one_in_ten_for_previews(capsys, tmp_path
     code, said = run(capsys, "train", *folders, "-o", tmp_path / "run", *settings)
     assert code == 0
     assert "10 pairs, " in said
-    assert "hidden-pattern ratio" in said
+    assert "validation pairs: EN" in said
     assert (tmp_path / "run" / "previews" / "fusion-000001.png").is_file()
 
 

@@ -23,7 +23,7 @@ from emma_fusion.training.robust import perturb
 from emma_fusion.training.stages import group, stop_where
 from emma_fusion.training.teachers import Teachers
 from emma_fusion.training.texture import pattern_excess, texture_excess
-from emma_fusion.training.validation import darkening
+from emma_fusion.training.validation import darkening, validation_row
 
 from .conftest import smooth_image
 
@@ -302,6 +302,16 @@ def test_the_guard_stops_a_run_whose_images_go_wrong():
         stop_where(Guard(), 400, good | {"pattern": 1.5})
     with pytest.raises(UserError, match="darkening"):
         stop_where(Guard(), 400, good | {"darkening": 9.0})
+
+
+def test_images_too_small_for_a_metric_are_scored_by_the_others():
+    rng = np.random.default_rng(0)
+    small = [tuple(rng.random((3, 24, 24), dtype=np.float32))]
+    row = validation_row(small)
+    assert "VIF" not in row
+    assert {"EN", "SCD", "pattern", "darkening"} <= row.keys()
+    large = [tuple(rng.random((3, 80, 80), dtype=np.float32))]
+    assert {"VIF", "Qabf"} <= validation_row(large).keys()
 
 
 def test_darkening_counts_what_is_below_both_sources():

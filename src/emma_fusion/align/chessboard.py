@@ -20,7 +20,7 @@ _LARGEST, _SMALLEST = 1600, 320
 _FIND = cv2.CALIB_CB_NORMALIZE_IMAGE | cv2.CALIB_CB_EXHAUSTIVE | cv2.CALIB_CB_ACCURACY
 
 # How far a corner may lie from the middle between its neighbours, twice, as a share of a step.
-_UNEVEN = 0.15
+_UNEVEN = 0.4
 
 # What a lens may have, the simplest first, as what OpenCV is to hold still.
 _STILL = cv2.CALIB_FIX_ASPECT_RATIO | cv2.CALIB_USE_INTRINSIC_GUESS
@@ -32,7 +32,7 @@ _LENSES = {
     "k1, k2 and the centre": cv2.CALIB_ZERO_TANGENT_DIST | cv2.CALIB_FIX_K3,
 }
 # A richer lens must lower the error on boards left out by this share, and in most of them.
-_GAIN, _MOST = 0.1, 2 / 3
+_GAIN, _MOST = 0.1, 0.8
 
 
 def find_corners(plane: FloatArray, board: Board) -> Matrix | None:

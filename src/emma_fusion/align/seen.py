@@ -13,8 +13,8 @@ from emma_fusion.pair import FloatArray
 
 # A frame is darker than this, as a share of the image's range (JPEG blurs it a little), and covers
 # this share of the image at least. What it leaves is convex, as a warped image is and the world
-# below a dark sky hardly ever.
-_BLACK, _LEAST, _CONVEX = 0.04, 0.003, 0.985
+# below a dark sky hardly ever: but for this share, and so many pixels along its outline.
+_BLACK, _LEAST, _DENTS, _STEPS = 0.04, 0.003, 0.01, 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +62,7 @@ def seen(plane: FloatArray) -> Seen:
     rest = (~frame).astype(np.uint8)
     outline = cv2.convexHull(cv2.findNonZero(rest))
     hull = cv2.fillConvexPoly(np.zeros_like(rest), outline, 1)
-    if rest.sum() < _CONVEX * hull.sum():
+    missing = int(hull.sum()) - int(rest.sum())
+    if missing > _DENTS * hull.sum() + _STEPS * cv2.arcLength(outline, True):
         return Seen(plane, None)
     return Seen(plane, rest.astype(np.float32))

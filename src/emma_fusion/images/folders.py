@@ -195,7 +195,7 @@ def _no_pairs(
             f"{folder_a} is given as both folders, and the names of its {len(a)} images do not say "
             f"which are infrared and which are visible. Give two folders, or {_WAY_OUT}"
         )
-    what = f"fit the pattern {pattern}" if pattern else "share a stem (001.png and 001.jpg do)"
+    what = f"fit the pattern {pattern}" if pattern else "share a stem (001.png goes with 001.jpg)"
     examples = ""
     if a and b:
         examples = f" One of the first is {next(iter(a))}, one of the second {next(iter(b))}."

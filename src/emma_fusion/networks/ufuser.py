@@ -55,6 +55,8 @@ class UFuser(nn.Module):
     """Height and width must be multiples of this (see `emma_fusion.networks.padding`)."""
     minimum_size = 16
     """And at least this, so that the coarsest scale can still be reflected at its border."""
+    supports_half = True
+    """Whether fp16 is right: attention's sums are in float32 ."""
 
     def __init__(self, channels: tuple[int, ...] = CHANNELS, branches: Branches = "both") -> None:
         super().__init__()

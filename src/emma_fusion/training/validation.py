@@ -13,6 +13,8 @@ from emma_fusion.metrics.protocol import prepare
 from emma_fusion.training.teachers import Plane
 
 NAMES = ("EN", "SD", "SF", "AG", "SCD", "VIF", "Qabf")
+VIF_SIDE = 41
+"""Pixels that an image's sides must have for VIF."""
 BLUR = 2.0
 """Standard deviation in pixels: what is darker over a few pixels, not a line between two."""
 
@@ -42,16 +44,20 @@ def validation_row(images: Iterable[tuple[Plane, Plane, Plane]]) -> dict[str, fl
             fused image as the paper's protocol has it, stretched to its own range.
 
     Returns:
-        Name → mean, with the largest period-2 ratio as ``pattern_largest``.
+        Name → mean, with the largest period-2 ratio as ``pattern_largest``. VIF is left out where
+        an image is too small for it.
     """
     rows: list[dict[str, float]] = []
     for fused, infrared, visible in images:
-        scored = metrics.score(
-            prepare(fused, "paper"), infrared, visible, convention="paper", metrics=NAMES
-        )
-        pattern = float(hidden_pattern_ratio(fused, infrared, visible))
-        rows.append(
-            {**scored, "pattern": pattern, "darkening": darkening(fused, infrared, visible)}
-        )
-    means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+        planes = prepare(fused, "paper"), infrared, visible
+        names = [name for name in NAMES if name != "VIF" or min(fused.shape) >= VIF_SIDE]
+        row = metrics.score(*planes, convention="paper", metrics=names)
+        row["pattern"] = float(hidden_pattern_ratio(fused, infrared, visible))
+        row["darkening"] = darkening(fused, infrared, visible)
+        rows.append(row)
+    means = {
+        name: float(np.mean([row[name] for row in rows]))
+        for name in rows[0]
+        if all(name in row for row in rows)
+    }
     return means | {"pattern_largest": max(row["pattern"] for row in rows)}
