@@ -1,6 +1,7 @@
 """One radiometric file, a folder of them, and temperatures beside another visible image."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -202,7 +203,8 @@ def test_the_recipe_on_files_as_cameras_wrote_them(emma, data, tmp_path):
         *("fuse", moved / "IR_12390.jpg", "-o", tmp_path / "tree.jpg", "--align", "auto")
     )
     assert code == 0
-    assert "the scene lies 21.7 pixels from where the camera places it" in said
+    moved_by = re.search(r"the scene lies ([\d.]+) pixels from where the camera places it", said)
+    assert float(moved_by[1]) == pytest.approx(22, abs=1.5)
     code, said = emma("fuse", folder / "IR_2412.jpg", "-o", tmp_path / "x.jpg")
     assert (code, "IR_2412.jpg holds no visible image" in said) == (2, True)
     code, _ = emma("thermal", folder / "IR_2412.jpg", "-o", tmp_path / "t.tif")
