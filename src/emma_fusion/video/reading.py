@@ -95,6 +95,8 @@ class VideoFile:
             ) from error
         try:
             stream = find_stream(container)
+            if stream.codec_context is None:  # what FFmpeg has no decoder for
+                raise UserError(f"The video {self.path} is of a kind that cannot be decoded.")
             self._check_size(stream.codec_context.width, stream.codec_context.height)
         except UserError:
             container.close()
