@@ -14,7 +14,7 @@ from emma_fusion.align.matching import held_out
 # A richer model must raise the correlation of patches left out by this share, and by so many of
 # its standard errors over the blocks. Shear and perspective must raise it by more, because a
 # little of them moves the corners, where few patches are, by pixels.
-_GAIN: dict[Model, float] = {"rigid": 0.01, "similarity": 0.01, "affine": 0.15, "homography": 0.15}
+_GAIN: dict[Model, float] = {"rigid": 0.05, "similarity": 0.05, "affine": 0.15, "homography": 0.15}
 _ERRORS = 2.0
 _BLOCKS = 4  # with fewer that both models cover, nothing is proven
 
