@@ -98,7 +98,7 @@ export async function refresh() {
   showPoints();
   if (!base) {
     base = stretched(visible, infrared);
-    if (visible.isInside) await asking({ begin: true }, "Asking the camera …");
+    if (visible.isInside && await asking({ begin: true }, "Asking the camera …")) says(HOW);
   }
   draw();
 }
