@@ -17,22 +17,25 @@ import numpy as np
 from emma_fusion import Fuser, baselines, models
 from emma_fusion.bench.tables import markdown_grid
 from emma_fusion.images.folders import match_pairs
+from emma_fusion.pair import FloatArray
 from emma_fusion.training.config import Pairs, load_config
-from emma_fusion.training.patches import held_out, read_planes, spread
-from emma_fusion.training.teachers import Plane, Teachers
+from emma_fusion.training.patches import evenly_spaced, held_out, read_planes
+from emma_fusion.training.teachers import Teachers
 from emma_fusion.training.validation import validation_row
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def validation_pairs(sets: list[Pairs], most: int) -> list[tuple[Pairs, str, Plane, Plane]]:
+def validation_pairs(
+    sets: list[Pairs], most: int
+) -> list[tuple[Pairs, str, FloatArray, FloatArray]]:
     """The pairs that are kept out of training, as a run's previews have them."""
     found = []
     for pairs in sets:
         matched = match_pairs(pairs.infrared, pairs.visible)[0]
         for index in sorted(held_out(pairs, [stem for stem, *_ in matched])):
             found.append((pairs, *matched[index]))
-    chosen = [found[index] for index in sorted(spread(len(found), most))]
+    chosen = [found[index] for index in evenly_spaced(len(found), most)]
     return [(p, stem, *read_planes(p, i, v)) for p, stem, i, v in chosen]
 
 
@@ -62,7 +65,7 @@ def main() -> None:
         for of_set, stem, infrared, visible in pairs:
             if fuser is not None:
                 fused = fuser(infrared, visible)
-            elif method in baselines.METHODS:
+            elif method in baselines.BASELINES:
                 fused = baselines.fuse(method, infrared, visible)
             else:
                 folder = teacher_folder(of_set, method)

@@ -24,13 +24,13 @@ from emma_fusion import __version__, models
 from emma_fusion.errors import UserError
 from emma_fusion.networks import pad_to_multiple
 from emma_fusion.networks.weights import FusionNetwork
+from emma_fusion.pair import FloatArray
 from emma_fusion.training.checkpoint import NAME, load_checkpoint, save_checkpoint
-from emma_fusion.training.config import Run
+from emma_fusion.training.config import RunSettings
 from emma_fusion.training.journal import Journal
-from emma_fusion.training.patches import spread
+from emma_fusion.training.patches import evenly_spaced
 from emma_fusion.training.processes import average_gradients
 from emma_fusion.training.stages import Draw, Stage
-from emma_fusion.training.teachers import Plane
 from emma_fusion.training.validation import validation_row
 
 CONFIG = "config.yaml"
@@ -40,7 +40,7 @@ PRECISIONS: dict[str, Literal["32-true", "bf16-mixed"]] = {
 }
 
 
-def check_run(run: Run, folder: Path, resume: bool) -> dict[str, Any] | None:
+def check_run(run: RunSettings, folder: Path, resume: bool) -> dict[str, Any] | None:
     """Checks, before anything is written, that a run can begin or go on.
 
     Args:
@@ -62,7 +62,7 @@ def check_run(run: Run, folder: Path, resume: bool) -> dict[str, Any] | None:
     return load_checkpoint(folder) if resume else None
 
 
-def launch(config: BaseModel, run: Run, folder: Path, resume: bool) -> Fabric:
+def launch(config: BaseModel, run: RunSettings, folder: Path, resume: bool) -> Fabric:
     """Starts the processes of a run; the first one saves its configuration.
 
     Args:
@@ -110,18 +110,18 @@ class Loop:
 
     def __init__(
         self,
-        run: Run,
+        run: RunSettings,
         folder: Path,
         fabric: Fabric,
         journal: Journal,
         networks: dict[str, nn.Module],
         data: str,
-        validation: Sequence[tuple[str, *tuple[Plane, ...]]],
+        validation: Sequence[tuple[str, *tuple[FloatArray, ...]]],
         state: dict[str, Any] | None = None,
     ) -> None:
         self.run, self.folder, self.fabric, self.journal = run, folder, fabric, journal
         self.networks, self.data = networks, data
-        chosen = sorted(spread(len(validation), run.validation_pairs))
+        chosen = evenly_spaced(len(validation), run.validation_pairs)
         self.validation = [validation[index] for index in chosen]
         self.state = state
         self.seconds = float(state["seconds"]) if state else 0.0
@@ -230,9 +230,9 @@ class Loop:
         if stage.guard is not None:
             stage.guard(step, row)
 
-    def _show(self, stage: Stage, step: int, rows: list[tuple[Plane, ...]]) -> None:
+    def _show(self, stage: Stage, step: int, rows: list[tuple[FloatArray, ...]]) -> None:
         """A sheet of four validation pairs: what goes in, and what comes out on the right."""
-        chosen = [rows[index] for index in sorted(spread(len(rows), 4))]
+        chosen = [rows[index] for index in evenly_spaced(len(rows), 4)]
         stacked = [np.hstack(row) for row in chosen]
         width = min(row.shape[1] for row in stacked)
         sheet = np.vstack(
@@ -282,8 +282,8 @@ class Loop:
 
 
 def fuse_planes(
-    network: FusionNetwork, infrared: Plane, visible: Plane, device: torch.device
-) -> Plane:
+    network: FusionNetwork, infrared: FloatArray, visible: FloatArray, device: torch.device
+) -> FloatArray:
     """Fuses one whole pair with a network in training.
 
     Args:
@@ -301,7 +301,7 @@ def fuse_planes(
         pad_to_multiple(plane, network.multiple_of, network.minimum_size).to(device)
         for plane in planes
     ]
-    fused: Plane = network(*padded)[0, 0, :height, :width].float().cpu().numpy()
+    fused: FloatArray = network(*padded)[0, 0, :height, :width].float().cpu().numpy()
     return fused
 
 
