@@ -8,7 +8,6 @@ import platform
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +18,7 @@ import yaml
 from lightning_fabric import Fabric
 from pydantic import BaseModel
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from emma_fusion import __version__, models
 from emma_fusion.errors import UserError
@@ -141,14 +141,16 @@ class Loop:
             if not any(frozen is net for net in stage.trained.values()):
                 frozen.eval().requires_grad_(False)
         optimizer = torch.optim.Adam(parameters, lr=stage.schedule.lr)
-        mean = deepcopy(stage.trained) if stage.ema else None
+        trained = nn.ModuleDict(stage.trained)
+        mean = AveragedModel(trained) if stage.ema else None
+        if mean is not None:
+            mean.update_parameters(trained)  # the first of all that the mean is of: the beginning
         first = 0
         if resumed:
             first = int(resumed["step"])
             optimizer.load_state_dict(resumed["optimizer"])
             if mean is not None:
-                for name, net in mean.items():
-                    net.load_state_dict(resumed["mean"][name])
+                mean.load_state_dict(resumed["average"])
         self.journal.begin(stage.name, total, first)
         began = time.monotonic()
         for step in range(first, total):
@@ -168,7 +170,8 @@ class Loop:
             if mean is not None:
                 # A mean over the steps so far, until it is as long as the decay asks for.
                 decay = min(stage.ema, (step + 1) / (step + 10))
-                _follow(mean, stage.trained, decay)
+                mean.multi_avg_fn = get_ema_multi_avg_fn(decay)
+                mean.update_parameters(trained)
             done = step + 1
             if done % 10 == 0 or done == total:
                 values = {"loss": loss.item(), **{k: v.item() for k, v in terms.items()}}
@@ -183,8 +186,7 @@ class Loop:
             if done % self.run.preview_every == 0 or done == total:
                 self._preview(stage, done, mean)
         if mean is not None and total:
-            for name, net in stage.trained.items():
-                net.load_state_dict(mean[name].state_dict())
+            trained.load_state_dict(mean.module.state_dict())
 
     def facts(self, config: BaseModel) -> dict[str, Any]:
         """What the weights file of a network says of how it came to be."""
@@ -212,12 +214,13 @@ class Loop:
         seed = int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1)
         return torch.Generator().manual_seed(seed)
 
-    def _preview(self, stage: Stage, step: int, mean: dict[str, nn.Module] | None) -> None:
+    def _preview(self, stage: Stage, step: int, mean: AveragedModel | None) -> None:
         """Fuses validation pairs, logs their scores, shows four, and stops where they go wrong."""
         pairs = self.validation
         if "fuser" not in stage.trained or not pairs or not self.fabric.is_global_zero:
             return
-        network: Any = (mean or stage.trained)["fuser"]
+        averaged: Any = stage.trained if mean is None else mean.module
+        network = averaged["fuser"]
         with evaluating(network), torch.no_grad():
             planes = [pair[1:] for pair in pairs]
             fused = [fuse_planes(network, p[0], p[1], self.fabric.device) for p in planes]
@@ -248,7 +251,7 @@ class Loop:
         stage: Stage,
         step: int,
         optimizer: torch.optim.Optimizer,
-        mean: dict[str, nn.Module] | None,
+        mean: AveragedModel | None,
     ) -> None:
         if self.fabric.is_global_zero:
             save_checkpoint(
@@ -261,7 +264,7 @@ class Loop:
                     "data": self.data,
                     **{name: net.state_dict() for name, net in self.networks.items()},
                     "optimizer": optimizer.state_dict(),
-                    "mean": {name: net.state_dict() for name, net in (mean or {}).items()},
+                    "average": {} if mean is None else mean.state_dict(),
                 },
             )
         self.fabric.barrier()
@@ -321,12 +324,3 @@ def _present(device: str) -> bool:
     if device == "cuda":
         return torch.cuda.is_available()
     return device != "mps" or torch.backends.mps.is_available()
-
-
-def _follow(mean: dict[str, nn.Module], trained: dict[str, nn.Module], decay: float) -> None:
-    with torch.no_grad():
-        for name, net in trained.items():
-            for old, new in zip(mean[name].parameters(), net.parameters(), strict=True):
-                old.lerp_(new, 1 - decay)
-            for kept, now in zip(mean[name].buffers(), net.buffers(), strict=True):
-                kept.copy_(now)  # batch statistics are running means already
