@@ -19,7 +19,7 @@ from emma_fusion import Fuser, baselines, models
 from emma_fusion.bench.tables import markdown_grid
 from emma_fusion.images.folders import match_pairs
 from emma_fusion.training.config import Pairs, load_config
-from emma_fusion.training.patches import held_out, read_planes, spread
+from emma_fusion.training.patches import evenly_spaced, held_out, read_planes
 from emma_fusion.training.teachers import Plane, Teachers
 from emma_fusion.training.validation import validation_row
 
@@ -33,7 +33,7 @@ def validation_pairs(sets: list[Pairs], most: int) -> list[tuple[Pairs, str, Pla
         matched = match_pairs(pairs.infrared, pairs.visible)[0]
         for index in sorted(held_out(pairs, [stem for stem, *_ in matched])):
             found.append((pairs, *matched[index]))
-    chosen = [found[index] for index in sorted(spread(len(found), most))]
+    chosen = [found[index] for index in sorted(evenly_spaced(len(found), most))]
     return [(p, stem, *read_planes(p, i, v)) for p, stem, i, v in chosen]
 
 

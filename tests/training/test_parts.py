@@ -8,6 +8,7 @@ import torch
 
 from emma_fusion.errors import UserError
 from emma_fusion.metrics.hidden_pattern import hidden_pattern_ratio
+from emma_fusion.training import processes
 from emma_fusion.training.config import (
     Guard,
     Pairs,
@@ -403,6 +404,22 @@ def test_shared_batch_norm_is_batch_norm_in_one_process():
     x = torch.rand(4, 3, 5, 5, generator=torch.Generator().manual_seed(0))
     assert torch.equal(plain(x), shared(x))
     assert torch.equal(plain[0].running_var, shared[0].running_var)
+
+
+@pytest.mark.parametrize("momentum", [0.1, 0.0])
+def test_shared_batch_norm_among_processes_follows_statistics_as_far_as_it_is_to(
+    momentum, monkeypatch
+):
+    plain = torch.nn.Sequential(torch.nn.BatchNorm2d(3, momentum=momentum))
+    shared = torch.nn.Sequential(torch.nn.BatchNorm2d(3, momentum=momentum))
+    share_statistics(shared)
+    monkeypatch.setattr(processes.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(processes.distributed, "get_world_size", lambda: 1)
+    monkeypatch.setattr(processes, "_sum", lambda x: x)
+    x = torch.rand(4, 3, 5, 5, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(plain(x), shared(x))
+    torch.testing.assert_close(plain.state_dict(), shared.state_dict())
+    assert shared[0].running_mean.any() == (momentum > 0)
 
 
 def test_journal_forgets_rows_that_are_done_again(tmp_path):

@@ -14,7 +14,7 @@ from emma_fusion.cli.progress import bar
 from emma_fusion.cli.scoring import SeedOption, begin
 
 if TYPE_CHECKING:
-    from emma_fusion.bench import Dataset, Method, Run
+    from emma_fusion.bench import BenchResult, Dataset, Method
     from emma_fusion.experiments.ablation import Ablation, Judged, Report, Task
 
 
@@ -163,7 +163,7 @@ def _score_and_report(
     device: str,
     images: int,
     seed: int,
-) -> tuple[Run, list[str]]:
+) -> tuple[BenchResult, list[str]]:
     """Fuses, scores and writes down what the complete variants give."""
     from emma_fusion import bench
     from emma_fusion.bench import facts as surroundings

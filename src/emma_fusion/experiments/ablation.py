@@ -290,7 +290,7 @@ def train_all(
     Args:
         tasks: From `plan`.
         environments: From `places`; so many runs go on at a time.
-        device: For the runs; see `emma_fusion.training.config.Run`.
+        device: For the runs; see `emma_fusion.training.config.RunSettings`.
         report: Called at the end of every run.
 
     Returns:

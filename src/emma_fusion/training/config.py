@@ -201,7 +201,7 @@ class Fusion(Schedule):
     frozen: bool = Field(True, description="A_i and A_v stay; without: they learn with F")
 
 
-class Run(Section):
+class RunSettings(Section):
     """Where and how it runs."""
 
     seed: int = Field(0, ge=0)
@@ -227,7 +227,7 @@ class TrainingConfig(Section):
     sensing: Sensing = Sensing(epochs=40)
     start: Start = Start()
     fusion: Fusion = Fusion(epochs=120, halvings=6)
-    run: Run = Run()
+    run: RunSettings = RunSettings()
 
     @model_validator(mode="after")
     def _something_is_sensed(self) -> TrainingConfig:
