@@ -18,21 +18,21 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage, stats
 
+from emma_fusion.pair import FloatArray
 from emma_fusion.training.config import load_config
 from validation import ROOT, validation_pairs, write_rows
 
-Plane = npt.NDArray[np.float32]
 KINDS = ("ct-mri", "pet-mri", "spect-mri")
 
 
-def head_of(functional: Plane, mri: Plane) -> npt.NDArray[np.bool_]:
+def head_of(functional: FloatArray, mri: FloatArray) -> npt.NDArray[np.bool_]:
     """Where the head is: ``(H, W)``."""
     tissue = np.maximum(functional, mri) > 5 / 255
     filled: npt.NDArray[np.bool_] = ndimage.binary_fill_holes(tissue)
     return filled
 
 
-def visible_parts(fused: Plane, functional: Plane, mri: Plane) -> dict[str, float]:
+def visible_parts(fused: FloatArray, functional: FloatArray, mri: FloatArray) -> dict[str, float]:
     """How well both scans are seen in a fused image, and what is in it that is in neither.
 
     Args:

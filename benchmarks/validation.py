@@ -18,22 +18,25 @@ import numpy as np
 from emma_fusion import Fuser, baselines, models
 from emma_fusion.bench.tables import markdown_grid
 from emma_fusion.images.folders import match_pairs
+from emma_fusion.pair import FloatArray
 from emma_fusion.training.config import Pairs, load_config
 from emma_fusion.training.patches import evenly_spaced, held_out, read_planes
-from emma_fusion.training.teachers import Plane, Teachers
+from emma_fusion.training.teachers import Teachers
 from emma_fusion.training.validation import validation_row
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def validation_pairs(sets: list[Pairs], most: int) -> list[tuple[Pairs, str, Plane, Plane]]:
+def validation_pairs(
+    sets: list[Pairs], most: int
+) -> list[tuple[Pairs, str, FloatArray, FloatArray]]:
     """The pairs that are kept out of training, as a run's previews have them."""
     found = []
     for pairs in sets:
         matched = match_pairs(pairs.infrared, pairs.visible)[0]
         for index in sorted(held_out(pairs, [stem for stem, *_ in matched])):
             found.append((pairs, *matched[index]))
-    chosen = [found[index] for index in sorted(evenly_spaced(len(found), most))]
+    chosen = [found[index] for index in evenly_spaced(len(found), most)]
     return [(p, stem, *read_planes(p, i, v)) for p, stem, i, v in chosen]
 
 
@@ -45,19 +48,21 @@ def teacher_folder(pairs: Pairs, name: str) -> Path | None:
     return None
 
 
-def fused_by(method: str, pairs: list[tuple[Pairs, str, Plane, Plane]]) -> list[Plane | None]:
+def fused_by(
+    method: str, pairs: list[tuple[Pairs, str, FloatArray, FloatArray]]
+) -> list[FloatArray | None]:
     """What a model, a classical method or a teacher makes of each pair; None where it has none."""
     if method in models.shipped() or Path(method).exists():
         fuser = Fuser.from_pretrained(method, runtime="torch", precision="fp32")
         return [np.asarray(fuser(i, v), np.float32) for _, _, i, v in pairs]
-    if method in baselines.METHODS:
+    if method in baselines.BASELINES:
         return [np.asarray(baselines.fuse(method, i, v), np.float32) for _, _, i, v in pairs]
     return [of_teacher(method, *pair) for pair in pairs]
 
 
 def of_teacher(
-    name: str, of_set: Pairs, stem: str, infrared: Plane, visible: Plane
-) -> Plane | None:
+    name: str, of_set: Pairs, stem: str, infrared: FloatArray, visible: FloatArray
+) -> FloatArray | None:
     """A teacher's image of a pair; None where the teacher has none."""
     folder = teacher_folder(of_set, name)
     if folder is None:
@@ -68,9 +73,9 @@ def of_teacher(
 
 def write_rows(
     methods: list[str],
-    pairs: list[tuple[Pairs, str, Plane, Plane]],
+    pairs: list[tuple[Pairs, str, FloatArray, FloatArray]],
     output: Path,
-    more: Callable[[Plane, Plane, Plane], dict[str, float]] | None = None,
+    more: Callable[[FloatArray, FloatArray, FloatArray], dict[str, float]] | None = None,
 ) -> None:
     """Fuses and scores pairs with every method; writes images and table.md to a folder.
 
