@@ -37,7 +37,11 @@ def validation_pairs(
         for index in sorted(held_out(pairs, [stem for stem, *_ in matched])):
             found.append((pairs, *matched[index]))
     chosen = [found[index] for index in evenly_spaced(len(found), most)]
-    return [(p, stem, *read_planes(p, i, v)) for p, stem, i, v in chosen]
+    read = []
+    for of_set, stem, *paths in chosen:
+        infrared, visible = read_planes(of_set, *paths)
+        read.append((of_set, stem, infrared, visible))
+    return read
 
 
 def teacher_folder(pairs: Pairs, name: str) -> Path | None:
@@ -100,11 +104,9 @@ def write_rows(
                 path = output / kind / f"{of_set.infrared.parent.name}_{stem}.png"
                 cv2.imwrite(str(path), np.rint(np.asarray(plane) * 255).astype(np.uint8))
         row = validation_row(images)
-        further = [more(*image) for image in images] if more else []
-        row |= {
-            key: float(np.mean([part[key] for part in further]))
-            for key in further[:1] and further[0]
-        }
+        if more:
+            further = [more(*image) for image in images]
+            row |= {key: float(np.mean([part[key] for part in further])) for key in further[0]}
         names = list(row)
         rows.append([name, str(len(images)), *(f"{value:.3f}" for value in row.values())])
         print(" ".join(rows[-1]), flush=True)
