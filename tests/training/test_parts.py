@@ -21,7 +21,7 @@ from emma_fusion.training.journal import Journal
 from emma_fusion.training.patches import blacken, has_contrast, held_out, read_patches
 from emma_fusion.training.processes import SharedBatchNorm2d, share_statistics
 from emma_fusion.training.robust import perturb
-from emma_fusion.training.stages import group, stop_where
+from emma_fusion.training.stages import group, noisy, stop_where
 from emma_fusion.training.teachers import Teachers
 from emma_fusion.training.texture import pattern_excess, texture_excess
 from emma_fusion.training.validation import darkening, validation_row
@@ -293,6 +293,16 @@ def test_the_worst_image_is_near_and_worse():
     assert away > 0.9
     assert error(worst) > error(fused)
     assert perturb(fused, error, 0.0, 1, generator) is fused
+
+
+def test_noise_has_its_own_strength_on_each_image():
+    images = torch.full((64, 1, 32, 32), 0.5)
+    seen = noisy(images, 0.03, torch.Generator().manual_seed(0)) - images
+    sigmas = seen.flatten(1).std(dim=1)
+    assert sigmas.max() < 0.032
+    assert sigmas.min() < 0.005
+    assert sigmas.mean().item() == pytest.approx(0.015, rel=0.2)
+    assert noisy(images, 0, torch.Generator()) is images
 
 
 def test_the_guard_stops_a_run_whose_images_go_wrong():

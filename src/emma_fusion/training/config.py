@@ -185,6 +185,9 @@ class Fusion(Schedule):
     gradient: float = Field(1.0, ge=0, description="weight of gradients in ℓ; 1 in the paper")
     infrared: float = Field(1.0, gt=0, description="weight of ℓ(A_i(f), i); 1 in the paper")
     visible: float = Field(1.0, gt=0, description="weight of ℓ(A_v(f), v); 1 in the paper")
+    noise: float = Field(
+        0.0, ge=0, description="largest σ of the noise on what A_i and A_v see; the paper has none"
+    )
     anchor: float = Field(0.0, ge=0, description="weight of ℓ(f, teacher); the paper has none")
     texture: float = Field(0.0, ge=0, description="weight of the texture guard; the paper has none")
     pattern: float = Field(
