@@ -173,6 +173,10 @@ class Fuser:
     def fuse_luminance(self, pair: Pair, progress: Progress | None = None) -> FloatArray:
         """Fuse the two planes of a pair: what the network says, and nothing added.
 
+        Two planes of one value each give one value, the median of what the network says. Its
+        transposed convolutions draw a faint grid of up to 4/255 into such a pair and its padding
+        a border, of which nothing was in the sources.
+
         Args:
             pair: the pair.
             progress: see `fuse_pair`.
@@ -215,6 +219,8 @@ class Fuser:
                 f"{self.precision}: "
                 + ("its weights are damaged." if self.precision == "fp32" else "use fp32.")
             )
+        if _is_constant(pair.infrared) and _is_constant(pair.visible):
+            fused = np.full_like(fused, np.median(fused))
         return fused
 
     def _fuse_whole(self, pair: Pair) -> FloatArray:
@@ -361,6 +367,11 @@ def _digest(weights: Path) -> str:
         return hashlib.sha256(weights.read_bytes()).hexdigest()
     except OSError:
         return ""  # opening it says why
+
+
+def _is_constant(plane: FloatArray) -> bool:
+    """Whether all pixels have one value."""
+    return bool((plane == plane.flat[0]).all())
 
 
 def _read(image: str | Path | npt.NDArray[Any]) -> tuple[npt.NDArray[Any], str]:
