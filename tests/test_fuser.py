@@ -219,6 +219,7 @@ def test_the_network_given_stays_trainable():
         ({"device": "cuda:77"}, "cuda:77"),
         ({"device": "meta"}, "meta"),
         ({"precision": "fp8"}, "precision"),
+        ({"precision": "tf32", "device": "cpu"}, "NVIDIA"),
         ({"threads": 0}, "threads"),
         ({"memory": "lots"}, "no size"),
     ],
@@ -298,7 +299,15 @@ def test_fuse_opens_a_model_once_and_again_when_it_changes(tmp_path, monkeypatch
     for _ in range(2):
         emma_fusion.fuse(*images(8, 8), path)
     assert len(opened) == 1
+    time = path.stat().st_mtime_ns
     os.utime(path, ns=(1, 1))
+    emma_fusion.fuse(*images(8, 8), path)
+    assert len(opened) == 1  # the same weights
+    network = small_network()
+    with torch.no_grad():
+        next(network.parameters()).add_(0.1)
+    save_weights(network, path)
+    os.utime(path, ns=(time, time))
     emma_fusion.fuse(*images(8, 8), path)
     assert len(opened) == 2
 

@@ -32,7 +32,7 @@ RuntimeName = Literal["auto", "torch", "engine", "onnxruntime", "openvino"]
 _KINDS = {"onnxruntime": "onnx", "openvino": "openvino"}
 _OPENERS = {"onnxruntime": open_onnxruntime, "openvino": open_openvino}
 _PRECISIONS = {
-    "torch": ("fp32", "bf16", "fp16"),
+    "torch": tuple(PRECISIONS),
     "engine": ("fp32", "bf16"),
     "onnxruntime": ("fp32",),
     "openvino": ("fp32", "bf16"),
@@ -56,7 +56,7 @@ def open_runtime(
         device: For PyTorch; the others run on the CPU.
         runtime: One of `RuntimeName`. "auto" is the fastest that is installed and has the
             precision, found by running each once and remembered (see `choose`).
-        precision: "fp32", "bf16" or "fp16".
+        precision: "fp32", "tf32", "bf16" or "fp16".
         threads: On a CPU; None for as many as PyTorch uses.
 
     Returns:
