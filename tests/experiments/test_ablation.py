@@ -1,5 +1,6 @@
 """From variants to runs: what is shared, what is refused."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import yaml
 
 from emma_fusion.errors import UserError
 from emma_fusion.experiments.ablation import (
+    check_files,
     judged_stems,
     load_ablation,
     places,
@@ -181,3 +183,15 @@ def test_a_run_that_fails_costs_only_those_that_need_it(settings, tmp_path):
     assert "log.txt" in failures[sensing.name]
     assert "has failed" in failures["full, seed 0"]
     assert len(said) == 4
+
+
+def test_all_bad_pairs_are_named_before_hours_of_training(settings, pairs, tmp_path):  # noqa: F811
+    shutil.copytree(pairs, tmp_path / "judged")
+    for stem in "bc":
+        (tmp_path / "judged" / "vi" / f"{stem}.png").write_bytes(b"")
+    judged = {s: tuple(tmp_path / "judged" / k / f"{s}.png" for k in ("ir", "vi")) for s in "abcde"}
+    ablation = load(settings, tmp_path)
+    with pytest.raises(UserError, match=r"^2 of 10 pairs cannot be used\. Mend or remove them"):
+        check_files(ablation, judged)
+    good = {stem: judged[stem] for stem in "ade"}
+    check_files(ablation, good)

@@ -62,6 +62,7 @@ def ablate(
 
     chosen = room.load_ablation(config)
     dataset = _dataset(chosen.judged, room.judged_stems(chosen))
+    room.check_files(chosen, dataset.pairs)
     _check_output(output, resume, room.CONFIG)
     tasks = room.plan(chosen, output)
     output.mkdir(parents=True, exist_ok=True)

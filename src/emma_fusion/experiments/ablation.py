@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from copy import deepcopy
 from dataclasses import dataclass
@@ -29,6 +29,7 @@ from emma_fusion import models
 from emma_fusion.child import live_with_parent
 from emma_fusion.errors import UserError
 from emma_fusion.images.folders import list_images, match_pairs
+from emma_fusion.training.bad_pairs import check_pairs
 from emma_fusion.training.checkpoint import NAME as CHECKPOINT
 from emma_fusion.training.config import (
     Network,
@@ -152,6 +153,26 @@ def judged_stems(ablation: Ablation) -> list[str]:
             )
         stems = [stems[index] for index in sorted(kept)]
     return stems[:: judged.every]
+
+
+def check_files(ablation: Ablation, judged: Mapping[str, tuple[Path, Path]]) -> None:
+    """Reads every pair once, so that a bad one is found before the trainings and not after.
+
+    Args:
+        ablation: Whose variants name the pairs to learn from; those that are to leave out bad ones
+            (``run.skip_bad``) are not looked at.
+        judged: The pairs to judge on.
+
+    Raises:
+        UserError: Some cannot be used; all of them are named.
+    """
+    found = dict(judged)
+    for name in ablation.variants:
+        config = ablation.configuration(name, 0)
+        for pairs in () if config.run.skip_bad else config.pairs:
+            matched, _ = match_pairs(pairs.infrared, pairs.visible)
+            found |= {f"{pairs.infrared}: {stem}": (a, b) for stem, a, b in matched}
+    check_pairs(found)
 
 
 def _budget(config: TrainingConfig) -> tuple[Any, ...]:

@@ -212,6 +212,7 @@ class RunSettings(Section):
     threads: int | None = Field(None, ge=1, description="of each process; all cores if not given")
     checkpoint_every: int = Field(100, ge=1, description="steps")
     preview_every: int = Field(200, ge=1, description="steps")
+    skip_bad: bool = Field(False, description="pairs that cannot be used are left out")
     validation_pairs: int = Field(24, ge=1, description="fused and scored at a preview, at most")
 
 

@@ -228,9 +228,11 @@ def _images(
         journal.advance(done)
 
     journal.begin("teacher", 1)
-    images = read_images(config.pairs, fuse, SMALLEST, progress)
+    images = read_images(config.pairs, fuse, SMALLEST, progress, config.run.skip_bad)
     for name in images.unmatched:
         journal.say(f"left out, no partner: {name}")
+    for what in images.bad:
+        journal.say(f"left out, {what}")
     journal.say(
         f"{sum(images.counts)} pairs, {len(images.images)} images, "
         f"{len(images.validation)} for validation"

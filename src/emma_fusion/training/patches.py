@@ -21,6 +21,7 @@ from emma_fusion.errors import UserError
 from emma_fusion.images.folders import match_pairs
 from emma_fusion.images.raster import read_pair
 from emma_fusion.pair import FloatArray
+from emma_fusion.training.bad_pairs import BadPairs
 from emma_fusion.training.config import Folders, Pairs, Patches
 from emma_fusion.training.teachers import Teachers
 
@@ -39,6 +40,7 @@ class PatchSet:
         validation: Whole pairs ``(stem, infrared, visible)``, float32 in [0, 1].
         unmatched: Files without a partner or a teacher.
         useless: Stems of pairs that gave no patch: too small, or without contrast.
+        bad: Pairs that were left out because they cannot be used, and why.
         fingerprint: Of all planes read, so that a result can say what it was trained on.
         counts: Pairs read, a set each.
         turned: Whether drawn patches are turned and mirrored.
@@ -49,6 +51,7 @@ class PatchSet:
     validation: list[tuple[str, FloatArray, FloatArray]] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
     useless: list[str] = field(default_factory=list)
+    bad: list[str] = field(default_factory=list)
     fingerprint: str = ""
     counts: list[int] = field(default_factory=list)
     turned: bool = True
@@ -195,6 +198,7 @@ def read_patches(
     patches: Patches,
     with_teachers: bool = True,
     progress: Callable[[int, int], None] | None = None,
+    skip_bad: bool = False,
 ) -> PatchSet:
     """Reads every pair, asks its teachers, and cuts what has contrast.
 
@@ -203,11 +207,14 @@ def read_patches(
         patches: How to cut.
         with_teachers: Whether the teachers are asked; a fine-tuning needs none.
         progress: Called with the pairs done and in all.
+        skip_bad: Whether pairs that cannot be used are left out.
 
     Raises:
-        UserError: A folder or file cannot be used, or nothing remains to train on.
+        UserError: A folder or pair cannot be used, of pairs all that cannot, or nothing remains
+            to train on.
     """
     result = PatchSet(turned=patches.turned)
+    bad = BadPairs(skip_bad)
     digest = hashlib.sha256()
     listed = []
     for pairs in sets:
@@ -225,19 +232,22 @@ def read_patches(
     for pairs, teachers, usable in listed:
         kept_out = held_out(pairs, [stem for stem, *_ in usable])
         cut: list[npt.NDArray[np.uint8]] = []
+        learnt = 0
         for index, (stem, infrared_path, visible_path) in enumerate(usable):
-            planes = read_planes(pairs, infrared_path, visible_path)
-            if index in kept_out:
-                result.validation.append((stem, planes[0], planes[1]))
-            else:
-                if with_teachers:
-                    planes += teachers.fuse(stem, *planes)
-                stack = np.stack(planes)
-                digest.update(stem.encode() + stack.tobytes())
-                of_pair = [p for s in pairs.scales for p in _cut(resized(stack, s), patches)]
-                if not of_pair:
-                    result.useless.append(stem)
-                cut += of_pair
+            with bad.noting(stem):
+                planes = read_planes(pairs, infrared_path, visible_path)
+                if index in kept_out:
+                    result.validation.append((stem, planes[0], planes[1]))
+                else:
+                    if with_teachers:
+                        planes += teachers.fuse(stem, *planes)
+                    stack = np.stack(planes)
+                    digest.update(stem.encode() + stack.tobytes())
+                    of_pair = [p for s in pairs.scales for p in _cut(resized(stack, s), patches)]
+                    if not of_pair:
+                        result.useless.append(stem)
+                    cut += of_pair
+                    learnt += 1
             done += 1
             if progress:
                 progress(done, total)
@@ -247,7 +257,9 @@ def read_patches(
             result.stacks.append(torch.from_numpy(np.stack(cut)))
             result.stages.append(pairs.stages)
             result.shares.append(pairs.share)
-        result.counts.append(len(usable) - len(kept_out))
+        result.counts.append(learnt)
+    bad.settle(total)
+    result.bad = bad.found
     if not len(result):
         raise UserError(
             f"No patch of {patches.size}×{patches.size} pixels with enough contrast was found in "
