@@ -16,7 +16,7 @@ from emma_fusion.images.folders import SUFFIXES, AnyPath, Pairing, pair_folders
 from emma_fusion.images.names import fold
 from emma_fusion.images.record import INSIDE, beside, check_beside
 from emma_fusion.jobs.messages import Messages
-from emma_fusion.jobs.request import PairingOptions
+from emma_fusion.jobs.options import PairingOptions
 
 
 class Files(NamedTuple):
