@@ -25,7 +25,7 @@ from emma_fusion.values.false_colour import MISLEADING, levels_of, recognise
 from emma_fusion.values.mending import Mend, mend
 from emma_fusion.values.nodata import cover_of, fill
 
-FalseColour = Literal["auto", "off"]
+FalseColour = Literal["auto", "reversed", "off"]
 Align = Callable[[npt.NDArray[Any], npt.NDArray[Any], tuple[str, str]], Aligned]
 """Brings an infrared image onto a visible one; see `align.aligner.align`."""
 # OpenCV warps nothing that is wider.
@@ -44,7 +44,8 @@ class PairOptions:
         aligner: brings the infrared image onto the visible one's grid; None where the two are
             registered, or their georeferences say where they lie.
         false_colour: "auto" turns an infrared image in a known palette into the values that it
-            shows, unless its colours are taken; "off" leaves it.
+            shows, unless its colours are taken; "reversed" does so with the palette's other end
+            hot; "off" leaves it.
     """
 
     colour: Colour = "auto"
@@ -196,9 +197,9 @@ def infrared_values(image: Decoded, options: PairOptions) -> npt.NDArray[Any]:
     A range over many images is found of them.
     """
     pixels, valid = image.pixels, image.valid
-    if options.false_colour == "auto" and options.colour != "infrared":
+    if options.false_colour != "off" and options.colour != "infrared":
         palette = recognise(pixels).palette
-        pixels = levels_of(pixels, palette) if palette else pixels
+        pixels = _undo(pixels, palette, options) if palette else pixels
     return _masked(mend(_filled(pixels, valid), options.mending)[0], valid)
 
 
@@ -220,9 +221,13 @@ def _without_palette(
     if fit.palette and (not lends or fit.palette in MISLEADING):
         notes.append(
             f"{labels[0]} is coloured by the palette {fit.palette}; it was turned back into the "
-            "values that the colours stand for. --false-colour off takes its brightness instead."
+            f"values that the colours stand for{_ends(fit.palette, options)}. --false-colour "
+            f"{'auto' if options.false_colour == 'reversed' else 'reversed'} takes the other end "
+            "for hot, --false-colour off takes its brightness."
         )
-        return levels_of(infrared, fit.palette), {"false_colour": fit.palette}
+        facts = {"false_colour": fit.palette}
+        facts |= {"reversed": True} if options.false_colour == "reversed" else {}
+        return _undo(infrared, fit.palette, options), facts
     if not lends and options.colour != "none" and not fit.palette:
         notes.append(
             f"{labels[0]} is coloured, by no palette that is known; its brightness was used, which "
@@ -230,6 +235,21 @@ def _without_palette(
             "as temperatures."
         )
     return infrared, {}
+
+
+def _undo(
+    image: npt.NDArray[np.uint8], palette: str, options: PairOptions
+) -> npt.NDArray[np.uint8]:
+    """The values that an image in a palette shows."""
+    levels = levels_of(image, palette)
+    return 255 - levels if options.false_colour == "reversed" else levels
+
+
+def _ends(palette: str, options: PairOptions) -> str:
+    """Which end of a rainbow was taken for hot: programs run it either way."""
+    if palette != "rainbow":
+        return ""
+    return ", red for " + ("the hottest" if options.false_colour == "reversed" else "the coldest")
 
 
 def _is_coloured(image: npt.NDArray[Any]) -> bool:

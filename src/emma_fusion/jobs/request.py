@@ -291,10 +291,11 @@ class FuseRequest:
         ),
     ] = "auto"
     false_colour: Annotated[
-        Literal["auto", "off"],
+        Literal["auto", "reversed", "off"],
         Option(
             "What becomes of an infrared image that its camera coloured by a known palette. auto "
-            "turns it back into the values that the colours stand for; off takes its brightness.",
+            "turns it back into the values that the colours stand for; reversed takes the other "
+            "end of the palette for hot; off takes its brightness.",
             panel=_THERMAL,
         ),
     ] = "auto"

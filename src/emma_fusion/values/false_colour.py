@@ -34,6 +34,8 @@ _HALF, _MOST = 10.0, 30.0
 # How many of the palette's 256 levels they must span, at the least; a photograph in one hue lies
 # near a short piece of some curve.
 _SPAN = 32
+# ... and of a rainbow: a short piece of one is a piece of another run the other way.
+_WIDE, _EXTREMES = 128, (0.1, 99.9)
 _OFF = 45.0  # of 441: how far from the curve a pixel shows no value
 _SAMPLE = 4096  # pixels that are looked at
 _STEP = 2**16  # colours that are compared at a time
@@ -71,7 +73,8 @@ def recognise(image: npt.NDArray[Any]) -> Fit:
         levels, away = _nearest(coloured, name)
         half, most = np.percentile(away, (50, 90))
         span = np.ptp(np.percentile(levels, (2, 98)))
-        if half <= _HALF and most <= _MOST and span >= _SPAN:
+        wide = name not in MISLEADING or np.ptp(np.percentile(levels, _EXTREMES)) >= _WIDE
+        if half <= _HALF and most <= _MOST and span >= _SPAN and wide:
             found[name] = float(most)
     return Fit(True, min(found, key=found.__getitem__) if found else "")
 
