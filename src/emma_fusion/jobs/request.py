@@ -135,16 +135,6 @@ class ScanOptions:
             panel=_SCANS,
         ),
     ] = "headers"
-    overlay: Annotated[
-        float | None,
-        Option(
-            "Also write what viewers show beside the fused scan: the first scan in its palette "
-            "laid over the second with this opacity, 0 to 1, as OUT with _overlay. Without it, no "
-            "overlay is written.",
-            metavar="OPACITY",
-            panel=_SCANS,
-        ),
-    ] = None
 
 
 @dataclass(frozen=True)
@@ -328,6 +318,16 @@ class FuseRequest:
         Option(
             "Colour the fused image by the infrared values, in place of --colour. Without it, "
             "functional scans (PET, SPECT) are coloured by hot, and nothing else by any palette."
+        ),
+    ] = None
+    overlay: Annotated[
+        float | None,
+        Option(
+            "Also write what viewers show beside the fused image or scan: the infrared image or "
+            "first scan in its palette (hot, if --palette names none) laid over the grey second "
+            "one with this opacity, 0 to 1, as OUT with _overlay. Without it, no overlay is "
+            "written.",
+            metavar="OPACITY",
         ),
     ] = None
     mending: Annotated[
