@@ -138,6 +138,12 @@ class Pair:
             pair = replace(pair, colour=pair.fade(pair.colour))
         return pair
 
+    @property
+    def reached(self) -> npt.NDArray[np.bool_]:
+        """(H, W), where the infrared image reaches and both images hold data."""
+        reached = np.ones(self.visible.shape, bool) if self.valid is None else self.valid
+        return reached if self.cover is None else reached & (np.asarray(self.cover) > 0)
+
     def fade(self, colour: FloatArray) -> FloatArray:
         """Colour that stems from the infrared image, grey where that does not reach."""
         if self.cover is None:
@@ -369,7 +375,7 @@ def _find_range(
     if kind == "fixed":
         return "fixed", *numbers
     if kind == "auto" and side == "visible" and image.dtype == np.uint16:
-        return _camera_range(values)
+        return camera_range(int(values.min()), int(values.max()))
     percentiles = numbers if kind == "percentile" else (0.1, 99.9)
     if kind == "percentile" or (kind == "auto" and image.dtype == np.uint16):
         wide = values if values.dtype == np.float64 else values.astype(np.float32)
@@ -388,9 +394,19 @@ def _find_range(
     return "full", 0.0, top
 
 
-def _camera_range(values: npt.NDArray[np.uint16]) -> tuple[str, float, float]:
-    """The range of the fewest bits that hold all values of a camera's image in 16."""
-    low, high = int(values.min()), int(values.max())
+def camera_range(low: int, high: int) -> tuple[str, float, float]:
+    """The range of the fewest bits that hold all values of a camera's images in 16.
+
+    Args:
+        low: the smallest value.
+        high: the largest.
+
+    Returns:
+        What the rule is called, and the values of black and white.
+
+    >>> camera_range(16, 900), camera_range(0, 40000)
+    (('10 bits', 0.0, 1023.0), ('full', 0.0, 65535.0))
+    """
     for bits in (8, 10, 12, 14):
         if high < 2**bits and high > low:  # a constant image tells nothing
             return f"{bits} bits", 0.0, float(2**bits - 1)

@@ -43,7 +43,7 @@ def test_the_page_and_nothing_else_is_there(client):
     page = client.get("/")
     assert "<h1>emma-fusion</h1>" in page.text
     assert "default-src 'self'" in page.headers["content-security-policy"]
-    for name in ("page.css", "page.js", "icon.svg"):
+    for name in {path.name for path in room.PAGE.iterdir()} - {"index.html"}:
         assert client.get(f"/page/{name}").status_code == 200
         assert "://" not in client.get(f"/page/{name}").text.replace("http://www.w3.org/", "")
     for path in ("/page/index.html", "/page/..%2fserver.py", "/page/../server.py", "/favicon.ico"):

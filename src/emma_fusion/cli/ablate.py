@@ -14,7 +14,7 @@ from emma_fusion.cli.progress import bar
 from emma_fusion.cli.scoring import SeedOption, begin
 
 if TYPE_CHECKING:
-    from emma_fusion.bench import Dataset, Method, Run
+    from emma_fusion.bench import BenchResult, Dataset, Method
     from emma_fusion.experiments.ablation import Ablation, Judged, Report, Task
 
 
@@ -61,7 +61,8 @@ def ablate(
     from emma_fusion.bench.workers import usable_cores
 
     chosen = room.load_ablation(config)
-    dataset = _dataset(chosen.judged)
+    dataset = _dataset(chosen.judged, room.judged_stems(chosen))
+    room.check_files(chosen, dataset.pairs)
     _check_output(output, resume, room.CONFIG)
     tasks = room.plan(chosen, output)
     output.mkdir(parents=True, exist_ok=True)
@@ -114,17 +115,18 @@ def _keep_settings(chosen: Ablation, path: Path) -> None:
     write_whole({path: text.encode()})
 
 
-def _dataset(judged: Judged) -> Dataset:
+def _dataset(judged: Judged, stems: list[str]) -> Dataset:
     """The pairs to judge on."""
     from dataclasses import replace
 
     from emma_fusion.bench import open_dataset
 
     dataset = open_dataset(f"{judged.name}={judged.infrared},{judged.visible}")
-    if judged.every == 1:
+    pairs = {stem: pair for stem, pair in dataset.pairs.items() if stem in stems}
+    if len(pairs) == len(dataset.pairs):
         return dataset
-    pairs = dict(list(dataset.pairs.items())[:: judged.every])
-    warning = f"{dataset.title}: {len(pairs)} of {len(dataset.pairs)} pairs, evenly spread."
+    which = "held out of training" if judged.held_out else "evenly spread"
+    warning = f"{dataset.title}: {len(pairs)} of {len(dataset.pairs)} pairs, {which}."
     return replace(dataset, pairs=pairs, warnings=(*dataset.warnings, warning))
 
 
@@ -163,7 +165,7 @@ def _score_and_report(
     device: str,
     images: int,
     seed: int,
-) -> tuple[Run, list[str]]:
+) -> tuple[BenchResult, list[str]]:
     """Fuses, scores and writes down what the complete variants give."""
     from emma_fusion import bench
     from emma_fusion.bench import facts as surroundings

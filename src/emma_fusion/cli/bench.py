@@ -24,7 +24,7 @@ from emma_fusion.cli.scoring import (
 )
 
 if TYPE_CHECKING:
-    from emma_fusion.bench import Run, Table
+    from emma_fusion.bench import BenchResult, Table
     from emma_fusion.bench.temporal import Steadiness
 
 WRITTEN = ("tables.md", "tables.tex", "tables.csv", "report.html")
@@ -147,7 +147,7 @@ def _metrics(convention: str, names: str | None) -> tuple[str, ...]:
     return chosen if names else tuple(name for name in chosen if name != "pattern")
 
 
-def _tables(outcome: Run, reference: str, seed: int, show_published: bool) -> list[Table]:
+def _tables(outcome: BenchResult, reference: str, seed: int, show_published: bool) -> list[Table]:
     from emma_fusion.bench import Table, summarise
     from emma_fusion.bench.published import published
 
@@ -166,7 +166,7 @@ def _tables(outcome: Run, reference: str, seed: int, show_published: bool) -> li
 
 
 def _write(
-    outcome: Run,
+    outcome: BenchResult,
     tables: list[Table],
     steadiness: list[Steadiness],
     output: Path,
@@ -194,7 +194,9 @@ def _write(
     write_whole({output / name: text.encode() for name, text in texts.items()})
 
 
-def _print(outcome: Run, tables: list[Table], steadiness: list[Steadiness], output: Path) -> None:
+def _print(
+    outcome: BenchResult, tables: list[Table], steadiness: list[Steadiness], output: Path
+) -> None:
     """The means on stdout; warnings, and where everything is, on stderr."""
     from rich import box
     from rich.console import Console

@@ -15,6 +15,7 @@ from emma_fusion.cli.runs import (
     Resume,
     Seed,
     Settings,
+    SkipBad,
     Visible,
     check_same,
     checked,
@@ -42,6 +43,7 @@ def distill(
     precision: Precision = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     seed: Seed = None,
+    skip_bad: SkipBad = False,
     resume: Resume = False,
 ) -> None:
     """Distill a model into a small network that fuses in real time.
@@ -67,6 +69,7 @@ def distill(
             "run.precision": precision,
             "run.threads": threads,
             "run.seed": seed,
+            "run.skip_bad": skip_bad or None,
         }
     )
     if infrared is not None and visible is not None:

@@ -26,12 +26,21 @@ def evaluate(
     convention: ConventionOption = "ours",
     protocol: ProtocolOption = "direct",
     metrics: MetricsOption = None,
+    skip_bad: Annotated[
+        bool,
+        typer.Option(
+            "--skip-bad",
+            help="Average over the other images where some are unreadable or of another size. "
+            "Without it nothing is averaged then.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Score a fused image, or each one of a folder, against its sources of the same stem.
 
     Fused images without both sources are named and not scored, and so are sources without a
-    fused image. If one is unreadable or of another size, nothing is averaged.
+    fused image. All that are unreadable or of another size are named, and nothing is averaged
+    then, unless the others are asked for.
     """
     from emma_fusion.bench.facts import versions
     from emma_fusion.bench.makers import mixed_makers
@@ -52,11 +61,13 @@ def evaluate(
             except UserError as error:
                 failures.append(f"{stem}: {error}")
             show(done, len(triples))
-    if failures:
+    if failures and (not skip_bad or not images):
         raise UserError(
             f"{len(failures)} of {len(triples)} fused images could not be scored, "
             "so nothing was averaged.\n" + "\n".join(failures)
         )
+    for failure in failures:
+        print(f"Not scored, {failure}", file=sys.stderr)
     warn(stale, missing)
     if mixed := mixed_makers(paths[0] for paths in triples.values()):
         print(f"Warning: {mixed}", file=sys.stderr)
@@ -72,6 +83,7 @@ def evaluate(
         "better": {name: METRICS[name].better for name in names},
         "stale": [str(path) for path in stale],
         "missing": missing,
+        "bad": failures,
         "versions": versions(),
     }
     if as_json:

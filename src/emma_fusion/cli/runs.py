@@ -24,6 +24,14 @@ Settings = Annotated[
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")]
 Precision = Annotated[str | None, typer.Option(help="fp32, or bf16 where the hardware has it.")]
 Seed = Annotated[int | None, typer.Option(help="Of everything random.")]
+SkipBad = Annotated[
+    bool,
+    typer.Option(
+        "--skip-bad",
+        help="Go on without the pairs that cannot be read or do not fit. Without it they are all "
+        "named before the training begins, and it does not begin.",
+    ),
+]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on from the checkpoint in the run's folder.")
 ]

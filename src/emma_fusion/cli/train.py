@@ -15,6 +15,7 @@ from emma_fusion.cli.runs import (
     Resume,
     Seed,
     Settings,
+    SkipBad,
     Visible,
     check_same,
     checked,
@@ -53,6 +54,7 @@ def train(
     devices: Annotated[int | None, typer.Option(help="Processes on each machine.")] = None,
     nodes: Annotated[int | None, typer.Option(help="Machines.")] = None,
     seed: Seed = None,
+    skip_bad: SkipBad = False,
     resume: Resume = False,
 ) -> None:
     """Train the sensing networks A_i and A_v, then the U-Fuser, by EMMA's loss.
@@ -83,6 +85,7 @@ def train(
             "run.devices": devices,
             "run.nodes": nodes,
             "run.seed": seed,
+            "run.skip_bad": skip_bad or None,
         }
     )
     if infrared is not None and visible is not None:

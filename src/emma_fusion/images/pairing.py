@@ -13,6 +13,7 @@ import numpy.typing as npt
 from emma_fusion.align import Aligned, Aligner
 from emma_fusion.align import align as bring_together
 from emma_fusion.align.aligner import place
+from emma_fusion.align.geometry import Matrix
 from emma_fusion.errors import UserError
 from emma_fusion.images.decoded import Decoded
 from emma_fusion.images.files import shown
@@ -132,9 +133,10 @@ def make_pair(
     image = replace(infrared, pixels=pixels)
     infrared_range = find_range(pixels) if find_range else options.infrared_range
     if placement is not None:
-        known, shape = placement, visible.pixels.shape[:2]
-        aligned, valid = carry(image, lambda given: _warp(given, known, shape, labels))
         notes.append(placement.note)
+    if placement is not None and placement.matrix is not None:
+        matrix, facts, shape = placement.matrix, placement.facts, visible.pixels.shape[:2]
+        aligned, valid = carry(image, lambda given: _warp(given, matrix, facts, shape, labels))
     else:
 
         def bring(given: npt.NDArray[Any]) -> Aligned:
@@ -266,7 +268,8 @@ def carry(
 
 def _warp(
     image: npt.NDArray[Any],
-    placement: Placement,
+    matrix: Matrix,
+    facts: dict[str, Any],
     size: tuple[int, int],
     labels: tuple[str, str],
 ) -> Aligned:
@@ -276,7 +279,7 @@ def _warp(
             f"{labels[0]} and {labels[1]} have different pixel grids and are too wide to be "
             f"warped (more than {_WIDEST} pixels): bring them onto one grid with gdalwarp."
         )
-    return place(image, placement.matrix, size, placement.facts)
+    return place(image, matrix, size, facts)
 
 
 def _filled(image: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None) -> npt.NDArray[Any]:

@@ -50,12 +50,14 @@ class Recipe:
         infrared_range: As `Pair.from_arrays` takes it.
         range_rule: What the record calls that range where it was found over many images, or None
             where `Pair` finds it.
+        visible_rule: The same of the visible range.
     """
 
     request: FuseRequest
     aligner: Aligner | None
     infrared_range: str
     range_rule: str | None = None
+    visible_rule: str | None = None
 
     @property
     def options(self) -> pairing.PairOptions:
@@ -193,6 +195,8 @@ def make_pair(
     facts = pair.record["infrared"]
     if recipe.range_rule:
         facts["rule"] = recipe.range_rule
+    if recipe.visible_rule:
+        pair.record["visible"]["rule"] = recipe.visible_rule
     if request.unit:
         facts["unit"] = request.unit
     opaque = pair.alpha is not None and pair.alpha.min() == 1

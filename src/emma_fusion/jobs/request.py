@@ -53,7 +53,8 @@ class NetworkOptions:
         str, Option("The device that the network runs on: auto, cpu, cuda, cuda:1 and so on.")
     ] = "auto"
     precision: Annotated[
-        Literal["fp32", "bf16", "fp16"], Option("The precision of the network's arithmetic.")
+        Literal["fp32", "tf32", "bf16", "fp16"],
+        Option("The precision of the network's arithmetic; tf32 is of NVIDIA GPUs."),
     ] = "fp32"
     threads: Annotated[
         int | None,

@@ -12,7 +12,7 @@ import torch
 from emma_fusion.errors import UserError
 
 NAME = "checkpoint.pt"
-PARTS = {"stage", "step", "seconds", "data", "fuser", "optimizer", "mean"}
+PARTS = {"stage", "step", "seconds", "data", "fuser", "optimizer", "average"}
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
@@ -38,5 +38,8 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
             f"The checkpoint {path} is damaged, or not one of this program: begin a new run."
         ) from error
     if not isinstance(state, dict) or not state.keys() >= PARTS:
-        raise UserError(f"{path} is no checkpoint of a training run: begin a new run.")
+        raise UserError(
+            f"{path} is no checkpoint of a training run, or one of an earlier version: begin a "
+            "new run."
+        )
     return state

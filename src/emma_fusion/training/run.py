@@ -141,9 +141,13 @@ class _Training:
         config = self.config
         needed = config.sensing.steps != 0 or config.start.steps != 0 or config.fusion.anchor > 0
         self.journal.begin("pairs", 1)
-        patches = read_patches(config.pairs, config.patches, needed, self._pairs_read)
+        patches = read_patches(
+            config.pairs, config.patches, needed, self._pairs_read, config.run.skip_bad
+        )
         for name in patches.unmatched:
             self.journal.say(f"left out, no partner: {name}")
+        for what in patches.bad:
+            self.journal.say(f"left out, {what}")
         if patches.useless:
             self.journal.say(
                 f"no patch of {config.patches.size}×{config.patches.size} pixels with enough "

@@ -14,10 +14,18 @@ from emma_fusion.values.nodata import fill
 
 KNOWN = (
     "jet", "turbo", "rainbow", "hot", "inferno", "magma", "plasma", "viridis", "cividis", "parula",
+    "iron",
 )  # fmt: skip
 # Those whose brightness does not rise with the value: their luminance turns hot and cold round.
 MISLEADING = ("jet", "turbo", "rainbow")
 
+# FLIR's Iron, every fifteenth of its 224 colours as their radiometric files hold them (in YCbCr,
+# where Y counts up with the level).
+_IRON = (
+    (0, 31, 37), (31, 17, 105), (77, 9, 145), (117, 11, 161), (150, 20, 159), (178, 34, 143),
+    (200, 52, 115), (216, 75, 84), (230, 99, 55), (239, 125, 28), (243, 149, 12), (244, 174, 10),
+    (243, 197, 27), (240, 216, 67), (233, 230, 136), (225, 239, 239),
+)  # fmt: skip
 # A pixel is coloured from this difference of its channels, and an image from this share of them.
 _SPREAD, _SHARE = 32, 0.05
 # How far, of 441, half and nine tenths of the coloured pixels may be from a palette's curve: JPEG
@@ -117,6 +125,12 @@ def _nearest(
 @cache
 def _table(palette: str) -> npt.NDArray[np.float32]:
     """(256, 3) RGB, 0 to 255."""
+    if palette == "iron":
+        places = np.linspace(0, len(_IRON) - 1, 256)
+        channels = [
+            np.interp(places, range(len(_IRON)), channel) for channel in zip(*_IRON, strict=True)
+        ]
+        return np.stack(channels, axis=1).astype(np.float32)
     levels = np.arange(256, dtype=np.uint8)[:, None]
     bgr = cv2.applyColorMap(levels, getattr(cv2, f"COLORMAP_{palette.upper()}"))
     table: npt.NDArray[np.float32] = bgr[:, 0, ::-1].astype(np.float32)

@@ -10,8 +10,11 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from functools import wraps
 from typing import Any
+
+import numpy.typing as npt
 
 from emma_fusion.demo import render_scene
 from emma_fusion.errors import UserError
@@ -19,13 +22,22 @@ from emma_fusion.images.decoded import Decoded
 from emma_fusion.images.raster import encode_image
 from emma_fusion.images.record import INSIDE, to_json
 from emma_fusion.jobs.image import Recipe
-from emma_fusion.web.archives import Match, match_paths
-from emma_fusion.web.images import Given, fuse_given, read_form, score, view, view_infrared
+from emma_fusion.web.archives import Match
+from emma_fusion.web.images import (
+    Given,
+    fuse_given,
+    infrared_plane,
+    read_form,
+    read_two,
+    score,
+    view,
+    view_planes,
+)
 from emma_fusion.web.limits import Limits
 from emma_fusion.web.names import safe_stem, shown_name, stem
 from emma_fusion.web.networks import Networks
 from emma_fusion.web.shelf import Shelf
-from emma_fusion.web.sources import Source, open_source
+from emma_fusion.web.sources import Source, find_pairs, open_source
 
 State = dict[str, Any]
 Form = Mapping[str, Any]
@@ -72,16 +84,25 @@ class Studio:
     def take_image(self, data: bytes, name: str, infrared: bool) -> State:
         """Keep an image; what the page says of it.
 
+        A radiometric file that is to be the infrared image is its temperatures, and "inside" is the
+        visible image in it, under the same token.
+
         Raises:
             UserError: It is no image, damaged, or beyond the limits.
         """
-        given = Given.read(data, name, self.limits)
-        shown = (view_infrared if infrared else lambda g: view(g.image))(given)
-        return {
-            **given.describe(),
-            "token": self.shelf.put(data, given.name, MEDIA_TYPES[f".{given.format}"]),
-            "view": self.shelf.put(shown, "view.png", "image/png"),
-        }
+        given = Given.read(data, name, self.limits, infrared)
+        token = self.shelf.put(data, given.name, MEDIA_TYPES[f".{given.format}"])
+        state = self._describe(given, token, infrared_plane(given) if infrared else given.image)
+        if visible := given.inside():
+            state["inside"] = self._describe(visible, token, visible.image)
+        return state
+
+    def _describe(self, given: Given, token: str, shown: npt.NDArray[Any]) -> State:
+        return {**given.describe(), "token": token, "view": self._view(shown)}
+
+    def _view(self, image: npt.NDArray[Any]) -> str:
+        """The token of an image for the browser."""
+        return self.shelf.put(view(image), "view.png", "image/png")
 
     def draw_example(self) -> dict[str, State]:
         """A drawn street at night, as if the visitor had given it."""
@@ -103,23 +124,37 @@ class Studio:
         """Fuse two images: first the fused one, then its scores.
 
         Args:
-            form: "infrared" and "visible", tokens, and the choices.
+            form: "infrared" and "visible", tokens; "job", a name to stop it by, as the page does
+                where another choice takes its place; and the choices.
         """
         recipe = Recipe.of(read_form(form))
-        infrared, visible = (self._given(str(form.get(k))) for k in ("infrared", "visible"))
-        image, record, data = fuse_given(infrared, visible, recipe, self.networks)
+        with self._stoppable(form) as stopped:
+            yield from self._fuse_pair(form, recipe, stopped)
+
+    def _fuse_pair(self, form: Form, recipe: Recipe, stopped: threading.Event) -> Iterator[State]:
+        infrared, visible = self._given(form)
+        if stopped.is_set():
+            return
+        fused = fuse_given(infrared, visible, recipe, self.networks)
         suffix = f".{visible.format}"
         name = f"{safe_stem(stem(visible.name))}-fused"
         result = {
             "state": "fused",
-            **Given(Decoded(image), name + suffix, visible.format).describe(),
-            "colour": record["colour"],
-            "bytes": len(data),
-            "view": self.shelf.put(view(image), "view.png", "image/png"),
-            "download": self.shelf.put(data, name + suffix, MEDIA_TYPES[suffix]),
+            **Given(Decoded(fused.image), name + suffix, visible.format).describe(),
+            "colour": fused.record["colour"],
+            "bytes": len(fused.file),
+            "notes": fused.record.get("notes", []),
+            "aligned": "alignment" in fused.record["infrared"],
+            "planes": {
+                side: self.shelf.put(data, "view.png", "image/png")
+                for side, data in view_planes(fused.pair).items()
+            },
+            "view": self._view(fused.image),
+            "download": self.shelf.put(fused.file, name + suffix, MEDIA_TYPES[suffix]),
         }
         yield result
-        yield {**result, "state": "done", "metrics": score(image, infrared, visible)}
+        if not stopped.is_set():
+            yield {**result, "state": "done", "metrics": score(fused, infrared, visible)}
 
     @_job
     def fuse_many(self, form: Form) -> Iterator[State]:
@@ -132,13 +167,8 @@ class Studio:
         recipe = Recipe.of(read_form(form))
         self.networks.open(recipe.request.network.model)
         source = open_source(form, self.shelf, self.limits)
-        job = str(form.get("job"))[:64]
-        try:
-            yield from self._fuse_pairs(source, recipe, self._stop_of(job))
-        finally:
-            source.close()
-            with self._lock:
-                self._stops.pop(job, None)
+        with closing(source), self._stoppable(form) as stopped:
+            yield from self._fuse_pairs(source, recipe, stopped)
 
     @_job
     def fuse_video(self, form: Form) -> Iterator[State]:
@@ -154,11 +184,10 @@ class Studio:
         self.networks.open(recipe.request.network.model)
         items = [self.shelf.get(str(form.get(side))) for side in ("infrared", "visible")]
         videos = [VideoGiven(item.path, item.name) for item in items]
-        job = str(form.get("job"))[:64]
-        stopped, begin = self._stop_of(job), time.monotonic()
+        begin = time.monotonic()
         token, path = self.shelf.reserve(".mp4")
         state: State = {}
-        try:
+        with self._stoppable(form) as stopped:
             for state in fuse_videos(
                 videos[0],
                 videos[1],
@@ -172,16 +201,13 @@ class Studio:
                     yield state
             name = f"{safe_stem(stem(videos[1].name))}-fused.mp4"
             self.shelf.place(token, path, name, "video/mp4")
-        finally:
-            with self._lock:
-                self._stops.pop(job, None)
         size = path.stat().st_size
         yield {**state, "state": "done", "download": token, "name": name, "bytes": size}
 
     def _fuse_pairs(
         self, source: Source, recipe: Recipe, stopped: threading.Event
     ) -> Iterator[State]:
-        pairs, alone = match_paths(source.paths)
+        pairs, alone = find_pairs(source)
         if len(pairs) > self.limits.pairs:
             raise UserError(
                 f"There are {len(pairs)} pairs; at once there may be {self.limits.pairs}: split "
@@ -239,17 +265,17 @@ class Studio:
         taken: set[str],
     ) -> None:
         """Fuse one pair into a zip, under a name of our own making."""
-        infrared, visible = (
-            Given.read(source.read(path), path, self.limits)
-            for path in (match.infrared, match.visible)
+        paths = dict.fromkeys((match.infrared, match.visible))  # of one file, once
+        infrared, visible = read_two(
+            *((source.read(path), path) for path in paths), limits=self.limits
         )
-        _, record, data = fuse_given(infrared, visible, recipe, self.networks)
+        fused = fuse_given(infrared, visible, recipe, self.networks)
         suffix = f".{visible.format}"
         name = safe_stem(match.name, taken)
         taken.add(name.lower())
-        out.writestr(name + suffix, data)
+        out.writestr(name + suffix, fused.file)
         if suffix not in INSIDE:
-            out.writestr(f"{name}{suffix}.json", to_json(record))
+            out.writestr(f"{name}{suffix}.json", to_json(fused.record))
 
     def _ended(self, stopped: threading.Event, begin: float, size: int) -> str:
         """Why a job of many images ends here, or nothing."""
@@ -264,9 +290,25 @@ class Studio:
             )
         return ""
 
-    def _given(self, token: str) -> Given:
-        item = self.shelf.get(token)
-        return Given.read(self.shelf.read(token), item.name, self.limits)
+    def _given(self, form: Form) -> tuple[Given, Given]:
+        """The infrared and the visible image of a form; of one token, both are in its file.
+
+        Raises:
+            UserError: One is not there any more, or the file has no visible image.
+        """
+        tokens = [str(form.get(side)) for side in ("infrared", "visible")]
+        files = [(self.shelf.read(token), self.shelf.get(token).name) for token in tokens]
+        return read_two(*dict(zip(tokens, files, strict=True)).values(), limits=self.limits)
+
+    @contextmanager
+    def _stoppable(self, form: Form) -> Iterator[threading.Event]:
+        """The event that stops the job of a form, for as long as it runs."""
+        job = str(form.get("job"))[:64]
+        try:
+            yield self._stop_of(job)
+        finally:
+            with self._lock:
+                self._stops.pop(job, None)
 
     def _stop_of(self, job: str) -> threading.Event:
         """The event that stops a job, which may not have begun."""
