@@ -16,7 +16,10 @@ def export(
     output: Annotated[
         Path,
         typer.Option(
-            "-o", "--output", help="The file to write: an .onnx file, or an .xml file for openvino."
+            "-o",
+            "--output",
+            help="The file that the model is written to: an .onnx file, or an .xml file for "
+            "openvino.",
         ),
     ],
     model: Annotated[

@@ -14,7 +14,8 @@ def serve(
     port: Annotated[
         int | None,
         typer.Option(
-            help="The port that is listened at. Without it, the first free one from 7860.",
+            help="The port that the server listens on. Without it, it takes the first free one "
+            "from 7860 upwards.",
             min=1,
             max=65535,
         ),
@@ -42,7 +43,7 @@ def serve(
         int,
         typer.Option(
             "--max-zip-mb",
-            help="The most megabytes of a zip, packed and unpacked, or of a video.",
+            help="The most megabytes that a zip, packed or unpacked, or a video may have.",
             min=1,
         ),
     ] = 1000,

@@ -62,7 +62,7 @@ SCENES: dict[str, Scene] = {
         (
             "three people behind the smoke are as clear as the one in front of it",
             "the smoke hides them, but the flames, the bricks and the hose have their colours",
-            "the people show through the smoke; the flames stay flames and do not become a white "
+            "the people show through the smoke, and the flames are still flames and not a white "
             "patch",
         ),
     ),
@@ -84,8 +84,8 @@ SCENES: dict[str, Scene] = {
         (
             "the sky is cold and even, and both walkers are warm",
             "the sky is brighter than the camera can show, and the walkers are only outlines",
-            "the sky keeps its clouds, and the walkers are bright before the trees; the fused sky "
-            "should not turn as dark as the infrared one",
+            "the sky stays bright and keeps its clouds, and the walkers are bright before the "
+            "trees",
         ),
     ),
     "fog": Scene(
