@@ -111,7 +111,9 @@ def _check_output(output: Path, resume: bool, config: str) -> None:
     if resume and not (output / config).is_file():
         raise UserError(f"There is no ablation to resume in {output}: it has no {config}.")
     if not resume and output.is_dir() and any(output.iterdir()):
-        raise UserError(f"{output} is not empty: go on with --resume, or use a new folder.")
+        raise UserError(
+            f"{output} is not empty: continue the run with --resume, or use a new folder."
+        )
 
 
 def _keep_settings(chosen: Ablation, path: Path) -> None:

@@ -67,9 +67,10 @@ def serve(
         ),
     ] = None,
 ) -> None:
-    """Serve a web page for fusing images, folders and videos, to this machine alone (extra web).
+    """Serve a web page for fusing images, folders and videos, for this machine only (extra web).
 
-    What visitors give stays in a folder that is removed when the server stops: Ctrl-C.
+    Files that visitors upload are kept in a folder that is removed when the server is stopped with
+    Ctrl-C.
     """
     from emma_fusion.web.limits import Limits
     from emma_fusion.web.networks import Networks

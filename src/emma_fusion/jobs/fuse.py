@@ -57,7 +57,9 @@ def fuse(request: FuseRequest, messages: Messages | None = None) -> Outcome:
         return fuse_scans(request, messages)
     if any(folders):
         scans, other = (infrared, visible) if folders[0] else (visible, infrared)
-        raise UserError(f"{scans} is a folder of scans and {other} is none: give two of them.")
+        raise UserError(
+            f"{scans} is a folder of scans and {other} is not: give two folders of scans."
+        )
     if request.scan != ScanOptions():
         raise UserError(
             "--plane, --window, --register and --overlay are for scans: leave them out."
@@ -91,7 +93,7 @@ def settle(request: FuseRequest) -> FuseRequest:
         parse_range(request.infrared_range)
     parse_range(request.visible_range, "visible")
     if not request.output:
-        raise UserError("The output has no name: -o FILE or -o FOLDER.")
+        raise UserError("The output has no name: give -o FILE or -o FOLDER.")
     if request.cluster.engine == "ray":
         _check_for_ray(request)
     elif request.cluster != ClusterOptions():

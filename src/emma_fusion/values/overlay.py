@@ -33,7 +33,7 @@ def overlay(
     [[[0.25, 0.25, 0.25]]]
     """
     if not 0 <= opacity <= 1:
-        raise UserError(f"The opacity of an overlay is between 0 and 1, and not {opacity:g}.")
+        raise UserError(f"The opacity of an overlay must lie between 0 and 1; it is {opacity:g}.")
     share = np.float32(opacity)
     laid: FloatArray = share * apply_palette(first, palette) + (1 - share) * second[..., None]
     return laid
