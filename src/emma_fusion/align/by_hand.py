@@ -109,8 +109,8 @@ def rig_from_motion(
     """
     if not np.isfinite([right, down, turn, scale]).all() or scale <= 0:
         raise UserError(
-            f"A shift of {right}, {down}, a turn of {turn} and a scale of {scale} are not a motion: give "
-            "numbers, and a scale above 0."
+            f"A shift of {right}, {down}, a turn of {turn} and a scale of {scale} are not a "
+            "motion: give numbers, and a scale above 0."
         )
     moved = shift(right, down) @ turned(turn, scale, middle(visible))
     matrix = identity_of(visible, infrared) @ np.linalg.inv(moved)
