@@ -73,9 +73,13 @@ class Fuser:
         self.memory = parse_size(memory) if isinstance(memory, str) else memory
         self._multiple_of, self._minimum_size = network.multiple_of, network.minimum_size
         if precision == "tf32" and self.device.type != "cuda":
-            raise UserError(f"TF32 is of NVIDIA GPUs: use fp32, bf16 or fp16 on {self.device}.")
+            raise UserError(
+                f"TF32 exists on NVIDIA GPUs only: use fp32, bf16 or fp16 on {self.device}."
+            )
         if precision == "fp16" and not getattr(network, "supports_half", True):
-            raise UserError(f"The network of {name!r} is not right in fp16: use fp32 or bf16.")
+            raise UserError(
+                f"The network of {name!r} gives wrong results in fp16: use fp32 or bf16."
+            )
         # What can be computed in strips too; anything else is run as it is, and whole.
         self._network: UFuser | None = None
         if isinstance(network, UFuser) and is_unchanged(network):
@@ -186,7 +190,7 @@ class Fuser:
 
         Raises:
             UserError: the device has not the memory for an image of this size, or the network
-                gave values that are no numbers.
+                gave NaN or infinite values.
         """
         height, width = pair.visible.shape
         network, rows = self._network, None
@@ -215,7 +219,7 @@ class Fuser:
                 fused = self._fuse_whole(pair)
         if not np.isfinite(fused).all():
             raise UserError(
-                f"The model {self.name!r} gave values that are no numbers, in the precision "
+                f"The model {self.name!r} gave NaN or infinite values, in the precision "
                 f"{self.precision}: "
                 + ("its weights are damaged." if self.precision == "fp32" else "use fp32.")
             )

@@ -137,7 +137,7 @@ def check(found: Alignment, labels: tuple[str, str]) -> None:
     if not found.trusted:
         raise UserError(
             f"{labels[0]} could not be aligned with {labels[1]}: only {found.confidence:.0%} of "
-            f"their patches agree, and it takes {found.least:.0%}. They show too few contours "
+            f"their patches agree, but {found.least:.0%} must. They show too few contours "
             "in common. If they come from a fixed rig, calibrate it from many "
             "pairs: emma calibrate."
         )
