@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,7 +37,8 @@ class Fuser:
             either, or one with forward hooks, is copied and run as it is, by PyTorch and whole.
         name: of the model, for the record of what was made with it.
         device: "auto" (CUDA where there is one, else the CPU), or any name PyTorch knows.
-        precision: "fp32", or "bf16" or "fp16" for faster, slightly rougher arithmetic.
+        precision: "fp32", or "bf16" or "fp16" for faster, slightly rougher arithmetic; on an
+            NVIDIA GPU also "tf32", float32 whose products have 11 significant bits.
         threads: on a CPU; None leaves PyTorch's own number, which is one a core it may use.
         memory: what the process may hold, on a GPU what it may hold there, such as "4GiB" or a
             number of bytes; None is what is free. Images too large for it are fused in strips,
@@ -70,8 +72,14 @@ class Fuser:
         self.threads = check_threads(threads)
         self.memory = parse_size(memory) if isinstance(memory, str) else memory
         self._multiple_of, self._minimum_size = network.multiple_of, network.minimum_size
+        if precision == "tf32" and self.device.type != "cuda":
+            raise UserError(
+                f"TF32 exists on NVIDIA GPUs only: use fp32, bf16 or fp16 on {self.device}."
+            )
         if precision == "fp16" and not getattr(network, "supports_half", True):
-            raise UserError(f"The network of {name!r} is not right in fp16: use fp32 or bf16.")
+            raise UserError(
+                f"The network of {name!r} gives wrong results in fp16: use fp32 or bf16."
+            )
         # What can be computed in strips too; anything else is run as it is, and whole.
         self._network: UFuser | None = None
         if isinstance(network, UFuser) and is_unchanged(network):
@@ -169,6 +177,10 @@ class Fuser:
     def fuse_luminance(self, pair: Pair, progress: Progress | None = None) -> FloatArray:
         """Fuse the two planes of a pair: what the network says, and nothing added.
 
+        Two planes of one value each give one value, the median of what the network says. Its
+        transposed convolutions draw a faint grid of up to 4/255 into such a pair and its padding
+        a border, of which nothing was in the sources.
+
         Args:
             pair: the pair.
             progress: see `fuse_pair`.
@@ -178,7 +190,7 @@ class Fuser:
 
         Raises:
             UserError: the device has not the memory for an image of this size, or the network
-                gave values that are no numbers.
+                gave NaN or infinite values.
         """
         height, width = pair.visible.shape
         network, rows = self._network, None
@@ -186,7 +198,13 @@ class Fuser:
             limit = self.memory or usable_memory(self.device)
             rows = choose_rows(network, (height, width), limit, self.device)
         advice = "a smaller image or the precision bf16"
-        with inference(self.device, self.threads, (height, width), advice):
+        with inference(
+            self.device,
+            self.threads,
+            (height, width),
+            advice,
+            allow_tf32=self.precision == "tf32",
+        ):
             if rows and network is not None:
                 with self._autocast():
                     fused = fuse_large(
@@ -201,10 +219,12 @@ class Fuser:
                 fused = self._fuse_whole(pair)
         if not np.isfinite(fused).all():
             raise UserError(
-                f"The model {self.name!r} gave values that are no numbers, in the precision "
+                f"The model {self.name!r} gave NaN or infinite values, in the precision "
                 f"{self.precision}: "
                 + ("its weights are damaged." if self.precision == "fp32" else "use fp32.")
             )
+        if _is_constant(pair.infrared) and _is_constant(pair.visible):
+            fused = np.full_like(fused, np.median(fused))
         return fused
 
     def _fuse_whole(self, pair: Pair) -> FloatArray:
@@ -241,7 +261,7 @@ def fuse(
 ) -> npt.NDArray[Any]:
     """Fuse two images of one scene, given as files or as arrays.
 
-    The opened model is kept for the next call with the same model, device, precision, threads,
+    The opened model is kept for the next call with the same weights, device, precision, threads,
     memory and runtime.
 
     Args:
@@ -268,8 +288,9 @@ def fuse(
     Raises:
         UserError: a file is not readable, or the two do not fit or could not be aligned.
     """
-    stamp = models.find(model).stat().st_mtime_ns  # a file may be trained anew
-    fuser = _open(str(model), stamp, device, precision, threads, memory, runtime)
+    fuser = _open(
+        str(model), _digest(models.find(model)), device, precision, threads, memory, runtime
+    )
     if isinstance(infrared, str | Path) and isinstance(visible, str | Path):
         from emma_fusion.align import Aligner
         from emma_fusion.images.raster import read_pair
@@ -326,7 +347,7 @@ def _pair(
 @functools.lru_cache(maxsize=4)
 def _open(
     model: str,
-    stamp: int,
+    digest: str,
     device: str,
     precision: str,
     threads: int | None,
@@ -342,6 +363,19 @@ def _open(
         memory=memory,
         runtime=runtime,
     )
+
+
+def _digest(weights: Path) -> str:
+    """A hash of a weights file, which may be trained anew; "" where it cannot be read."""
+    try:
+        return hashlib.sha256(weights.read_bytes()).hexdigest()
+    except OSError:
+        return ""  # opening it says why
+
+
+def _is_constant(plane: FloatArray) -> bool:
+    """Whether all pixels have one value."""
+    return bool((plane == plane.flat[0]).all())
 
 
 def _read(image: str | Path | npt.NDArray[Any]) -> tuple[npt.NDArray[Any], str]:

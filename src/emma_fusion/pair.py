@@ -138,6 +138,12 @@ class Pair:
             pair = replace(pair, colour=pair.fade(pair.colour))
         return pair
 
+    @property
+    def reached(self) -> npt.NDArray[np.bool_]:
+        """(H, W), where the infrared image reaches and both images hold data."""
+        reached = np.ones(self.visible.shape, bool) if self.valid is None else self.valid
+        return reached if self.cover is None else reached & (np.asarray(self.cover) > 0)
+
     def fade(self, colour: FloatArray) -> FloatArray:
         """Colour that stems from the infrared image, grey where that does not reach."""
         if self.cover is None:

@@ -119,7 +119,7 @@ def test_a_rig_is_calibrated_once_and_used(emma, folders, street, tmp_path, mode
     record = read_record(tmp_path / "out/c.png")["infrared"]["alignment"]
     assert record["by"] == "rig.json"
     rig.write_text("{}")
-    assert "no calibration" in emma(*words, "--overwrite", code=2)
+    assert "not a calibration" in emma(*words, "--overwrite", code=2)
 
 
 def test_a_rig_is_calibrated_by_a_board(emma, tmp_path, model):
@@ -142,7 +142,7 @@ def test_a_rig_is_calibrated_by_a_board(emma, tmp_path, model):
     emma("fuse", *pair, "-o", tmp_path / "f.png", "--model", model, "--align", rig)
     record = read_record(tmp_path / "f.png")["infrared"]["alignment"]
     assert record["lenses"]["visible"]["distortion"][0] < -0.2
-    assert "no checkerboard" in emma(*words[:-4], "--board", "11", code=2)
+    assert "not a checkerboard" in emma(*words[:-4], "--board", "11", code=2)
     assert "add --board" in emma(*words[:-4], "--square", "2", code=2)
     assert "above 0" in emma(*words[:-1], "0", code=2)
     rig.unlink()

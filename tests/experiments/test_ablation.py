@@ -9,6 +9,7 @@ import yaml
 from emma_fusion.errors import UserError
 from emma_fusion.experiments.ablation import (
     check_files,
+    judged_stems,
     load_ablation,
     places,
     plan,
@@ -114,6 +115,21 @@ def test_what_is_wrong_is_said_before_anything_is_trained(settings, tmp_path, ch
     with pytest.raises(UserError) as error:
         load(settings | change, tmp_path)
     assert sentence in str(error.value)
+
+
+def test_only_what_the_training_keeps_out_is_judged(settings, tmp_path):
+    stems = judged_stems(load(settings, tmp_path))
+    settings["judged"]["held_out"] = True
+    with pytest.raises(UserError, match="keeps none out"):
+        load(settings, tmp_path)
+    settings["training"]["pairs"][0]["held_out"] = [stems[1]]
+    assert judged_stems(load(settings, tmp_path)) == [stems[1]]
+
+
+def test_budgets_may_differ_where_the_settings_say_so(settings, tmp_path):
+    settings["variants"]["long"] = {"fusion.steps": 7}
+    settings["equal_budgets"] = False
+    assert "long" in load(settings, tmp_path).variants
 
 
 def test_a_folder_of_teachers_that_is_not_there_is_found_early(settings, tmp_path):

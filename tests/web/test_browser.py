@@ -2,7 +2,6 @@
 
 import io
 import re
-import shutil
 import zipfile
 
 import numpy as np
@@ -11,80 +10,8 @@ import pytest
 from emma_fusion.demo import render_scene
 from emma_fusion.images.raster import decode_image, encode_image
 from emma_fusion.web import studio as studio_room
-from emma_fusion.web.limits import Limits
-from emma_fusion.web.server import make_server, serving
-from emma_fusion.web.studio import Studio
 from web_images import draw, png
-
-CHROMIUM = shutil.which("chromium")
-MODEL = "small.safetensors"
-SHAPE = (96, 128)
-WAIT = 60_000  # ms; a wait that ends early is the rule
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def address(networks):
-    pytest.importorskip("gradio", "6", reason="needs the extra web")
-    studio = Studio(networks, Limits(megapixels=0.02, upload_megabytes=5))
-    with serving(make_server(studio), None) as address:
-        yield address
-    studio.shelf.close()
-
-
-@pytest.fixture
-def page(browser, address):
-    """The page, which must ask nobody else and complain of nothing."""
-    page = browser.new_page(viewport={"width": 1280, "height": 800}, accept_downloads=True)
-    page.set_default_timeout(WAIT)
-    asked, said = [], []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("console", lambda message: said.append(message.text) if is_bad(message) else None)
-    page.goto(address)
-    page.wait_for_selector("#version:not(:empty)")
-    yield page
-    page.close()
-    assert {url.split("/")[2] for url in asked if not url.startswith("blob:")} == {
-        address.split("/")[2]
-    }
-    assert not said
-
-
-def is_bad(message):
-    """Whether the console says of something that went wrong; a refused file is meant to be."""
-    refused = "the server responded with a status of 4" in message.text
-    return message.type in ("error", "warning") and not refused
-
-
-def choose(page, side, data, name):
-    kind = {"name": name, "mimeType": "image/png", "buffer": data}
-    page.set_input_files(f".tile[data-side={side}] input", kind)
-
-
-def pack(files):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as out:
-        for name, data in files.items():
-            out.writestr(name, data)
-    return {"name": "pairs.zip", "mimeType": "application/zip", "buffer": buffer.getvalue()}
-
-
-def fetch(page, selector):
-    with page.expect_download() as waiting:
-        page.click(selector)
-    path = waiting.value.path()
-    return waiting.value.suggested_filename, path.read_bytes()
+from web_pages import MODEL, SHAPE, choose, fetch, pack
 
 
 def test_upload_fuse_slide_and_download(page, networks):

@@ -127,7 +127,7 @@ def calibrate_board(
         missing = f" It was not found in {', '.join(not_found)}." if not_found else ""
         raise UserError(
             f"A board of {board[0]}x{board[1]} inner corners was found by both cameras in "
-            f"{len(names)} pairs, and it takes {_FEWEST} or more in different places: count the "
+            f"{len(names)} pairs, but {_FEWEST} or more in different places are needed: count the "
             f"corners between four squares, not the squares.{missing}"
         )
     (infrared, first), (visible, second) = (

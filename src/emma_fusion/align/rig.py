@@ -134,5 +134,5 @@ def load_rig(path: Path | str) -> Rig:
         )
     except (OSError, ValueError, TypeError, KeyError):
         raise UserError(
-            f"{path} is no calibration, or a damaged one: make it anew with emma calibrate."
+            f"{path} is not a calibration, or it is damaged: make it again with emma calibrate."
         ) from None

@@ -16,10 +16,10 @@ from emma_fusion.jobs.request import CheckRequest
 
 @takes(CheckRequest)
 def check(request: CheckRequest) -> None:
-    """Register every pair, change nothing, and list the pairs by how far they are off.
+    """Register every pair and list the pairs by how far they are apart; no file is changed.
 
-    How far is the mean distance over the corners of the visible image, in its pixels. Pairs
-    that cannot be registered with confidence come last.
+    The distance is the mean over the corners of the visible image, in its pixels. Pairs that
+    cannot be registered with confidence come last.
     """
     from emma_fusion import __version__
     from emma_fusion.errors import UserError

@@ -25,6 +25,7 @@ from emma_fusion.align.geometry import Matrix, Size, apply, corners, middle, shi
 from emma_fusion.errors import UserError
 from emma_fusion.images.decoded import Decoded
 from emma_fusion.images.files import read_whole, shown
+from emma_fusion.images.formats import MAX_PIXELS
 from emma_fusion.images.placement import Placement
 from emma_fusion.images.reading import decode_image, read_decoded
 from emma_fusion.pair import FloatArray
@@ -38,7 +39,7 @@ _JPEG_LS = 0xF7  # the marker of its frame
 _IMAGE_AT = 32  # bytes before the image within its record
 _MOST_RECORDS = 1024
 # Thermal sensors have at most 1.3 million pixels; a header that claims more is damage.
-MAX_PIXELS = 2**24
+_MOST_COUNTS = 2**24
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,12 +86,15 @@ def is_radiometric_file(path: Path) -> bool:
         return False
 
 
-def decode_thermogram(data: bytes, name: str = "The image") -> Thermogram:
+def decode_thermogram(
+    data: bytes, name: str = "The image", max_pixels: int = MAX_PIXELS
+) -> Thermogram:
     """Read temperatures and visible image from the bytes of a radiometric JPEG.
 
     Args:
         data: the whole file.
         name: what an error calls it.
+        max_pixels: the visible image inside may have.
 
     Raises:
         UserError: it holds no raw counts or no calibration, it is damaged, or the extra `flir` is
@@ -109,7 +113,7 @@ def decode_thermogram(data: bytes, name: str = "The image") -> Thermogram:
     celsius, facts = _to_celsius(counts, camera, name)
     visible = None
     if len(held := records.get(_VISIBLE, b"")) > _IMAGE_AT:
-        image = decode_image(held[_IMAGE_AT:], f"The visible image inside {name}")
+        image = decode_image(held[_IMAGE_AT:], f"The visible image inside {name}", max_pixels)
         visible = _as_rgb8(image)
     matrix = None
     if visible is not None and _PLACE in records:
@@ -135,7 +139,7 @@ def read_infrared(path: Path | str) -> Decoded:
     path = Path(path)
     if not is_radiometric_file(path):
         return read_decoded(path)
-    return _as_image(read_thermogram(path))
+    return as_infrared(read_thermogram(path))
 
 
 def read_both(
@@ -165,7 +169,7 @@ def read_both(
             f"{name} holds no visible image: give one of the same scene as the second file."
         )
     placement = find_placement(thermogram, name, aligner)
-    return _as_image(thermogram), Decoded(thermogram.visible), placement
+    return as_infrared(thermogram), Decoded(thermogram.visible), placement
 
 
 def find_placement(
@@ -200,7 +204,7 @@ def find_placement(
     return Placement(matrix, facts, note)
 
 
-def _as_image(thermogram: Thermogram) -> Decoded:
+def as_infrared(thermogram: Thermogram) -> Decoded:
     """The temperatures as an infrared image."""
     valid = np.isfinite(thermogram.values)
     note = "is a radiometric file: its temperatures were used, in degrees Celsius"
@@ -306,11 +310,11 @@ def _decode_counts(raw: bytes, camera: bytes, name: str) -> npt.NDArray[np.uint1
             "it: give the file as the camera wrote it."
         )
     width, height = struct.unpack_from("<HH", raw, 2)
-    if not 0 < width * height <= MAX_PIXELS:
+    if not 0 < width * height <= _MOST_COUNTS:
         raise UserError(f"{name} is damaged: its thermal image claims to be {width}x{height}.")
     image = raw[_IMAGE_AT:]
     if image[:4] == b"\x89PNG":
-        counts = decode_image(image, f"The thermal image inside {name}", MAX_PIXELS)
+        counts = decode_image(image, f"The thermal image inside {name}", _MOST_COUNTS)
         if counts.dtype == np.uint16 and counts.ndim == 2:
             counts = _in_order(counts, camera)
     elif image[:2] == b"\xff\xd8":

@@ -86,5 +86,5 @@ def check_beside(path: Path) -> None:
     if not (isinstance(held, dict) and str(held.get("software")).startswith("emma-fusion")):
         raise UserError(
             f"{file} exists and is no record of a fused image: write to another file, or "
-            "replace it: --overwrite."
+            "replace it with --overwrite."
         )

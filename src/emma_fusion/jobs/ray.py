@@ -75,7 +75,7 @@ class Names:
         return PurePosixPath(self.visible).stem
 
 
-class Folder:
+class StoredFolder:
     """A folder, here or elsewhere.
 
     Args:
@@ -122,7 +122,7 @@ class Folder:
         return url
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Folder) and self.url("") == other.url("")
+        return isinstance(other, StoredFolder) and self.url("") == other.url("")
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -172,7 +172,10 @@ def plan(recipe: Recipe, messages: Messages) -> list[Names]:
         UserError: See `images.folders.pair_stems` and `Targets`; or a folder cannot be listed.
     """
     request = recipe.request
-    sides, out = [Folder(request.infrared), Folder(request.visible)], Folder(request.output)
+    sides, out = (
+        [StoredFolder(request.infrared), StoredFolder(request.visible)],
+        StoredFolder(request.output),
+    )
     if out in sides:
         raise UserError(f"{out.name} is one of the inputs: write to another folder.")
     sizes = [side.sizes() for side in sides]

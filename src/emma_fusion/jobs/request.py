@@ -53,7 +53,8 @@ class NetworkOptions:
         str, Option("The device that the network runs on: auto, cpu, cuda, cuda:1 and so on.")
     ] = "auto"
     precision: Annotated[
-        Literal["fp32", "bf16", "fp16"], Option("The precision of the network's arithmetic.")
+        Literal["fp32", "tf32", "bf16", "fp16"],
+        Option("The precision that the network computes in. tf32 exists on NVIDIA GPUs only."),
     ] = "fp32"
     threads: Annotated[
         int | None,
@@ -65,9 +66,9 @@ class NetworkOptions:
     memory: Annotated[
         str | None,
         Option(
-            "How much memory this process may hold, on a GPU how much it may hold there, such as "
-            "4GiB or 800MB. Images that are too large for it are fused in strips, with the same "
-            "output. Without it, the free memory is the limit.",
+            "The most memory that this process may use, such as 4GiB or 800MB; on a GPU it is the "
+            "GPU's memory. Images that are too large for it are fused in strips, with the same "
+            "output. Without it, the limit is the free memory.",
             metavar="SIZE",
         ),
     ] = None
@@ -98,8 +99,8 @@ class PairingOptions:
     recursive: Annotated[
         bool,
         Option(
-            "Take the images of the folders in the two folders too; those that belong together lie "
-            "in folders of the same name.",
+            "Also take the images in subfolders. The subfolders of the two folders must have the "
+            "same names.",
             flags=("--recursive",),
             panel=_FOLDERS,
         ),
@@ -113,7 +114,8 @@ class ScanOptions:
     plane: Annotated[
         Literal["auto", "axial", "coronal", "sagittal"],
         Option(
-            "The plane of the slices that are fused. auto takes slices across the widest voxels.",
+            "The plane of the slices that are fused. auto takes the slices in which the scan has "
+            "its finest voxels.",
             panel=_SCANS,
         ),
     ] = "auto"
@@ -129,21 +131,12 @@ class ScanOptions:
     register: Annotated[
         Literal["headers", "rigid"],
         Option(
-            "How the first scan comes onto the second one's grid: headers follows the files' "
-            "headers, rigid then also moves the scan by mutual information.",
+            "How the first scan is brought onto the grid of the second: headers follows the "
+            "positions in the files' headers; rigid then also shifts and turns the scan until "
+            "their mutual information is largest.",
             panel=_SCANS,
         ),
     ] = "headers"
-    overlay: Annotated[
-        float | None,
-        Option(
-            "Also write what viewers show beside the fused scan: the first scan in its palette "
-            "laid over the second with this opacity, 0 to 1, as OUT with _overlay. Without it, no "
-            "overlay is written.",
-            metavar="OPACITY",
-            panel=_SCANS,
-        ),
-    ] = None
 
 
 @dataclass(frozen=True)
@@ -153,8 +146,8 @@ class VideoOptions:
     video: Annotated[
         bool,
         Option(
-            "Take two folders for the numbered frames of two videos. They are taken so without "
-            "this option, too, where OUT is a video file.",
+            "Treat the two folders as the numbered frames of two videos. This is the default if "
+            "OUT is a video file.",
             flags=("--video",),
             panel=_VIDEOS,
         ),
@@ -170,8 +163,8 @@ class VideoOptions:
     rate: Annotated[
         str | None,
         Option(
-            "The number of frames per second of folders. Without it, the rate is that of the other "
-            "video, or else 25.",
+            "The number of frames per second of a folder of frames. Without it, the rate is that "
+            "of the other video, or 25 if there is none.",
             metavar="RATE",
             panel=_VIDEOS,
         ),
@@ -194,7 +187,7 @@ class VideoOptions:
     live: Annotated[
         bool,
         Option(
-            "Take INFRARED and VISIBLE for cameras: their numbers, or the URLs of streams. Ctrl-C "
+            "Treat INFRARED and VISIBLE as cameras: their numbers, or the URLs of streams. Ctrl-C "
             "ends the video.",
             flags=("--live",),
             panel=_VIDEOS,
@@ -213,8 +206,9 @@ class ClusterOptions:
     engine: Annotated[
         Literal["here", "ray"],
         Option(
-            "What does the work. ray gives two folders, which may be URLs such as s3://bucket/ir, "
-            "to workers on this machine or on those of the Ray cluster that RAY_ADDRESS names.",
+            "Where the work is done. ray distributes two folders, which may be URLs such as "
+            "s3://bucket/ir, over workers on this machine or on the Ray cluster that RAY_ADDRESS "
+            "names.",
             panel=_CLUSTERS,
         ),
     ] = "here"
@@ -236,7 +230,7 @@ class FuseRequest:
     infrared: Annotated[  # text, because a path would lose part of a camera's URL
         str,
         Option(
-            "The infrared image, video or folder; of medical pairs the PET, SPECT or CT scan.",
+            "The infrared image, video or folder; for medical pairs, the PET, SPECT or CT scan.",
             metavar="INFRARED",
             is_argument=True,
         ),
@@ -244,9 +238,9 @@ class FuseRequest:
     visible: Annotated[
         str,
         Option(
-            "The visible image, video or folder of the same scene; of medical pairs the MRI scan. "
-            "It is left out for a FLIR camera's radiometric file, which holds both images, and for "
-            "a folder that holds the images of both cameras.",
+            "The visible image, video or folder of the same scene; for medical pairs, the MRI "
+            "scan. Leave it out for a radiometric file of a FLIR camera, which holds both images, "
+            "and for a folder that holds the images of both cameras.",
             metavar="VISIBLE",
             is_argument=True,
         ),
@@ -254,7 +248,7 @@ class FuseRequest:
     output: Annotated[
         str,
         Option(
-            "The file or folder that the fused images go to.",
+            "The file or folder that the fused images are written to.",
             flags=("--output", "-o"),
             metavar="OUT",
             is_required=True,
@@ -293,9 +287,9 @@ class FuseRequest:
     false_colour: Annotated[
         Literal["auto", "reversed", "off"],
         Option(
-            "What becomes of an infrared image that its camera coloured by a known palette. auto "
-            "turns it back into the values that the colours stand for; reversed takes the other "
-            "end of the palette for hot; off takes its brightness.",
+            "How an infrared image is read that its camera coloured by a known palette. auto turns "
+            "the colours back into the values that they stand for; reversed does so with the other "
+            "end of the palette as hot; off takes their brightness.",
             panel=_THERMAL,
         ),
     ] = "auto"
@@ -308,17 +302,22 @@ class FuseRequest:
     ] = "none"
     format: Annotated[
         Literal["png", "jpg", "bmp", "tif", "webp"] | None,
-        Option("The format of the fused image. Without it, OUT or the visible image says it."),
+        Option(
+            "The format of the fused image. Without it, the format is that of OUT, or else of the "
+            "visible image."
+        ),
     ] = None
     depth: Annotated[
         Literal["8", "16"] | None,
-        Option("The bits of the fused image. Without it, they are those of the visible image."),
+        Option(
+            "The bit depth of the fused image. Without it, the depth is that of the visible image."
+        ),
     ] = None
     align: Annotated[
         str,
         Option(
-            "How the infrared image is brought onto the visible one: off, translation, rigid, "
-            "similarity, affine, homography, auto (the simplest that explains it), or the file "
+            "How the infrared image is aligned with the visible one: off, translation, rigid, "
+            "similarity, affine, homography, auto (the simplest of these that fits), or a file "
             "that emma calibrate wrote.",
             metavar="HOW",
         ),
@@ -326,15 +325,25 @@ class FuseRequest:
     palette: Annotated[
         Literal["none", "inferno", "magma", "plasma", "viridis", "turbo", "hot"] | None,
         Option(
-            "Colour the fused image by the infrared values, in place of --colour. Without it, "
-            "functional scans (PET, SPECT) are coloured by hot, and nothing else by any palette."
+            "The palette that colours the fused image by its infrared values; it replaces "
+            "--colour. Without it, only functional scans (PET, SPECT) are coloured, by hot."
+        ),
+    ] = None
+    overlay: Annotated[
+        float | None,
+        Option(
+            "Also write what viewers show beside the fused image or scan: the infrared image or "
+            "first scan in its palette (hot, if --palette names none) laid over the grey second "
+            "one with this opacity, 0 to 1, as OUT with _overlay. Without it, no overlay is "
+            "written.",
+            metavar="OPACITY",
         ),
     ] = None
     mending: Annotated[
         Literal["none", "dead-pixels", "stripes", "both"],
         Option(
-            "What is mended in the infrared image: single pixels that differ from all their "
-            "neighbours, offsets of rows and columns, or both.",
+            "What is corrected in the infrared image: dead pixels, which differ from all of their "
+            "neighbours; stripes, which are offsets of rows and columns; or both.",
             flags=("--mend",),
             panel=_THERMAL,
         ),
@@ -342,16 +351,16 @@ class FuseRequest:
     unit: Annotated[
         str,
         Option(
-            "The unit of the infrared values, such as K, degC or counts, for the record. Without "
-            "it, the record names none.",
+            "The unit of the infrared values, such as K, degC or counts, which is written into the "
+            "record. Without it, the record names none.",
             panel=_THERMAL,
         ),
     ] = ""
     strip_metadata: Annotated[
         bool,
         Option(
-            "Leave out the visible image's EXIF with its GPS position, its colour profile and its "
-            "resolution, which the fused image has otherwise.",
+            "Do not copy the EXIF data of the visible image, such as its GPS position, its colour "
+            "profile and its resolution into the fused image.",
             flags=("--strip-metadata",),
         ),
     ] = False
@@ -374,7 +383,7 @@ class AlignRequest:
     output: Annotated[
         Path,
         Option(
-            "The file that the aligned image goes to, or a folder for folders.",
+            "The file that the aligned image is written to, or a folder if folders are aligned.",
             flags=("--output", "-o"),
             metavar="OUT",
         ),
@@ -383,7 +392,7 @@ class AlignRequest:
         str,
         Option(
             "How the images are aligned: translation, rigid, similarity, affine, homography, auto "
-            "(the simplest that explains it), or the file that emma calibrate wrote.",
+            "(the simplest of these that fits), or a file that emma calibrate wrote.",
             metavar="HOW",
         ),
     ] = "auto"
@@ -426,23 +435,23 @@ class CalibrateRequest:
     board: Annotated[
         str | None,
         Option(
-            "The images show a checkerboard with so many inner corners along its two sides, such "
-            "as 11x8. The lenses are then undistorted too.",
+            "The number of inner corners along the two sides of the checkerboard that the images "
+            "show, such as 11x8. The distortion of the lenses is then corrected too.",
             metavar="11x8",
         ),
     ] = None
     square: Annotated[
         float,
         Option(
-            "The side of a square of the board, in the unit that distances are to have, such as "
-            "0.03 for metres. The default counts distances in squares."
+            "The side of a square of the board, in the unit that you want distances in, such as "
+            "0.03 for metres. By default distances are counted in squares."
         ),
     ] = 1.0
     distance: Annotated[
         float | None,
         Option(
-            "The distance at which the transform is to be right, in the unit of --square. The "
-            "default is the median distance of the boards."
+            "The distance for which the transform is exact, in the unit of --square. By default it "
+            "is the median distance of the boards."
         ),
     ] = None
     overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False
@@ -464,7 +473,7 @@ class ThermalRequest:
     output: Annotated[
         Path,
         Option(
-            "The .tif file that the temperatures go to, or a folder for a folder.",
+            "The .tif file that the temperatures are written to, or a folder if FILE is one.",
             flags=("--output", "-o"),
             metavar="OUT",
         ),
@@ -473,6 +482,6 @@ class ThermalRequest:
         Literal["degC", "K"], Option("The unit: degrees Celsius (degC) or kelvin (K).")
     ] = "degC"
     recursive: Annotated[
-        bool, Option("Take the files of the folders in the folder too.", flags=("--recursive",))
+        bool, Option("Also take the files in subfolders.", flags=("--recursive",))
     ] = False
     overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False

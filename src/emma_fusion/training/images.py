@@ -16,12 +16,12 @@ from torch import Tensor
 
 from emma_fusion.errors import UserError
 from emma_fusion.images.folders import match_pairs
+from emma_fusion.pair import FloatArray
 from emma_fusion.training.bad_pairs import BadPairs
 from emma_fusion.training.config import Folders
-from emma_fusion.training.patches import held_out, read_planes, resized, spread
-from emma_fusion.training.teachers import Plane
+from emma_fusion.training.patches import evenly_spaced, held_out, read_planes, resized
 
-Fuse = Callable[[Plane, Plane], Plane]
+Fuse = Callable[[FloatArray, FloatArray], FloatArray]
 
 
 @dataclass
@@ -39,7 +39,7 @@ class ImageSet:
     """
 
     images: list[Tensor] = field(default_factory=list)
-    validation: list[tuple[str, Plane, Plane, Plane]] = field(default_factory=list)
+    validation: list[tuple[str, FloatArray, FloatArray, FloatArray]] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
     bad: list[str] = field(default_factory=list)
     fingerprint: str = ""
@@ -106,7 +106,7 @@ def read_images(
         out = held_out(pairs, [stem for stem, *_ in matched])
         left = [index for index in range(len(matched)) if index not in out]
         if pairs.most is not None:
-            left = [left[index] for index in sorted(spread(len(left), pairs.most))]
+            left = [left[index] for index in evenly_spaced(len(left), pairs.most)]
         listed.append((pairs, [(matched[index], index in out) for index in sorted({*out, *left})]))
     total, done = sum(len(chosen) for _, chosen in listed), 0
     for pairs, chosen in listed:

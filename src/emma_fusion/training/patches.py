@@ -20,9 +20,10 @@ from torch import Tensor
 from emma_fusion.errors import UserError
 from emma_fusion.images.folders import match_pairs
 from emma_fusion.images.raster import read_pair
+from emma_fusion.pair import FloatArray
 from emma_fusion.training.bad_pairs import BadPairs
 from emma_fusion.training.config import Folders, Pairs, Patches
-from emma_fusion.training.teachers import Plane, Teachers
+from emma_fusion.training.teachers import Teachers
 
 Place = tuple[Tensor, int]
 """A stack of patches and an index in it."""
@@ -47,7 +48,7 @@ class PatchSet:
 
     stacks: list[Tensor] = field(default_factory=list)
     stages: list[Sequence[str]] = field(default_factory=list)
-    validation: list[tuple[str, Plane, Plane]] = field(default_factory=list)
+    validation: list[tuple[str, FloatArray, FloatArray]] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
     useless: list[str] = field(default_factory=list)
     bad: list[str] = field(default_factory=list)
@@ -145,7 +146,9 @@ class PatchSet:
 
     def _check(self) -> None:
         if not len(self):
-            raise UserError("A stage has no pairs to learn from: name it in their `stages`.")
+            raise UserError(
+                "A stage has no pairs to learn from: name the stage in the `stages` of some pairs."
+            )
 
 
 @lru_cache(maxsize=2)
@@ -251,7 +254,7 @@ def read_patches(
             if progress:
                 progress(done, total)
         if pairs.most is not None:
-            cut = [cut[index] for index in sorted(spread(len(cut), pairs.most))]
+            cut = [cut[index] for index in evenly_spaced(len(cut), pairs.most)]
         if cut:
             result.stacks.append(torch.from_numpy(np.stack(cut)))
             result.stages.append(pairs.stages)
@@ -294,7 +297,7 @@ def scene_of(pairs: Folders, stem: str) -> str:
     return found[0] if found else stem
 
 
-def read_planes(pairs: Folders, infrared: Path, visible: Path) -> list[Plane]:
+def read_planes(pairs: Folders, infrared: Path, visible: Path) -> list[FloatArray]:
     """A pair's planes at the size and with the dimming or haze that the settings ask for."""
     pair = read_pair(infrared, visible, colour="none")
     changed = pairs.visible_gain * pair.visible + pairs.visible_offset
@@ -302,13 +305,13 @@ def read_planes(pairs: Folders, infrared: Path, visible: Path) -> list[Plane]:
     return list(resized(np.stack(planes), pairs.shrink))
 
 
-def spread(count: int, chosen: int) -> set[int]:
-    """``chosen`` indices spread evenly over ``count``, all of them where there are no more."""
+def evenly_spaced(count: int, chosen: int) -> list[int]:
+    """``chosen`` indices, evenly spaced over ``count``; all of them where there are no more."""
     chosen = min(chosen, count)
-    return {(2 * k + 1) * count // (2 * chosen) for k in range(chosen)}
+    return [(2 * k + 1) * count // (2 * chosen) for k in range(chosen)]
 
 
-def resized(planes: Plane, scale: float) -> Plane:
+def resized(planes: FloatArray, scale: float) -> FloatArray:
     """Planes ``(N, H, W)`` at another size."""
     if scale == 1:
         return planes
@@ -316,7 +319,7 @@ def resized(planes: Plane, scale: float) -> Plane:
     return np.stack([cv2.resize(p, None, fx=scale, fy=scale, interpolation=mode) for p in planes])
 
 
-def _cut(planes: Plane, patches: Patches) -> list[npt.NDArray[np.uint8]]:
+def _cut(planes: FloatArray, patches: Patches) -> list[npt.NDArray[np.uint8]]:
     stack = np.rint(planes * 255).clip(0, 255).astype(np.uint8)
     size, stride = patches.size, patches.stride
     cut = []

@@ -61,7 +61,8 @@ def match_paths(paths: Iterable[str]) -> tuple[list[Match], list[str]]:
         The pairs in the order of their names, and the images without a partner.
 
     Raises:
-        UserError: There is no pair, or two images would be one side of the same.
+        NoPairs: There is no pair.
+        UserError: Two images would be one side of the same.
 
     >>> pairs, alone = match_paths(["x/ir/1.png", "x/vi/1.jpg", "x/vi/2.jpg", "x/notes.txt"])
     >>> pairs, alone
@@ -93,7 +94,7 @@ def match_paths(paths: Iterable[str]) -> tuple[list[Match], list[str]]:
     infrared, visible = sides
     found = sorted(match_names(infrared, visible).pairs, key=lambda names: names[1])
     if not found:
-        raise UserError(
+        raise NoPairs(
             f"There are no pairs in it: {len(infrared)} infrared, {len(visible)} visible and "
             f"{len(lost)} other images were found. Put the infrared images into a folder named "
             "infrared (or ir, thermal, PET, SPECT, CT) and the visible ones into a folder named "
@@ -108,6 +109,10 @@ def match_paths(paths: Iterable[str]) -> tuple[list[Match], list[str]]:
     used = {path for pair in pairs for path in (pair.infrared, pair.visible)}
     lost += [path for side in sides for path in side.values() if path not in used]
     return pairs, lost
+
+
+class NoPairs(UserError):
+    """None of the names go together."""
 
 
 class Archive:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from emma_fusion.errors import UserError
-from emma_fusion.web.archives import Archive, leads_out
+from emma_fusion.images.radiometric import is_radiometric
+from emma_fusion.web.archives import Archive, Match, NoPairs, leads_out, match_paths
 from emma_fusion.web.limits import Limits
-from emma_fusion.web.names import shown_name
+from emma_fusion.web.names import shown_name, stem
 from emma_fusion.web.shelf import Shelf
 
 
@@ -71,3 +72,29 @@ def open_source(form: Mapping[str, Any], shelf: Shelf, limits: Limits) -> Source
     if "zip" in form:
         return Archive(shelf.get(str(form["zip"])).path, limits)
     return Folder(form.get("files"), shelf)
+
+
+def find_pairs(source: Source) -> tuple[list[Match], list[str]]:
+    """The pairs of a source by their names, or else its radiometric files, each of which is one.
+
+    Returns:
+        The pairs, and the images without a partner.
+
+    Raises:
+        UserError: See `match_paths`.
+    """
+    try:
+        return match_paths(source.paths)
+    except NoPairs as error:
+        images = sorted(path for path in source.paths if _is_jpeg(path))
+        found = [path for path in images if is_radiometric(source.read(path))]
+        if not found:
+            raise error from None
+    return [Match(stem(path), path, path) for path in found], [
+        path for path in images if path not in set(found)
+    ]
+
+
+def _is_jpeg(path: str) -> bool:
+    """Whether a path is named as a JPEG."""
+    return path.lower().endswith((".jpg", ".jpeg"))
