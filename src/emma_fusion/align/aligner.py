@@ -43,20 +43,22 @@ class Aligner:
     """Aligns pair after pair in one way.
 
     Args:
-        how: "translation", "rigid", "similarity", "affine", "homography" or "auto", or the file
-            of a calibration.
+        how: "translation", "rigid", "similarity", "affine", "homography" or "auto", the file of a
+            calibration, or a calibration.
 
     Raises:
         UserError: it is neither, or the file is damaged.
     """
 
-    def __init__(self, how: str) -> None:
+    def __init__(self, how: str | Rig) -> None:
         self._rig: Rig | None = None
         self._grid: Grid | None = None  # of the rig, made with its first pair
         self._wanted: Wanted = "auto"
-        self._how = how
-        if how in get_args(Wanted):
-            self._wanted = how  # type: ignore[assignment]
+        self._how = str(how.notes.get("by", "rig")) if isinstance(how, Rig) else how
+        if isinstance(how, Rig):
+            self._rig = how
+        elif how in get_args(Wanted):
+            self._wanted = how
         elif Path(how).suffix or Path(how).exists():
             self._rig = load_rig(how)
         else:

@@ -137,16 +137,6 @@ class ScanOptions:
             panel=_SCANS,
         ),
     ] = "headers"
-    overlay: Annotated[
-        float | None,
-        Option(
-            "Also write the overlay that viewers show: the first scan in its palette, laid over "
-            "the second with this opacity from 0 to 1. Its name is that of OUT with _overlay. "
-            "Without it, no overlay is written.",
-            metavar="OPACITY",
-            panel=_SCANS,
-        ),
-    ] = None
 
 
 @dataclass(frozen=True)
@@ -336,6 +326,16 @@ class FuseRequest:
         Option(
             "The palette that colours the fused image by its infrared values; it replaces "
             "--colour. Without it, only functional scans (PET, SPECT) are coloured, by hot."
+        ),
+    ] = None
+    overlay: Annotated[
+        float | None,
+        Option(
+            "Also write what viewers show beside the fused image or scan: the infrared image or "
+            "first scan in its palette (hot, if --palette names none) laid over the grey second "
+            "one with this opacity, 0 to 1, as OUT with _overlay. Without it, no overlay is "
+            "written.",
+            metavar="OPACITY",
         ),
     ] = None
     mending: Annotated[
