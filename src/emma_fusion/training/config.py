@@ -262,7 +262,7 @@ def load_config(
     file: Path | None = None,
     overrides: dict[str, Any] | None = None,
 ) -> TrainingConfig:
-    """Puts a configuration together from preset, file and overrides; the later ones take precedence.
+    """Puts a configuration together: overrides come before the file, and the file before the preset.
 
     Args:
         preset: A name of `presets`.
