@@ -145,7 +145,7 @@ def test_tensors_that_are_no_images(small):
 def test_values_that_are_no_numbers_are_said(small):
     network = small_network()
     network.last.bias.data.fill_(float("nan"))
-    with pytest.raises(UserError, match=r"'broken' gave values that are no numbers.*damaged"):
+    with pytest.raises(UserError, match=r"'broken' gave NaN or infinite values.*damaged"):
         Fuser(network, "broken")(*images(9, 9))
     with pytest.raises(UserError, match="fp16: use fp32"):
         Fuser(network, precision="fp16")(*images(9, 9))

@@ -123,7 +123,7 @@ def test_what_cannot_be_written_is_found_before_a_network_is_opened(
 
 def test_an_overlay_beside_a_nifti_file(opened, series, tmp_path):
     target = tmp_path / "f.nii.gz"
-    _, said = run(*series, target, ScanOptions(window="0.5:1", overlay=0.3), infrared_range="0:1")
+    _, said = run(*series, target, ScanOptions(window="0.5:1"), overlay=0.3, infrared_range="0:1")
     assert f"Wrote {tmp_path / 'f_overlay.nii.gz'}" in said
     laid = rgb(tmp_path / "f_overlay.nii.gz")
     for k in range(SHAPE[2]):
@@ -133,14 +133,14 @@ def test_an_overlay_beside_a_nifti_file(opened, series, tmp_path):
     assert record["overlay"] == {"palette": "hot", "opacity": 0.3}
     assert "model" not in record
     with pytest.raises(UserError, match="exists"):
-        run(*series, target, ScanOptions(overlay=0.3))
+        run(*series, target, overlay=0.3)
     target.unlink()
     with pytest.raises(UserError, match=r"f_overlay\.nii\.gz exists"):
-        run(*series, target, ScanOptions(overlay=0.3))
+        run(*series, target, overlay=0.3)
 
 
 def test_an_overlay_beside_a_series_is_a_series_of_its_own(opened, series, tmp_path):
-    run(*series, tmp_path / "out", ScanOptions(overlay=0.5))
+    run(*series, tmp_path / "out", overlay=0.5)
     fused, laid = (pydicom.dcmread(tmp_path / name / "0001.dcm") for name in ("out", "out_overlay"))
     assert (fused.SeriesDescription, laid.SeriesDescription) == ("Fused", "Overlay")
     assert fused.SeriesInstanceUID != laid.SeriesInstanceUID
@@ -151,7 +151,7 @@ def test_an_overlay_beside_a_series_is_a_series_of_its_own(opened, series, tmp_p
 @pytest.mark.parametrize("opacity", [-0.1, 1.5])
 def test_an_opacity_outside_its_range_is_refused_first(opened, series, tmp_path, opacity):
     with pytest.raises(UserError, match="between 0 and 1"):
-        run(*series, tmp_path / "f.nii", ScanOptions(overlay=opacity))
+        run(*series, tmp_path / "f.nii", overlay=opacity)
     assert opened == []
 
 

@@ -117,7 +117,7 @@ def test_a_run_leaves_weights_logs_and_its_facts(folders, tmp_path):
     assert len(list((tmp_path / "run" / "previews").iterdir())) == 2
     image = cv2.imread(str(folders / "ir" / "a.png"), cv2.IMREAD_GRAYSCALE)
     assert Fuser.from_pretrained(tmp_path / "run")(image, image).shape == image.shape
-    with pytest.raises(UserError, match="holds a run already"):
+    with pytest.raises(UserError, match="already holds a run"):
         distill(config, tmp_path / "run")
 
 

@@ -154,7 +154,7 @@ def test_tuning_needs_no_teacher_and_keeps_the_sensing_networks(whole, tiny, tmp
 def test_a_run_is_not_overwritten_nor_resumed_on_other_images(whole, tiny, tmp_path):
     folder, _config = whole
     values = TrainingConfig.model_validate(tiny)
-    with pytest.raises(UserError, match="holds a run already"):
+    with pytest.raises(UserError, match="already holds a run"):
         train(values, folder)
     with pytest.raises(UserError, match="no checkpoint"):
         train(values, tmp_path / "nothing", resume=True)
@@ -238,7 +238,7 @@ def test_pairs_without_a_teacher_and_stages_without_pairs_are_named(tiny, tmp_pa
 def test_weights_without_a_checkpoint_are_not_overwritten(whole, tiny, tmp_path):
     folder, _ = whole
     (tmp_path / "fuser.safetensors").write_bytes((folder / "fuser.safetensors").read_bytes())
-    with pytest.raises(UserError, match="holds a run already"):
+    with pytest.raises(UserError, match="already holds a run"):
         train(TrainingConfig.model_validate(tiny), tmp_path)
 
 

@@ -58,9 +58,9 @@ def test_of_choices_one_after_the_other_the_last_is_shown(page, pair, networks, 
     page.select_option("#model", "fast")
     page.select_option("#colour", "none")
     wait_until(page, "#status", "Done.")
-    src = page.get_attribute(".under", "src")
+    src = page.get_attribute(".under .base", "src")
     settle(page, slow)
-    assert page.get_attribute(".under", "src") == src
+    assert page.get_attribute(".under .base", "src") == src
     assert page.text_content("#status") == "Done."
     _, data = fetch(page, "#download")
     assert (decode_image(data) == networks.open("fast")(*pair, colour="none")).all()

@@ -86,7 +86,7 @@ def test_names_from_outside_never_touch_the_file_system(client, studio):
         client.post("/upload", params=query | {"kind": "file"}, content=b"x")
     folder = studio.shelf.get(answer["token"]).path.parent
     assert all(re.fullmatch(r"[\w-]{32}", path.name) for path in folder.iterdir())
-    assert len(list(folder.iterdir())) == 15
+    assert len(list(folder.iterdir())) == 20
     assert folder.stat().st_mode & 0o77 == 0  # for this user alone
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -90,31 +91,37 @@ def rig_from_motion(
     scale: float,
     infrared: Size,
     visible: Size,
+    begin: Rig | None = None,
 ) -> Rig:
     """A rig from how someone moved the infrared image over the visible one.
 
-    At first the infrared image is stretched over the visible one; then it is turned and scaled
-    about the middle, and shifted.
+    At first the infrared image lies where another rig has it, or is stretched over the visible one;
+    then it is turned and scaled about the visible one's middle, and shifted.
 
     Args:
         right: by how many pixels of the visible image.
         down: by how many.
         turn: clockwise as seen on the screen, in degrees.
-        scale: how many times larger than stretched over the visible image.
+        scale: how many times larger than it was.
         infrared: (height, width) of the infrared image.
         visible: (height, width) of the visible image.
+        begin: where it lay before; None for stretched over the visible image.
 
     Raises:
-        UserError: the scale is not above 0, or a number is not finite.
+        UserError: the scale is not above 0, a number is not finite, or `begin` is of other sizes.
     """
     if not np.isfinite([right, down, turn, scale]).all() or scale <= 0:
         raise UserError(
-            f"A shift of {right}, {down}, a turn of {turn} and a scale of {scale} are no motion: "
-            "give numbers, and a scale above 0."
+            f"A shift of {right}, {down}, a turn of {turn} and a scale of {scale} are not a "
+            "motion: give numbers, and a scale above 0."
         )
     moved = shift(right, down) @ turned(turn, scale, middle(visible))
-    matrix = identity_of(visible, infrared) @ np.linalg.inv(moved)
-    return Rig(matrix / matrix[2, 2], "similarity", infrared, visible, pairs=1, residual=0.0)
+    if begin is None:
+        begin = Rig(identity_of(visible, infrared), "similarity", infrared, visible, 1, 0.0)
+    begin.check(infrared, visible, ("infrared", "visible"))
+    matrix = begin.matrix @ np.linalg.inv(moved)
+    model = begin.model if begin.model in ("affine", "homography") else "similarity"
+    return replace(begin, matrix=matrix / matrix[2, 2], model=model)
 
 
 def refine(infrared: npt.NDArray[Any], visible: npt.NDArray[Any], rig: Rig) -> Alignment:

@@ -21,30 +21,38 @@ if TYPE_CHECKING:
 def ablate(
     config: Annotated[
         Path,
-        typer.Argument(help="YAML file of variants, such as configs/ablation-small.yaml."),
+        typer.Argument(help="The YAML file of the variants, such as configs/ablation-small.yaml."),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of all that is made.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The folder that all results are written to.")
+    ],
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on in the folder; what is finished stays.")
+        bool,
+        typer.Option(
+            "--resume", help="Continue the run in the output folder; finished trainings are kept."
+        ),
     ] = False,
     processes: Annotated[
         int | None,
         typer.Option(
-            help="Training runs side by side, which share the cores; without it, one for each "
-            "GPU, or one.",
+            help="The number of trainings that run at the same time and share the cores. Without "
+            "it, there is one for each GPU, or one without GPUs.",
             min=1,
         ),
     ] = None,
     device: Annotated[
-        Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="To train and fuse on.")
+        Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="The device to train and fuse on.")
     ] = "auto",
-    images: Annotated[int, typer.Option(help="Pairs on the sheet of images.", min=1)] = 4,
+    images: Annotated[
+        int, typer.Option(help="The number of pairs on the sheet of images.", min=1)
+    ] = 4,
     seed: SeedOption = 0,
 ) -> None:
     """Train variants of one training, score them, and say which claims held at this budget.
 
-    Into OUT go report.md, report.json, means.csv, scores.csv (every image's values), sheet.png,
-    fused/, and each run's weights in runs/VARIANT/seed-SEED. Killed, it goes on with --resume.
+    The output folder receives report.md, report.json, means.csv, scores.csv with the values of
+    every image, sheet.png, the fused images, and the weights in runs/VARIANT/seed-SEED. A run that
+    was stopped is continued by --resume.
     """
     begin("ablate", output, "jinja2", "matplotlib", "scipy")
     from emma_fusion.errors import UserError
@@ -103,7 +111,9 @@ def _check_output(output: Path, resume: bool, config: str) -> None:
     if resume and not (output / config).is_file():
         raise UserError(f"There is no ablation to resume in {output}: it has no {config}.")
     if not resume and output.is_dir() and any(output.iterdir()):
-        raise UserError(f"{output} is not empty: go on with --resume, or use a new folder.")
+        raise UserError(
+            f"{output} is not empty: continue the run with --resume, or use a new folder."
+        )
 
 
 def _keep_settings(chosen: Ablation, path: Path) -> None:

@@ -20,9 +20,9 @@ from emma_fusion.cli.scoring import (
 
 
 def evaluate(
-    fused: Annotated[Path, typer.Argument(help="Fused image or folder, from any program.")],
-    infrared: Annotated[Path, typer.Argument(help="Infrared image or folder.")],
-    visible: Annotated[Path, typer.Argument(help="Visible image or folder.")],
+    fused: Annotated[Path, typer.Argument(help="The fused image or folder, from any program.")],
+    infrared: Annotated[Path, typer.Argument(help="The infrared image or folder.")],
+    visible: Annotated[Path, typer.Argument(help="The visible image or folder.")],
     convention: ConventionOption = "ours",
     protocol: ProtocolOption = "direct",
     metrics: MetricsOption = None,
@@ -36,11 +36,12 @@ def evaluate(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Score a fused image, or each one of a folder, against its sources of the same stem.
+    """Score a fused image against the two images that it was made of, or a folder of them.
 
-    Fused images without both sources are named and not scored, and so are sources without a
-    fused image. All that are unreadable or of another size are named, and nothing is averaged
-    then, unless the others are asked for.
+    Files belong together by their names without the suffix. Fused images that lack a source, and
+    sources that lack a fused image, are listed and not scored. If an image is unreadable or has
+    another size than its sources, all such images are listed and no means are printed, unless
+    --skip-bad leaves them out.
     """
     from emma_fusion.bench.facts import versions
     from emma_fusion.bench.makers import mixed_makers

@@ -83,7 +83,7 @@ def parse_board(text: str) -> tuple[int, int]:
     sides = tuple(map(int, found.groups())) if found else (0, 0)
     if min(sides) < 3:
         raise UserError(
-            f"{text!r} is no checkerboard: give how many inner corners it has along its two "
+            f"{text!r} is not a checkerboard: give how many inner corners it has along its two "
             "sides, three or more, such as --board 11x8."
         )
     return sides[0], sides[1]

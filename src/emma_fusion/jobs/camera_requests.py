@@ -23,7 +23,7 @@ class AlignRequest:
     output: Annotated[
         Path,
         Option(
-            "The file that the aligned image goes to, or a folder for folders.",
+            "The file that the aligned image is written to, or a folder if folders are aligned.",
             flags=("--output", "-o"),
             metavar="OUT",
         ),
@@ -32,7 +32,7 @@ class AlignRequest:
         str,
         Option(
             "How the images are aligned: translation, rigid, similarity, affine, homography, auto "
-            "(the simplest that explains it), or the file that emma calibrate wrote.",
+            "(the simplest of these that fits), or a file that emma calibrate wrote.",
             metavar="HOW",
         ),
     ] = "auto"
@@ -73,23 +73,23 @@ class CalibrateRequest:
     board: Annotated[
         str | None,
         Option(
-            "The images show a checkerboard with so many inner corners along its two sides, such "
-            "as 11x8. The lenses are then undistorted too.",
+            "The number of inner corners along the two sides of the checkerboard that the images "
+            "show, such as 11x8. The distortion of the lenses is then corrected too.",
             metavar="11x8",
         ),
     ] = None
     square: Annotated[
         float,
         Option(
-            "The side of a square of the board, in the unit that distances are to have, such as "
-            "0.03 for metres. The default counts distances in squares."
+            "The side of a square of the board, in the unit that you want distances in, such as "
+            "0.03 for metres. By default distances are counted in squares."
         ),
     ] = 1.0
     distance: Annotated[
         float | None,
         Option(
-            "The distance at which the transform is to be right, in the unit of --square. The "
-            "default is the median distance of the boards."
+            "The distance for which the transform is exact, in the unit of --square. By default it "
+            "is the median distance of the boards."
         ),
     ] = None
     overwrite: Overwrite = False
@@ -111,7 +111,7 @@ class ThermalRequest:
     output: Annotated[
         Path,
         Option(
-            "The .tif file that the temperatures go to, or a folder for a folder.",
+            "The .tif file that the temperatures are written to, or a folder if FILE is one.",
             flags=("--output", "-o"),
             metavar="OUT",
         ),
@@ -120,6 +120,6 @@ class ThermalRequest:
         Literal["degC", "K"], Option("The unit: degrees Celsius (degC) or kelvin (K).")
     ] = "degC"
     recursive: Annotated[
-        bool, Option("Take the files of the folders in the folder too.", flags=("--recursive",))
+        bool, Option("Also take the files in subfolders.", flags=("--recursive",))
     ] = False
     overwrite: Overwrite = False

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,18 +17,16 @@ from emma_fusion.images.pairing import infrared_values
 from emma_fusion.images.radiometric import is_radiometric_file, read_infrared
 from emma_fusion.images.raster import count_pages, open_pages
 from emma_fusion.jobs import image
-from emma_fusion.jobs.image import Recipe, choose_suffix, open_fuser, tell_notes
+from emma_fusion.jobs.image import Fused, Recipe, choose_suffix, open_fuser, tell_notes
 from emma_fusion.jobs.messages import Messages, Outcome
 from emma_fusion.jobs.overlap import overlapped
 from emma_fusion.jobs.pages import fuse_pages
-from emma_fusion.jobs.targets import Files, Targets, find_pairs
+from emma_fusion.jobs.targets import Files, Targets, find_pairs, overlay_beside
 from emma_fusion.pair import Pair
 from emma_fusion.values.ranges import common_range, parse_shares
 
 if TYPE_CHECKING:
     from emma_fusion.fuser import Fuser
-
-    Fused = tuple[npt.NDArray[Any], dict[str, Any], npt.NDArray[np.bool_] | None]
 
 # Pixels of a pair beyond which no other is read while it is in memory.
 _HEAVY = 2**23
@@ -75,6 +73,15 @@ def plan(recipe: Recipe, messages: Messages) -> tuple[list[Files], list[Path]]:
         pairs = [(stem, path, path) for stem, path in files.items()]
     pairs = pairs or find_pairs(infrared, visible, messages, request.pairing)
     jobs = [Files(i, v, output / (stem + choose_suffix(request, v.suffix))) for stem, i, v in pairs]
+    if request.overlay is not None:
+        fused = [job.target for job in jobs]
+        laid = [overlay_beside(target) for target in fused]
+        if both := set(fused) & set(laid):
+            raise UserError(
+                f"{min(both).name} would be a fused image and the overlay of another: rename one "
+                "of the inputs, or leave out --overlay."
+            )
+        targets.check_all([*fused, *laid])
     return targets.choose(jobs, messages), [i for _, i, _ in pairs]
 
 
@@ -155,14 +162,12 @@ def fuse_all(
             fuse_pages(files, recipe, fuser, messages)
             return files, None
         tell_notes(pair.record, messages, told)
-        fused = image.fuse(pair, recipe, fuser)
-        return files, (fused, image.made_by(recipe, fuser) | pair.record, pair.valid)
+        return files, image.finish(pair, recipe, fuser)
 
     def write(place: Place, result: tuple[Files, Fused | None]) -> None:
         files, fused = result
         if fused is not None:
-            made, record, valid = fused
-            image.write(files, made, record, recipe, valid)
+            image.write(files, fused, recipe)
         store(place, files)
 
     def heavy(item: tuple[Files, Pair | None]) -> bool:

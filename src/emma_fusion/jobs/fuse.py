@@ -12,10 +12,11 @@ from emma_fusion.jobs import image
 from emma_fusion.jobs.image import Recipe
 from emma_fusion.jobs.messages import Messages, Outcome
 from emma_fusion.jobs.request import ClusterOptions, FuseRequest, ScanOptions, VideoOptions
-from emma_fusion.jobs.targets import check_exist, check_inputs, check_pairing
+from emma_fusion.jobs.targets import check_exist, check_inputs, check_pairing, overlay_beside
 from emma_fusion.pair import parse_range
 from emma_fusion.scans.folders import list_volumes
 from emma_fusion.scans.open import is_volume
+from emma_fusion.values.overlay import check_opacity
 from emma_fusion.video import is_video
 
 
@@ -41,6 +42,8 @@ def fuse(request: FuseRequest, messages: Messages | None = None) -> Outcome:
         return fuse_on_ray(recipe, messages)
     if wants_video(request):
         check_pairing(request.pairing)
+        if request.overlay is not None:
+            raise UserError("--overlay is for images and scans: leave it out.")
         from emma_fusion.jobs.video import fuse_video
 
         return fuse_video(recipe, messages)
@@ -57,11 +60,11 @@ def fuse(request: FuseRequest, messages: Messages | None = None) -> Outcome:
         return fuse_scans(request, messages)
     if any(folders):
         scans, other = (infrared, visible) if folders[0] else (visible, infrared)
-        raise UserError(f"{scans} is a folder of scans and {other} is none: give two of them.")
-    if request.scan != ScanOptions():
         raise UserError(
-            "--plane, --window, --register and --overlay are for scans: leave them out."
+            f"{scans} is a folder of scans and {other} is not: give two folders of scans."
         )
+    if request.scan != ScanOptions():
+        raise UserError("--plane, --window and --register are for scans: leave them out.")
     if check_inputs(infrared, visible):
         from emma_fusion.jobs.folder import fuse_folder
 
@@ -77,6 +80,8 @@ def fuse(request: FuseRequest, messages: Messages | None = None) -> Outcome:
     else:
         image.fuse_files(files, recipe, messages)
     messages.say(f"Wrote {files.target}")
+    if request.overlay is not None:
+        messages.say(f"Wrote {overlay_beside(files.target)}")
     return Outcome()
 
 
@@ -90,8 +95,10 @@ def settle(request: FuseRequest) -> FuseRequest:
     if request.infrared_range.split(":")[0] != "folder":
         parse_range(request.infrared_range)
     parse_range(request.visible_range, "visible")
+    if request.overlay is not None:
+        check_opacity(request.overlay)
     if not request.output:
-        raise UserError("The output has no name: -o FILE or -o FOLDER.")
+        raise UserError("The output has no name: give -o FILE or -o FOLDER.")
     if request.cluster.engine == "ray":
         _check_for_ray(request)
     elif request.cluster != ClusterOptions():
@@ -166,7 +173,7 @@ def _check_for_ray(request: FuseRequest) -> None:
         ("--plane", request.scan.plane != "auto"),
         ("--window", request.scan.window is not None),
         ("--register", request.scan.register != "headers"),
-        ("--overlay", request.scan.overlay is not None),
+        ("--overlay", request.overlay is not None),
     ):
         if is_given:
             raise UserError(f"--engine ray is for folders of images: leave out {option}.")

@@ -28,8 +28,9 @@ from emma_fusion.images.raster import ALPHA_SUFFIXES, check_format, read_decoded
 from emma_fusion.jobs.messages import Messages
 from emma_fusion.jobs.options import NetworkOptions
 from emma_fusion.jobs.request import FuseRequest
-from emma_fusion.jobs.targets import Files, Targets, check_record
+from emma_fusion.jobs.targets import Files, Targets, check_record, overlay_beside
 from emma_fusion.pair import Pair
+from emma_fusion.values.overlay import overlay_pair
 from emma_fusion.values.palettes import colour_by_infrared
 
 if TYPE_CHECKING:
@@ -84,6 +85,23 @@ class Recipe:
         return cls(request, aligner, request.infrared_range)
 
 
+@dataclass(frozen=True, eq=False)
+class Fused:
+    """What is written of a pair.
+
+    Attributes:
+        image: The fused image.
+        record: How it was made.
+        valid: Which pixels hold data, see `Pair`.
+        overlay: (H, W, 3) uint8, see `overlay_pair`; None where none is asked for.
+    """
+
+    image: npt.NDArray[Any]
+    record: dict[str, Any]
+    valid: npt.NDArray[np.bool_] | None
+    overlay: npt.NDArray[np.uint8] | None
+
+
 def open_fuser(network: NetworkOptions, threads: int | None = None) -> Fuser:
     """Open the network that is asked for.
 
@@ -117,10 +135,9 @@ def fuse_files(files: Files, recipe: Recipe, messages: Messages) -> None:
     fuser = open_fuser(recipe.request.network)
     with messages.bar("Fusing") as show:
         # told of strips only: an image that is fused as a whole is done at once
-        image = fuse(pair, recipe, fuser, lambda share: show(round(100 * share), 100))
-    record, valid = made_by(recipe, fuser) | pair.record, pair.valid
+        fused = finish(pair, recipe, fuser, lambda share: show(round(100 * share), 100))
     del pair  # of a very large one, its memory is wanted for writing
-    write(files, image, record, recipe, valid)
+    write(files, fused, recipe)
 
 
 def read(files: Files, recipe: Recipe) -> Pair:
@@ -150,6 +167,7 @@ def read(files: Files, recipe: Recipe) -> Pair:
         placement=placement,
     )
     check_record(target, recipe.request.overwrite)
+    check_overlay(target, recipe.request)
     return pair
 
 
@@ -220,6 +238,26 @@ def fuse(
     return fuser.fuse_pair(pair, recipe.request.contrast, progress)
 
 
+def finish(
+    pair: Pair, recipe: Recipe, fuser: Fuser, progress: Callable[[float], None] | None = None
+) -> Fused:
+    """Fuse a pair into all that is written of it."""
+    image = fuse(pair, recipe, fuser, progress)
+    return Fused(image, made_by(recipe, fuser) | pair.record, pair.valid, lay(pair, recipe))
+
+
+def lay(pair: Pair, recipe: Recipe) -> npt.NDArray[np.uint8] | None:
+    """The overlay of a pair, where one is asked for."""
+    opacity = recipe.request.overlay
+    return None if opacity is None else overlay_pair(pair, overlay_palette(recipe), opacity)
+
+
+def overlay_palette(recipe: Recipe) -> str:
+    """The palette of the overlay: the one that is asked for, else hot."""
+    palette = recipe.request.palette
+    return "hot" if palette in (None, "none") else palette
+
+
 def made_by(recipe: Recipe, fuser: Fuser) -> dict[str, Any]:
     """What the record of a fused image says of the program, the model and the options."""
     return {
@@ -232,28 +270,45 @@ def made_by(recipe: Recipe, fuser: Fuser) -> dict[str, Any]:
     }
 
 
-def write(
-    files: Files,
-    image: npt.NDArray[Any],
-    record: dict[str, Any],
-    recipe: Recipe,
-    valid: npt.NDArray[np.bool_] | None = None,
-) -> None:
+def write(files: Files, fused: Fused, recipe: Recipe) -> None:
     """Write a fused image with its record, its metadata, and where it lies on the Earth.
 
     Args:
         files: Where to, and the inputs that say the rest.
-        image: The fused image.
-        record: How it was made.
+        fused: What is written; an overlay beside the image.
         recipe: What was asked for.
-        valid: Which pixels hold data, see `Pair`.
 
     Raises:
         UserError: See `write_image`.
     """
     georeference = read_georeference(files.visible) or read_georeference(files.infrared)
     metadata = None if recipe.request.strip_metadata else read_metadata(files.visible)
-    write_image(files.target, image, record, georeference, metadata, valid)
+    about = georeference, metadata, fused.valid
+    if fused.overlay is not None:
+        record = overlay_record(fused.record, recipe)
+        write_image(overlay_beside(files.target), fused.overlay, record, *about)
+    write_image(files.target, fused.image, fused.record, *about)
+
+
+def overlay_record(record: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """The record of an overlay, from that of the fused image beside it."""
+    facts = {"palette": overlay_palette(recipe), "opacity": recipe.request.overlay}
+    kept = {key: record[key] for key in ("software", "infrared", "visible")}
+    return {**kept, "overlay": facts}
+
+
+def check_overlay(target: Path, request: FuseRequest) -> None:
+    """Check that the overlay beside a fused image, if one is asked for, replaces nothing unasked.
+
+    Raises:
+        UserError: It does.
+    """
+    if request.overlay is None:
+        return
+    path = overlay_beside(target)
+    if path.exists() and not request.overwrite:
+        raise UserError(f"{path} exists: write to another place, or replace it: --overwrite.")
+    check_record(path, request.overwrite)
 
 
 def tell_notes(record: dict[str, Any], messages: Messages, told: set[str]) -> None:
@@ -302,7 +357,10 @@ def choose_target(request: FuseRequest) -> Files:
         raise UserError(
             f"The paper protocol writes images without loss, not {target.name}: write png."
         )
-    Targets((infrared, visible), request.overwrite).check(target)
+    targets = Targets((infrared, visible), request.overwrite)
+    targets.check(target)
+    if request.overlay is not None:
+        targets.check(overlay_beside(target))
     return Files(infrared, visible, target)
 
 

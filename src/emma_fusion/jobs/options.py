@@ -47,7 +47,7 @@ class NetworkOptions:
     ] = "auto"
     precision: Annotated[
         Literal["fp32", "tf32", "bf16", "fp16"],
-        Option("The precision of the network's arithmetic; tf32 is of NVIDIA GPUs."),
+        Option("The precision that the network computes in. tf32 exists on NVIDIA GPUs only."),
     ] = "fp32"
     threads: Annotated[
         int | None,
@@ -59,9 +59,9 @@ class NetworkOptions:
     memory: Annotated[
         str | None,
         Option(
-            "How much memory this process may hold, on a GPU how much it may hold there, such as "
-            "4GiB or 800MB. Images that are too large for it are fused in strips, with the same "
-            "output. Without it, the free memory is the limit.",
+            "The most memory that this process may use, such as 4GiB or 800MB; on a GPU it is the "
+            "GPU's memory. Images that are too large for it are fused in strips, with the same "
+            "output. Without it, the limit is the free memory.",
             metavar="SIZE",
         ),
     ] = None
@@ -92,8 +92,8 @@ class PairingOptions:
     recursive: Annotated[
         bool,
         Option(
-            "Take the images of the folders in the two folders too; those that belong together lie "
-            "in folders of the same name.",
+            "Also take the images in subfolders. The subfolders of the two folders must have the "
+            "same names.",
             flags=("--recursive",),
             panel=_FOLDERS,
         ),

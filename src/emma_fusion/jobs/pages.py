@@ -17,9 +17,18 @@ from emma_fusion.images.placement import by_georeference
 from emma_fusion.images.raster import encode_pages, open_pages, write_whole
 from emma_fusion.images.reading import Pages
 from emma_fusion.images.record import beside, to_json
-from emma_fusion.jobs.image import Recipe, fuse, made_by, make_pair, tell_notes
+from emma_fusion.jobs.image import (
+    Recipe,
+    check_overlay,
+    fuse,
+    lay,
+    made_by,
+    make_pair,
+    overlay_record,
+    tell_notes,
+)
 from emma_fusion.jobs.messages import Messages
-from emma_fusion.jobs.targets import Files, check_record
+from emma_fusion.jobs.targets import Files, check_record, overlay_beside
 from emma_fusion.jobs.visible_range import settle_visible_range
 from emma_fusion.values.ranges import common_range, parse_shares
 
@@ -37,6 +46,7 @@ def fuse_pages(files: Files, recipe: Recipe, fuser: Fuser, messages: Messages) -
         UserError: The numbers of pages differ, or the target is no TIFF.
     """
     check_record(files.target, recipe.request.overwrite)
+    check_overlay(files.target, recipe.request)
     labels = shown(files.infrared.name), shown(files.visible.name)
     with open_pages(files.infrared) as infrared, open_pages(files.visible) as visible:
         if len(infrared) != len(visible):
@@ -53,6 +63,7 @@ def fuse_pages(files: Files, recipe: Recipe, fuser: Fuser, messages: Messages) -
         if not recipe.aligner:
             placement = by_georeference(files.infrared, files.visible, labels)
         fused: list[npt.NDArray[Any]] = []
+        laid: list[npt.NDArray[np.uint8]] = []
         valid: list[npt.NDArray[np.bool_] | None] = []
         record: dict[str, Any] = {}
         told: set[str] = set()
@@ -67,13 +78,21 @@ def fuse_pages(files: Files, recipe: Recipe, fuser: Fuser, messages: Messages) -
             )
             tell_notes(pair.record, messages, told)
             fused.append(fuse(pair, recipe, fuser))
+            if (overlay := lay(pair, recipe)) is not None:
+                laid.append(overlay)
             valid.append(pair.valid)
             record = record or pair.record
     record = made_by(recipe, fuser) | {"pages": len(fused)} | record
     georeference = read_georeference(files.visible) or read_georeference(files.infrared)
     metadata = None if recipe.request.strip_metadata else read_metadata(files.visible)
-    data = encode_pages(fused, georeference, metadata, valid)
-    write_whole({beside(files.target): to_json(record), files.target: data})
+    written = {}
+    if laid:
+        path, record_of_it = overlay_beside(files.target), overlay_record(record, recipe)
+        written[beside(path)] = to_json({"pages": len(laid), **record_of_it})
+        written[path] = encode_pages(laid, georeference, metadata, valid)
+    written[beside(files.target)] = to_json(record)
+    written[files.target] = encode_pages(fused, georeference, metadata, valid)
+    write_whole(written)
 
 
 def _settle_ranges(infrared: Pages, visible: Pages, recipe: Recipe) -> Recipe:

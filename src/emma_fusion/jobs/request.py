@@ -25,7 +25,8 @@ class ScanOptions:
     plane: Annotated[
         Literal["auto", "axial", "coronal", "sagittal"],
         Option(
-            "The plane of the slices that are fused. auto takes slices across the widest voxels.",
+            "The plane of the slices that are fused. auto takes the slices in which the scan has "
+            "its finest voxels.",
             panel=_SCANS,
         ),
     ] = "auto"
@@ -41,21 +42,12 @@ class ScanOptions:
     register: Annotated[
         Literal["headers", "rigid"],
         Option(
-            "How the first scan comes onto the second one's grid: headers follows the files' "
-            "headers, rigid then also moves the scan by mutual information.",
+            "How the first scan is brought onto the grid of the second: headers follows the "
+            "positions in the files' headers; rigid then also shifts and turns the scan until "
+            "their mutual information is largest.",
             panel=_SCANS,
         ),
     ] = "headers"
-    overlay: Annotated[
-        float | None,
-        Option(
-            "Also write what viewers show beside the fused scan: the first scan in its palette "
-            "laid over the second with this opacity, 0 to 1, as OUT with _overlay. Without it, no "
-            "overlay is written.",
-            metavar="OPACITY",
-            panel=_SCANS,
-        ),
-    ] = None
 
 
 @dataclass(frozen=True)
@@ -65,8 +57,8 @@ class VideoOptions:
     video: Annotated[
         bool,
         Option(
-            "Take two folders for the numbered frames of two videos. They are taken so without "
-            "this option, too, where OUT is a video file.",
+            "Treat the two folders as the numbered frames of two videos. This is the default if "
+            "OUT is a video file.",
             flags=("--video",),
             panel=_VIDEOS,
         ),
@@ -82,8 +74,8 @@ class VideoOptions:
     rate: Annotated[
         str | None,
         Option(
-            "The number of frames per second of folders. Without it, the rate is that of the other "
-            "video, or else 25.",
+            "The number of frames per second of a folder of frames. Without it, the rate is that "
+            "of the other video, or 25 if there is none.",
             metavar="RATE",
             panel=_VIDEOS,
         ),
@@ -106,7 +98,7 @@ class VideoOptions:
     live: Annotated[
         bool,
         Option(
-            "Take INFRARED and VISIBLE for cameras: their numbers, or the URLs of streams. Ctrl-C "
+            "Treat INFRARED and VISIBLE as cameras: their numbers, or the URLs of streams. Ctrl-C "
             "ends the video.",
             flags=("--live",),
             panel=_VIDEOS,
@@ -125,8 +117,9 @@ class ClusterOptions:
     engine: Annotated[
         Literal["here", "ray"],
         Option(
-            "What does the work. ray gives two folders, which may be URLs such as s3://bucket/ir, "
-            "to workers on this machine or on those of the Ray cluster that RAY_ADDRESS names.",
+            "Where the work is done. ray distributes two folders, which may be URLs such as "
+            "s3://bucket/ir, over workers on this machine or on the Ray cluster that RAY_ADDRESS "
+            "names.",
             panel=_CLUSTERS,
         ),
     ] = "here"
@@ -148,7 +141,7 @@ class FuseRequest:
     infrared: Annotated[  # text, because a path would lose part of a camera's URL
         str,
         Option(
-            "The infrared image, video or folder; of medical pairs the PET, SPECT or CT scan.",
+            "The infrared image, video or folder; for medical pairs, the PET, SPECT or CT scan.",
             metavar="INFRARED",
             is_argument=True,
         ),
@@ -156,9 +149,9 @@ class FuseRequest:
     visible: Annotated[
         str,
         Option(
-            "The visible image, video or folder of the same scene; of medical pairs the MRI scan. "
-            "It is left out for a FLIR camera's radiometric file, which holds both images, and for "
-            "a folder that holds the images of both cameras.",
+            "The visible image, video or folder of the same scene; for medical pairs, the MRI "
+            "scan. Leave it out for a radiometric file of a FLIR camera, which holds both images, "
+            "and for a folder that holds the images of both cameras.",
             metavar="VISIBLE",
             is_argument=True,
         ),
@@ -166,7 +159,7 @@ class FuseRequest:
     output: Annotated[
         str,
         Option(
-            "The file or folder that the fused images go to.",
+            "The file or folder that the fused images are written to.",
             flags=("--output", "-o"),
             metavar="OUT",
             is_required=True,
@@ -203,10 +196,11 @@ class FuseRequest:
         ),
     ] = "auto"
     false_colour: Annotated[
-        Literal["auto", "off"],
+        Literal["auto", "reversed", "off"],
         Option(
-            "What becomes of an infrared image that its camera coloured by a known palette. auto "
-            "turns it back into the values that the colours stand for; off takes its brightness.",
+            "How an infrared image is read that its camera coloured by a known palette. auto turns "
+            "the colours back into the values that they stand for; reversed does so with the other "
+            "end of the palette as hot; off takes their brightness.",
             panel=_THERMAL,
         ),
     ] = "auto"
@@ -219,17 +213,22 @@ class FuseRequest:
     ] = "none"
     format: Annotated[
         Literal["png", "jpg", "bmp", "tif", "webp"] | None,
-        Option("The format of the fused image. Without it, OUT or the visible image says it."),
+        Option(
+            "The format of the fused image. Without it, the format is that of OUT, or else of the "
+            "visible image."
+        ),
     ] = None
     depth: Annotated[
         Literal["8", "16"] | None,
-        Option("The bits of the fused image. Without it, they are those of the visible image."),
+        Option(
+            "The bit depth of the fused image. Without it, the depth is that of the visible image."
+        ),
     ] = None
     align: Annotated[
         str,
         Option(
-            "How the infrared image is brought onto the visible one: off, translation, rigid, "
-            "similarity, affine, homography, auto (the simplest that explains it), or the file "
+            "How the infrared image is aligned with the visible one: off, translation, rigid, "
+            "similarity, affine, homography, auto (the simplest of these that fits), or a file "
             "that emma calibrate wrote.",
             metavar="HOW",
         ),
@@ -237,15 +236,25 @@ class FuseRequest:
     palette: Annotated[
         Literal["none", "inferno", "magma", "plasma", "viridis", "turbo", "hot"] | None,
         Option(
-            "Colour the fused image by the infrared values, in place of --colour. Without it, "
-            "functional scans (PET, SPECT) are coloured by hot, and nothing else by any palette."
+            "The palette that colours the fused image by its infrared values; it replaces "
+            "--colour. Without it, only functional scans (PET, SPECT) are coloured, by hot."
+        ),
+    ] = None
+    overlay: Annotated[
+        float | None,
+        Option(
+            "Also write what viewers show beside the fused image or scan: the infrared image or "
+            "first scan in its palette (hot, if --palette names none) laid over the grey second "
+            "one with this opacity, 0 to 1, as OUT with _overlay. Without it, no overlay is "
+            "written.",
+            metavar="OPACITY",
         ),
     ] = None
     mending: Annotated[
         Literal["none", "dead-pixels", "stripes", "both"],
         Option(
-            "What is mended in the infrared image: single pixels that differ from all their "
-            "neighbours, offsets of rows and columns, or both.",
+            "What is corrected in the infrared image: dead pixels, which differ from all of their "
+            "neighbours; stripes, which are offsets of rows and columns; or both.",
             flags=("--mend",),
             panel=_THERMAL,
         ),
@@ -253,16 +262,16 @@ class FuseRequest:
     unit: Annotated[
         str,
         Option(
-            "The unit of the infrared values, such as K, degC or counts, for the record. Without "
-            "it, the record names none.",
+            "The unit of the infrared values, such as K, degC or counts, which is written into the "
+            "record. Without it, the record names none.",
             panel=_THERMAL,
         ),
     ] = ""
     strip_metadata: Annotated[
         bool,
         Option(
-            "Leave out the visible image's EXIF with its GPS position, its colour profile and its "
-            "resolution, which the fused image has otherwise.",
+            "Do not copy the EXIF data of the visible image, such as its GPS position, its colour "
+            "profile and its resolution into the fused image.",
             flags=("--strip-metadata",),
         ),
     ] = False

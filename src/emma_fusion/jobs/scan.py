@@ -66,7 +66,7 @@ def fuse_scans(
     need_extra()
     _check(request)
     low_high = parse_window(scan.window) if scan.window else None
-    targets = [target] if scan.overlay is None else [target, overlay_target(target)]
+    targets = [target] if request.overlay is None else [target, overlay_target(target)]
     for path in targets:
         _check_target(path, (functional, anatomical), request)
     moving, fixed = read_volume(functional), read_volume(anatomical)
@@ -106,12 +106,12 @@ def fuse_scans(
         )
     _write(target, fused, fixed, record, captures[:1])
     messages.say(f"Wrote {target}")
-    if scan.overlay is not None:
+    if request.overlay is not None:
         colours = palette or "hot"
-        laid = overlay_slices(infrared, visible, colours, scan.overlay)
+        laid = overlay_slices(infrared, visible, colours, request.overlay)
         record = {
             "software": f"emma-fusion {__version__}",
-            "overlay": {"palette": colours, "opacity": scan.overlay},
+            "overlay": {"palette": colours, "opacity": request.overlay},
             **facts,
         }
         _write(targets[1], laid, fixed, record, captures[1:])
@@ -155,12 +155,9 @@ def _check(request: FuseRequest) -> None:
         raise UserError("--mend and --infrared-range folder are for images: leave them out.")
     if request.align != "off":
         raise UserError("--align is for images; for scans there is --register: leave it out.")
-    opacity = request.scan.overlay
-    if opacity is not None and not 0 <= opacity <= 1:
-        raise UserError(f"The opacity of --overlay is between 0 and 1, and not {opacity:g}.")
     if request.palette not in (None, "none") and request.depth == "16":
         raise UserError(
-            "Coloured volumes have 8 bit: leave out --depth 16, or the colour (--palette none)."
+            "Coloured volumes have 8 bits: leave out --depth 16, or the colour (--palette none)."
         )
     if request.format:
         raise UserError("Scans are written as NIfTI or DICOM: leave out --format.")
@@ -170,8 +167,8 @@ def _check_target(target: Path, sources: tuple[Path, Path], request: FuseRequest
     """Refuse a target that is no volume's, is an input, or exists."""
     if target.suffix.lower() in (*SUFFIXES, ".dcm", ".hdr", ".img", ".gz") and not is_nifti(target):
         raise UserError(
-            f"{target.name} is no name for a fused scan: write to a .nii or .nii.gz file, or to a "
-            "folder for DICOM files."
+            f"{target.name} is not a name for a fused scan: write to a .nii or .nii.gz file, or to "
+            "a folder for DICOM files."
         )
     place = target.resolve()
     for source in map(Path.resolve, sources):
@@ -190,10 +187,12 @@ def _check_target(target: Path, sources: tuple[Path, Path], request: FuseRequest
     check_record(target, request.overwrite)
     if target.is_dir() and any(target.iterdir()):
         if not request.overwrite:
-            raise UserError(f"{target} exists: write to another place, or replace it: --overwrite.")
+            raise UserError(
+                f"{target} exists: write to another place, or replace it with --overwrite."
+            )
         if not all(map(is_ours, target.iterdir())):
             raise UserError(
-                f"{target} holds files that are no fused scan: write to another folder."
+                f"{target} holds files that are not a fused scan: write to another folder."
             )
 
 

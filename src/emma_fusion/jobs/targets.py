@@ -55,7 +55,9 @@ class Targets:
         """
         self.check_apart(target)
         if target.exists() and not self._overwrite:
-            raise UserError(f"{target} exists: write to another file, or replace it: --overwrite.")
+            raise UserError(
+                f"{target} exists: write to another file, or replace it with --overwrite."
+            )
         if _record(target):
             check_record(target, self._overwrite)
 
@@ -78,7 +80,7 @@ class Targets:
             UserError: It is a file, an input, or within one that is walked.
         """
         if folder.exists() and not folder.is_dir():
-            raise UserError(f"{folder} is a file: the results need a folder.")
+            raise UserError(f"{folder} is a file, but the results need a folder.")
         if folder.exists() and _identity(folder) in self._inputs:
             raise UserError(f"{folder} is one of the inputs: write to another folder.")
         if any(folder.resolve().is_relative_to(walked) for walked in self._walked):
@@ -112,6 +114,15 @@ class Targets:
         return todo
 
 
+def overlay_beside(target: Path) -> Path:
+    """Where the overlay beside a fused image goes.
+
+    >>> overlay_beside(Path("out/a.b.png")).name
+    'a.b_overlay.png'
+    """
+    return target.with_stem(f"{target.stem}_overlay")
+
+
 def check_record(target: Path, overwrite: bool) -> None:
     """Check that the record beside an image replaces nothing but an older record.
 
@@ -135,7 +146,8 @@ def check_names(names: Iterable[str]) -> None:
         other = known.setdefault(fold(name), name)
         if other != name:
             raise UserError(
-                f"{other} and {name} would be one file on Windows and macOS: rename one of the two."
+                f"{other} and {name} would be the same file on Windows and macOS: rename one "
+                "of them."
             )
 
 

@@ -194,7 +194,7 @@ def _run(
                 break
     if sink.count == 0 and not stopped.is_set():
         raise UserError(
-            "No image came of the cameras."
+            "The cameras gave no image."
             if options.live
             else f"{footage.names[0]} and {footage.names[1]} have no time in common: see --offset."
         )
@@ -262,6 +262,6 @@ def _check(recipe: Recipe) -> None:
         )
     for name in () if request.video.live else (request.infrared, request.visible):
         if Path(name).is_file() and not is_video(name):
-            raise UserError(f"{name} is no video file: give two videos, or folders of frames.")
+            raise UserError(f"{name} is not a video file: give two videos, or folders of frames.")
     if request.video.live and (request.video.offset or request.video.rate):
-        raise UserError("Cameras have their own time: leave out --rate and --offset.")
+        raise UserError("Cameras have their own clock: leave out --rate and --offset.")

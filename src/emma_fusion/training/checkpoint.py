@@ -35,11 +35,11 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, KeyError, ValueError, pickle.UnpicklingError) as error:
         raise UserError(
-            f"The checkpoint {path} is damaged, or not one of this program: begin a new run."
+            f"The checkpoint {path} is damaged, or not of this program: start a new run."
         ) from error
     if not isinstance(state, dict) or not state.keys() >= PARTS:
         raise UserError(
-            f"{path} is no checkpoint of a training run, or one of an earlier version: begin a "
+            f"{path} is not a checkpoint of a training run, or is of an earlier version: start a "
             "new run."
         )
     return state

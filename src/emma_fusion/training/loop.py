@@ -56,7 +56,9 @@ def check_run(run: RunSettings, folder: Path, resume: bool) -> dict[str, Any] | 
             on, or the device is not there.
     """
     if not resume and any((folder / name).exists() for name in (NAME, models.FUSER)):
-        raise UserError(f"{folder} holds a run already: go on with --resume, or use a new folder.")
+        raise UserError(
+            f"{folder} already holds a run: continue it with --resume, or use a new folder."
+        )
     if not _present(run.device):
         raise UserError(f"The device {run.device} is not on this machine: use auto or cpu.")
     return load_checkpoint(folder) if resume else None

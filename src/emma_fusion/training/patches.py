@@ -146,7 +146,9 @@ class PatchSet:
 
     def _check(self) -> None:
         if not len(self):
-            raise UserError("A stage has no pairs to learn from: name it in their `stages`.")
+            raise UserError(
+                "A stage has no pairs to learn from: name the stage in the `stages` of some pairs."
+            )
 
 
 @lru_cache(maxsize=2)

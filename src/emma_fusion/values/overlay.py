@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from emma_fusion.errors import UserError
-from emma_fusion.pair import FloatArray
+from emma_fusion.pair import FloatArray, Pair, from_unit
 from emma_fusion.values.palettes import apply_palette
+
+
+def check_opacity(opacity: float) -> None:
+    """Check the opacity of an overlay.
+
+    Raises:
+        UserError: it is outside 0 to 1.
+    """
+    if not 0 <= opacity <= 1:
+        raise UserError(f"The opacity of an overlay is between 0 and 1, and not {opacity:g}.")
 
 
 def overlay(
@@ -32,8 +43,29 @@ def overlay(
     >>> overlay(np.ones((1, 1), np.float32), np.zeros((1, 1), np.float32), "hot", 0.25).tolist()
     [[[0.25, 0.25, 0.25]]]
     """
-    if not 0 <= opacity <= 1:
-        raise UserError(f"The opacity of an overlay is between 0 and 1, and not {opacity:g}.")
+    check_opacity(opacity)
     share = np.float32(opacity)
     laid: FloatArray = share * apply_palette(first, palette) + (1 - share) * second[..., None]
+    return laid
+
+
+def overlay_pair(pair: Pair, palette: str = "hot", opacity: float = 0.5) -> npt.NDArray[np.uint8]:
+    """Lay the infrared luminance of a pair over the visible one, see `overlay`.
+
+    Args:
+        pair: The two.
+        palette: of the infrared values.
+        opacity: of the infrared, 0 to 1.
+
+    Returns:
+        (H, W, 3) uint8 RGB; where the infrared image does not reach, the visible luminance alone.
+    """
+    height, width = pair.visible.shape
+    laid, reached = np.empty((height, width, 3), np.uint8), pair.reached
+    step = max(1, 2**20 // width)  # of a large image, few rows of floats in memory
+    for start in range(0, height, step):
+        rows = slice(start, start + step)
+        grey = pair.visible[rows]
+        plane = overlay(pair.infrared[rows], grey, palette, opacity)
+        laid[rows] = from_unit(np.where(reached[rows, :, None], plane, grey[..., None]), np.uint8)
     return laid

@@ -14,7 +14,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _HOSTS = {"127.0.0.1", "localhost"}
 # All that the page uses; what else Gradio offers, uploads among it, is not there.
 _PATHS = ("/page/", "/view/", "/download/", "/stop/", "/gradio_api/call/")
-_EXACT = {"/", "/settings", "/upload", "/example", "/gradio_api/startup-events"}
+_EXACT = {"/", "/settings", "/upload", "/example", "/values", "/gradio_api/startup-events"}
 
 _HEADERS = {
     # The browser itself then fetches nothing from elsewhere, whatever the page says.

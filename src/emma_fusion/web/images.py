@@ -60,8 +60,11 @@ def read_form(form: Mapping[str, Any]) -> FuseRequest:
             ("colour", get_args(Colour)),
             ("contrast", get_args(Contrast)),
             ("palette", get_args(Palette)),
+            ("align", ("off", "auto", "hand")),
         )
     }
+    if chosen["align"] == "hand":  # by a rig, which is on the shelf
+        chosen["align"] = "off"
     layout: Any = _choose(form, "layout", get_args(Layout), request.video.layout)
     return replace(
         request,

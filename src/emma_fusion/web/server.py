@@ -10,14 +10,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+import numpy as np
+
 from emma_fusion import __version__
 from emma_fusion.errors import UserError
-from emma_fusion.values.palettes import Palette
+from emma_fusion.values.palettes import Palette, apply_palette
 from emma_fusion.video import need_av
 from emma_fusion.web.guard import Guard
 from emma_fusion.web.limits import MEGA
 from emma_fusion.web.names import shown_name
 from emma_fusion.web.studio import Studio
+from emma_fusion.web.values import read_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +71,7 @@ def make_server(studio: Studio) -> Any:
     # One image fits in between two of a folder: they meet in `Networks`, one pass at a time.
     for name, job, together in (
         ("fuse", studio.fuse, 2),
+        ("align", studio.align, 1),
         ("fuse_many", studio.fuse_many, 1),
         ("fuse_video", studio.fuse_video, 1),
     ):
@@ -185,6 +189,9 @@ def _add_routes(app: FastAPI, studio: Studio) -> None:
         headers = {"cache-control": "private, max-age=3600"}
         return FileResponse(item.path, media_type=item.media_type, headers=headers)
 
+    def values(request: Request) -> Response:
+        return JSONResponse(read_values(studio.shelf, request.query_params.getlist("at")))
+
     def download(request: Request) -> Response:
         item = studio.shelf.get(request.path_params["token"])
         return FileResponse(item.path, media_type=item.media_type, filename=item.name)
@@ -196,6 +203,7 @@ def _add_routes(app: FastAPI, studio: Studio) -> None:
         ("GET", "/settings", settings),
         ("GET", "/view/{token}", view),
         ("GET", "/download/{token}", download),
+        ("GET", "/values", values),
         ("POST", "/upload", upload),
         ("POST", "/example", example),
         ("POST", "/stop/{job}", stop),
@@ -216,6 +224,12 @@ async def _within(request: Request, most: int, name: str) -> AsyncIterator[bytes
         yield part
 
 
+def _colours(palette: str) -> list[list[float]]:
+    """The colours of a palette for the levels 0 to 255: those of red, of green and of blue."""
+    colours = apply_palette(np.arange(256)[None] / 255, palette)[0]
+    return [[round(float(value), 4) for value in channel] for channel in colours.T]
+
+
 def describe(studio: Studio) -> dict[str, Any]:
     """What the page is told when it loads."""
     limits = studio.limits
@@ -227,7 +241,7 @@ def describe(studio: Studio) -> dict[str, Any]:
     return {
         "version": __version__,
         "models": studio.networks.names,
-        "palettes": list(get_args(Palette)),
+        "palettes": {name: _colours(name) for name in get_args(Palette)},
         "video": video,
         "limits": {
             "image": limits.image_bytes,

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import threading
 import time
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
 import numpy.typing as npt
 
+from emma_fusion.align import Aligner, Rig, load_rig
+from emma_fusion.bench.scoring import without_alpha
 from emma_fusion.demo import render_scene
 from emma_fusion.errors import UserError
 from emma_fusion.images.decoded import Decoded
+from emma_fusion.images.pairing import PairOptions, infrared_values
 from emma_fusion.images.raster import encode_image
-from emma_fusion.images.record import INSIDE, to_json
 from emma_fusion.jobs.image import Recipe
-from emma_fusion.web.archives import Match
+from emma_fusion.web.alignment import set_by_hand
 from emma_fusion.web.images import (
     Given,
     fuse_given,
@@ -34,10 +36,12 @@ from emma_fusion.web.images import (
     view_planes,
 )
 from emma_fusion.web.limits import Limits
-from emma_fusion.web.names import safe_stem, shown_name, stem
+from emma_fusion.web.names import safe_stem, stem
 from emma_fusion.web.networks import Networks
+from emma_fusion.web.pairs import fuse_pairs
 from emma_fusion.web.shelf import Shelf
-from emma_fusion.web.sources import Source, find_pairs, open_source
+from emma_fusion.web.sources import open_source
+from emma_fusion.web.values import keep_values
 
 State = dict[str, Any]
 Form = Mapping[str, Any]
@@ -92,13 +96,20 @@ class Studio:
         """
         given = Given.read(data, name, self.limits, infrared)
         token = self.shelf.put(data, given.name, MEDIA_TYPES[f".{given.format}"])
-        state = self._describe(given, token, infrared_plane(given) if infrared else given.image)
+        if not infrared:
+            return self._describe(given, token, given.image, without_alpha(given.image))
+        # a palette is undone, so that they are the levels that its colours stand for
+        values = infrared_values(given.decoded, PairOptions())
+        state = self._describe(given, token, infrared_plane(given), values)
         if visible := given.inside():
-            state["inside"] = self._describe(visible, token, visible.image)
+            state["inside"] = self._describe(visible, token, visible.image, visible.image)
         return state
 
-    def _describe(self, given: Given, token: str, shown: npt.NDArray[Any]) -> State:
-        return {**given.describe(), "token": token, "view": self._view(shown)}
+    def _describe(
+        self, given: Given, token: str, shown: npt.NDArray[Any], values: npt.NDArray[Any]
+    ) -> State:
+        kept = keep_values(self.shelf, values)
+        return {**given.describe(), "token": token, "view": self._view(shown), "pixels": kept}
 
     def _view(self, image: npt.NDArray[Any]) -> str:
         """The token of an image for the browser."""
@@ -127,7 +138,7 @@ class Studio:
             form: "infrared" and "visible", tokens; "job", a name to stop it by, as the page does
                 where another choice takes its place; and the choices.
         """
-        recipe = Recipe.of(read_form(form))
+        recipe = self._recipe(form)
         with self._stoppable(form) as stopped:
             yield from self._fuse_pair(form, recipe, stopped)
 
@@ -145,6 +156,8 @@ class Studio:
             "bytes": len(fused.file),
             "notes": fused.record.get("notes", []),
             "aligned": "alignment" in fused.record["infrared"],
+            "matrix": fused.record["infrared"].get("alignment", {}).get("visible_to_infrared"),
+            "pixels": keep_values(self.shelf, without_alpha(fused.image)),
             "planes": {
                 side: self.shelf.put(data, "view.png", "image/png")
                 for side, data in view_planes(fused.pair).items()
@@ -157,6 +170,19 @@ class Studio:
             yield {**result, "state": "done", "metrics": score(fused, infrared, visible)}
 
     @_job
+    def align(self, form: Form) -> Iterator[State]:
+        """Make a rig of what was set by hand; see `set_by_hand`.
+
+        Args:
+            form: "infrared" and "visible", tokens; "rig", the token of the rig that it was moved
+                from, or nothing; and what was set.
+        """
+        rig, said = set_by_hand(form, *self._given(form), self._rig(form))
+        token = self.shelf.put(rig.to_json(), "rig.json", "application/json")
+        matrix = rig.matrix.tolist()
+        yield {"state": "done", "rig": token, "matrix": matrix, "model": rig.model, "said": said}
+
+    @_job
     def fuse_many(self, form: Form) -> Iterator[State]:
         """Fuse the pairs of a zip or folder into a zip, past those that fail.
 
@@ -164,11 +190,26 @@ class Studio:
             form: "zip", a token, or "files" (see `Folder`); "job", a name to stop it by; and
                 the choices.
         """
-        recipe = Recipe.of(read_form(form))
+        recipe = self._recipe(form)
         self.networks.open(recipe.request.network.model)
         source = open_source(form, self.shelf, self.limits)
         with closing(source), self._stoppable(form) as stopped:
-            yield from self._fuse_pairs(source, recipe, stopped)
+            begin = time.monotonic()
+            token, path = self.shelf.reserve(".zip")
+            done: State = {}
+            for done in fuse_pairs(
+                source,
+                path,
+                recipe,
+                self.networks,
+                lambda: self._ended(stopped, begin, path.stat().st_size),
+                self.limits,
+            ):
+                if "state" in done:
+                    yield done
+            self.shelf.place(token, path, "fused.zip", "application/zip")
+        size = path.stat().st_size
+        yield {**done, "state": "done", "download": token, "name": "fused.zip", "bytes": size}
 
     @_job
     def fuse_video(self, form: Form) -> Iterator[State]:
@@ -180,7 +221,7 @@ class Studio:
         """
         from emma_fusion.web.videos import VideoGiven, fuse_videos
 
-        recipe = Recipe.of(read_form(form))
+        recipe = self._recipe(form)
         self.networks.open(recipe.request.network.model)
         items = [self.shelf.get(str(form.get(side))) for side in ("infrared", "visible")]
         videos = [VideoGiven(item.path, item.name) for item in items]
@@ -204,79 +245,6 @@ class Studio:
         size = path.stat().st_size
         yield {**state, "state": "done", "download": token, "name": name, "bytes": size}
 
-    def _fuse_pairs(
-        self, source: Source, recipe: Recipe, stopped: threading.Event
-    ) -> Iterator[State]:
-        pairs, alone = find_pairs(source)
-        if len(pairs) > self.limits.pairs:
-            raise UserError(
-                f"There are {len(pairs)} pairs; at once there may be {self.limits.pairs}: split "
-                "them, or use emma fuse on the command line."
-            )
-        token, path = self.shelf.reserve(".zip")
-        taken: set[str] = set()
-        failures: list[str] = []
-        ended, begin, done = "", time.monotonic(), 0
-        try:
-            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as out:
-                for match in pairs:
-                    ended = self._ended(stopped, begin, path.stat().st_size)
-                    if ended:
-                        break
-                    try:
-                        self._fuse_into(out, source, match, recipe, taken)
-                    except UserError as error:
-                        failures.append(f"{shown_name(match.name)}: {error}")
-                    done += 1
-                    seconds = time.monotonic() - begin
-                    yield {
-                        "state": "running",
-                        "done": done,
-                        "total": len(pairs),
-                        "name": shown_name(match.name),
-                        "left": round(seconds / done * (len(pairs) - done)),
-                    }
-                if failures:
-                    out.writestr("failed.txt", "\n".join(failures) + "\n")
-            if not taken:
-                raise UserError(ended or f"None of the pairs could be fused. {failures[0]}")
-            self.shelf.place(token, path, "fused.zip", "application/zip")
-        finally:
-            if not taken:
-                path.unlink(missing_ok=True)
-        yield {
-            "state": "done",
-            "fused": len(taken),
-            "total": len(pairs),
-            "ended": ended,
-            "failures": failures,
-            "alone": [shown_name(other) for other in alone],
-            "download": token,
-            "name": "fused.zip",
-            "bytes": path.stat().st_size,
-        }
-
-    def _fuse_into(
-        self,
-        out: zipfile.ZipFile,
-        source: Source,
-        match: Match,
-        recipe: Recipe,
-        taken: set[str],
-    ) -> None:
-        """Fuse one pair into a zip, under a name of our own making."""
-        paths = dict.fromkeys((match.infrared, match.visible))  # of one file, once
-        infrared, visible = read_two(
-            *((source.read(path), path) for path in paths), limits=self.limits
-        )
-        fused = fuse_given(infrared, visible, recipe, self.networks)
-        suffix = f".{visible.format}"
-        name = safe_stem(match.name, taken)
-        taken.add(name.lower())
-        out.writestr(name + suffix, fused.file)
-        if suffix not in INSIDE:
-            out.writestr(f"{name}{suffix}.json", to_json(fused.record))
-
     def _ended(self, stopped: threading.Event, begin: float, size: int) -> str:
         """Why a job of many images ends here, or nothing."""
         if stopped.is_set():
@@ -289,6 +257,21 @@ class Studio:
                 "ends here."
             )
         return ""
+
+    def _recipe(self, form: Form) -> Recipe:
+        """What a form asks for, aligned by its rig where that was set by hand."""
+        recipe = Recipe.of(read_form(form))
+        if form.get("align") != "hand":
+            return recipe
+        rig = self._rig(form)
+        if rig is None:
+            raise UserError("Nothing is set by hand yet: do so on the page of two images first.")
+        return replace(recipe, aligner=Aligner(rig))
+
+    def _rig(self, form: Form) -> Rig | None:
+        """The rig of a form's token; None without one."""
+        token = str(form.get("rig") or "")
+        return load_rig(self.shelf.get(token).path) if token else None
 
     def _given(self, form: Form) -> tuple[Given, Given]:
         """The infrared and the visible image of a form; of one token, both are in its file.

@@ -22,6 +22,10 @@ function tell() {
   $("#status").classList.toggle("busy", working);
   $("#error").hidden = !error;
   $("#error").textContent = error;
+  // whatever went wrong with a pair that is not aligned, or was to be: it can be set by hand
+  const apart = given.infrared?.width !== given.visible?.width || given.infrared?.height !== given.visible?.height;
+  const both = given.infrared && given.visible;
+  $("#offer-hand").hidden = !(mode === "images" && error && both && (apart || $("#align").value === "auto"));
 }
 
 export function ready() {
@@ -38,6 +42,7 @@ export function ready() {
 export function choices() {
   return {
     model: $("#model").value,
+    align: $("#align").value,
     colour: $("#colour").value,
     palette: $("#palette").value,
     contrast: $("input[name=contrast]:checked").value,
@@ -100,5 +105,5 @@ export function onSubmit(starts) {
 }
 
 export function onChange(again) {
-  $("fieldset").addEventListener("change", () => { if (mode === "images") again(); });
+  $("fieldset").addEventListener("change", (event) => { if (mode === "images") again(event.target); });
 }

@@ -1,8 +1,10 @@
 // Two images: they are given, fused, shown and scored.
 import { $, $$, download, droppable, make, size } from "./dom.js";
 import { busy, choices, complain, follow, given, ready, say } from "./form.js";
+import { closeHand, isOpen, openHand, refresh, rigByHand } from "./hand.js";
 import { GONE, newest, run, sentence, upload } from "./server.js";
 import { pick, showViews, views } from "./stage.js";
+import { showValues } from "./values.js";
 
 function tell(tile, text, wrong = false) {
   const said = $(".said", tile);
@@ -19,7 +21,16 @@ function fill(side, answer) {
   $(".face", tile).hidden = true;
   tell(tile, `${answer.name}, ${answer.width}×${answer.height}, ${depth(answer)}`);
   views[side] = view(answer);
+  show();
+  if ($("#align").value === "hand") openHand(); else refresh();
+}
+
+// The result, unless the pair is being aligned by hand.
+function show() {
   showViews();
+  if (isOpen()) $("#result").hidden = true;
+  showValues(views.fused?.state);
+  $("#to-hand").hidden = !given.infrared || !given.visible;
 }
 
 function view({ view: token, width, height }) {
@@ -44,16 +55,19 @@ function empty(side, text = "", wrong = false) {
   $(".face", tile).hidden = false;
   delete views[side];
   tell(tile, text, wrong);
-  showViews();
+  closeHand();
+  show();
 }
 
 // What was fused of other images is gone, and what still is being fused of them never comes.
 function forget() {
   newest("fuse");
+  closeHand();
   busy.delete("images");
   complain("images", null);
   say("images", "");
   delete views.fused;
+  delete views.overlay;
   if (given.infrared) views.infrared = view(given.infrared); // and not as it was aligned
 }
 
@@ -66,8 +80,8 @@ async function take(side, file) {
   const tile = $(`.tile[data-side=${side}]`);
   newest("example");
   forget();
-  showViews();
   delete given[side];
+  show();
   if (side === "infrared" && given.visible?.isInside) empty("visible");
   ready();
   tell(tile, "Reading …");
@@ -142,31 +156,53 @@ $("#example-too").addEventListener("click", example);
 
 export async function fuse() {
   const signal = newest("fuse");
-  const request = {
-    ...choices(), job: crypto.randomUUID(), infrared: given.infrared.token, visible: given.visible.token,
-  };
+  const request = { ...choices(), infrared: given.infrared.token, visible: given.visible.token };
   let fused = false;
-  for await (const state of follow("images", run("fuse", request, signal), signal)) {
+  for await (const state of follow("images", aligned(request, signal), signal)) {
     if (state.state === "started") say("images", "Fusing …", true);
     if (state.state === "fused") { fused = true; showFused(state); }
     if (state.state === "done") showScores(state.metrics);
   }
   if (signal.aborted || fused) return;
   delete views.fused; // it was of other choices
-  showViews();
+  delete views.overlay;
+  show();
 }
 
+async function* aligned(request, signal) {
+  const rig = request.align === "hand" ? await rigByHand() : "";
+  if (!signal.aborted) yield* run("fuse", { ...request, rig }, signal);
+}
+
+function byHand() {
+  $("#align").value = "hand";
+  complain("images", null);
+  openHand();
+}
+for (const button of ["#to-hand", "#offer-hand"]) $(button).addEventListener("click", byHand);
+$("#hand-fuse").addEventListener("click", fuse);
+
 // A choice that changes what is shown shows at once.
-export function fuseAgain() {
+export function fuseAgain(changed) {
+  if (changed.id === "align" && changed.value === "hand") {
+    openHand();
+    return;
+  }
+  if (changed.id === "align") {
+    closeHand();
+    show();
+  }
   if (views.fused || busy.has("images")) fuse();
 }
 
 function showFused(state) {
   const first = !views.fused;
-  views.fused = view(state);
+  views.fused = { ...view(state), state };
+  views.overlay = { ...view({ ...state, view: state.planes.visible }), laid: new URL(`view/${state.planes.infrared}`, location).href };
   views.infrared = state.aligned ? view({ ...state, view: state.planes.infrared }) : view(given.infrared);
+  closeHand();
   if (first) pick({ left: "visible", right: "fused" });
-  showViews();
+  show();
   const note = Math.max(state.width, state.height) > 2048 ? " Shown smaller here; the download has all pixels." : "";
   $("#facts").replaceChildren(make("b", state.name), ` ${state.width}×${state.height}, ${state.bits} bit, ${size(state.bytes)}.${note}`);
   $("#notes").replaceChildren(...state.notes.map((note) => make("li", note)));

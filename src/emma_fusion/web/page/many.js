@@ -1,6 +1,7 @@
 // Jobs of many steps: a zip or a folder of pairs, and two videos.
 import { $, download, droppable, listed, make, size, time } from "./dom.js";
 import { busy, choices, complain, follow, given, ready, say } from "./form.js";
+import { rigByHand } from "./hand.js";
 import { newest, run, stop, upload } from "./server.js";
 
 const running = new Map(); // tab -> the name of a job there that can be stopped
@@ -95,10 +96,16 @@ droppable($("#drop-many"), async (transfer) => {
   if (!signal.aborted) takeFolder(files);
 });
 
+// The choices, with what was set by hand on a pair of the same two cameras.
+async function chosen() {
+  const all = choices();
+  return all.align === "hand" ? { ...all, rig: await rigByHand() } : all;
+}
+
 export async function fuseMany() {
-  const chosen = choices();
   const { zip, files, name } = given.many; // what is given meanwhile is for the next time
   let request;
+  const how = chosen();
   busy.add("many");
   ready();
   complain("many", null);
@@ -121,7 +128,7 @@ export async function fuseMany() {
     ready();
     return;
   }
-  await long("many", "fuse_many", { ...chosen, ...request }, "Fusing the pairs", "pairs", (state) => finishMany(state, name));
+  await long("many", "fuse_many", { ...(await how), ...request }, "Fusing the pairs", "pairs", (state) => finishMany(state, name));
 }
 
 function finishMany(state, name) {
@@ -139,12 +146,12 @@ function finishMany(state, name) {
 
 /* ---- videos ---- */
 
-export function fuseVideo() {
+export async function fuseVideo() {
   const request = {
-    ...choices(), layout: $("#layout").value,
+    ...(await chosen()), layout: $("#layout").value,
     infrared: given["video-infrared"].token, visible: given["video-visible"].token,
   };
-  return long("video", "fuse_video", request, "Fusing the videos", "frames", finishVideo);
+  await long("video", "fuse_video", request, "Fusing the videos", "frames", finishVideo);
 }
 
 function finishVideo(state) {

@@ -10,7 +10,6 @@ onChange(fuseAgain);
 
 const cards = { base: "base, any scene", fast: "fast, in real time", medical: "medical, brain scans" };
 for (const name of settings.models) $("#model").append(new Option(cards[name] ?? name, name));
-for (const name of settings.palettes) $("#palette").append(new Option(`${name}, by the infrared`, name));
 $("#tab-video").hidden = !settings.video;
 const { limits } = settings;
 $("#limits-many").textContent = `Up to ${size(limits.upload).replace(".0", "")} and ${limits.pairs} pairs, each image up to ${limits.pixels / 1e6} megapixels, and ${limits.minutes} minutes.`;

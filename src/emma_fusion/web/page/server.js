@@ -40,30 +40,34 @@ export function upload(file, kind, signal, onProgress) {
 // Runs a job in the server's queue and gives its states one by one. A signal breaks it off, here
 // and in the server; then nothing more is given.
 export async function* run(job, request, signal) {
-  signal?.addEventListener("abort", () => stop(request.job));
+  const id = request.job ?? crypto.randomUUID();
+  signal?.addEventListener("abort", () => stop(id));
   const answer = await ask(`gradio_api/call/${job}`, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ data: [request] }),
+    body: JSON.stringify({ data: [{ ...request, job: id }] }),
   });
   if (!answer.ok) throw new Error(sentence(answer.status, ""));
-  const { event_id: id } = await answer.json();
+  const { event_id: event } = await answer.json();
   if (signal?.aborted) return;
-  const reader = (await ask(`gradio_api/call/${job}/${id}`, { signal })).body
-    .pipeThrough(new TextDecoderStream()).getReader();
+  const stream = await ask(`gradio_api/call/${job}/${event}`, { signal });
+  if (signal?.aborted) return;
+  const reader = stream.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {
     let part;
-    try { part = await reader.read(); } catch { throw new Error(GONE); }
-    if (part.done || signal?.aborted) break;
+    try { part = await reader.read(); } catch { part = null; }
+    if (signal?.aborted) return;
+    if (!part) throw new Error(GONE);
+    if (part.done) break;
     text += part.value;
     let end;
     while ((end = text.indexOf("\n\n")) >= 0) {
-      const event = /^event: (.*)$/m.exec(text.slice(0, end))?.[1];
+      const kind = /^event: (.*)$/m.exec(text.slice(0, end))?.[1];
       const data = /^data: (.*)$/m.exec(text.slice(0, end))?.[1];
       text = text.slice(end + 2);
-      if (event === "error") throw new Error(WRONG);
-      if (event !== "generating") continue;
+      if (kind === "error") throw new Error(WRONG);
+      if (kind !== "generating") continue;
       const [state] = JSON.parse(data);
       if (state.state === "failed") throw new Error(state.sentence);
       yield state;
@@ -72,8 +76,12 @@ export async function* run(job, request, signal) {
   }
 }
 
+// An answer; none where it was broken off.
 async function ask(url, options) {
-  try { return await fetch(url, options); } catch { throw new Error(GONE); }
+  try { return await fetch(url, options); } catch {
+    if (options.signal?.aborted) return null;
+    throw new Error(GONE);
+  }
 }
 
 export function stop(job) {

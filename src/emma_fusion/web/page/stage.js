@@ -1,7 +1,8 @@
 // The stage: two views of a pair with a border between them that slides.
 import { $, $$ } from "./dom.js";
+import { colour } from "./palettes.js";
 
-const TITLES = { infrared: "Infrared", visible: "Visible", fused: "Fused" };
+const TITLES = { infrared: "Infrared", visible: "Visible", overlay: "Overlay", fused: "Fused" };
 export const views = {};
 const picked = { left: "infrared", right: "visible" };
 const stage = $("#stage");
@@ -59,11 +60,14 @@ export function showViews() {
   }
   if (!there.length) return;
   $("#result").classList.toggle("single", there.length === 1);
-  for (const [place, image] of [["left", $(".over", stage)], ["right", $(".under", stage)]]) {
+  for (const [place, half] of [["left", $(".over", stage)], ["right", $(".under", stage)]]) {
     if (!views[picked[place]]) picked[place] = place === "left" ? there[0] : there.at(-1);
     const view = picked[place];
-    if (image.src !== views[view].src) image.src = views[view].src;
-    image.alt = `${TITLES[view]} image`;
+    const [base, laid] = [$(".base", half), $(".laid", half)];
+    if (base.src !== views[view].src) base.src = views[view].src;
+    base.alt = `${TITLES[view]} image`;
+    laid.hidden = !views[view].laid;
+    if (views[view].laid && laid.src !== views[view].laid) laid.src = views[view].laid;
     if (place === "right") $(".compare").style.setProperty("--ratio", views[view].ratio);
     $(`.caption.${place}`, stage).textContent = TITLES[view];
     for (const input of $$(`#pick-${place} input`)) {
@@ -75,5 +79,19 @@ export function showViews() {
     $("#facts").textContent = there.length > 1
       ? "Slide to see whether the two lie on one another; then fuse." : "The other image is still to come.";
   }
+  $("#overlay-look").hidden = !Object.values(picked).includes("overlay");
   setCut(cut);
 }
+
+/* ---- the overlay ---- */
+
+// In the browser's arithmetic this is opacity * palette(infrared) + (1 - opacity) * visible.
+function lay() {
+  for (const laid of $$(".laid", stage)) {
+    laid.style.opacity = $("#overlay-opacity").value / 100;
+    laid.style.filter = colour($("#overlay-palette").value);
+  }
+}
+$("#overlay-opacity").addEventListener("input", lay);
+$("#overlay-palette").addEventListener("change", lay);
+lay();
