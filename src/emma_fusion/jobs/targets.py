@@ -220,7 +220,7 @@ def tell_pairing(found: Pairing[AnyPath], messages: Messages) -> None:
 def tell_skipped(skipped: int, messages: Messages) -> None:
     """Say how many results exist and are left as they are."""
     if skipped:
-        messages.say(f"Skipped {skipped} that exist; --overwrite makes them anew.")
+        messages.say(f"Skipped {skipped} that exist; --overwrite replaces them.")
 
 
 def _record(target: Path) -> Path | None:
