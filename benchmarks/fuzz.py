@@ -12,9 +12,7 @@ nothing behind that is not whole. What does otherwise is kept in `--keep`, with 
 from __future__ import annotations
 
 import argparse
-import gzip
 import importlib
-import io
 import os
 import random
 import resource
@@ -24,17 +22,15 @@ import struct
 import sys
 import tempfile
 import time
-import zipfile
-import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import numpy as np
-import tifffile
+
+from fuzz_seeds import ARCHIVE, Format, images, others, scans, videos, whole
 
 SECONDS, BYTES = 20, 2 * 2**30
 # The numbers that sizes, counts and offsets are wrong by.
@@ -52,246 +48,6 @@ _IMPORTED = (
     "emma_fusion.web.archives",
 )
 _HEAD = 512  # bytes, where most of what can be wrong stands
-
-
-@dataclass
-class Format:
-    """How files of a format are given to the command line.
-
-    Attributes:
-        seeds: files by name.
-        command: arguments, of the folder of a case and the name of the file in it.
-        also: other files that the case needs, by their path in its folder.
-        target: what the command makes, in the folder of a case.
-        repair: mends checksums, so that damage gets past them; half of the cases.
-    """
-
-    seeds: dict[str, bytes]
-    command: Callable[[Path, str], list[str]]
-    also: dict[str, bytes] = field(default_factory=dict)
-    target: str = "out.png"
-    repair: Callable[[bytes], bytes] | None = None
-
-
-def scene(channels: int = 1, depth: int = 8, seed: int = 0) -> np.ndarray:
-    """A small image."""
-    random_ = np.random.default_rng(seed)
-    plane = cv2.GaussianBlur(random_.random((40, 48, channels)), (0, 0), 3)
-    plane = (plane - plane.min()) / np.ptp(plane) * (2**depth - 1)
-    return plane.reshape((40, 48) if channels == 1 else plane.shape).astype(f"uint{depth}")
-
-
-def encode(suffix: str, image: np.ndarray, *options: int) -> bytes:
-    """An image as OpenCV writes it."""
-    return cv2.imencode(suffix, image, list(options))[1].tobytes()
-
-
-def tiff(image: np.ndarray, **options: object) -> bytes:
-    """An image, or several, as tifffile writes it."""
-    file = io.BytesIO()
-    tifffile.imwrite(file, image, **options)  # type: ignore[arg-type]
-    return file.getvalue()
-
-
-def whole(name: str) -> str:
-    """What the undamaged file of a case is called, which is of the damaged one's size."""
-    return str(Path(name).with_name(f"whole-{Path(name).name}"))
-
-
-def images() -> dict[str, Format]:
-    """PNG, JPEG, BMP, WebP and TIFF, as the infrared image or as the visible one."""
-    grey, colour, deep = scene(), scene(3), scene(1, 16)
-    kinds = {
-        "png": {
-            "grey.png": encode(".png", grey),
-            "deep.png": encode(".png", deep),
-            "alpha.png": encode(".png", scene(4)),
-        },
-        "jpg": {
-            "colour.jpg": encode(".jpg", colour),
-            "progressive.jpg": encode(".jpg", colour, cv2.IMWRITE_JPEG_PROGRESSIVE, 1),
-            "restarts.jpg": encode(".jpg", grey, cv2.IMWRITE_JPEG_RST_INTERVAL, 2),
-        },
-        "bmp": {"colour.bmp": encode(".bmp", colour), "grey.bmp": encode(".bmp", grey)},
-        "webp": {
-            "lossy.webp": encode(".webp", colour, cv2.IMWRITE_WEBP_QUALITY, 80),
-            "exact.webp": encode(".webp", scene(4), cv2.IMWRITE_WEBP_QUALITY, 101),
-        },
-        "tif": {
-            "plain.tif": tiff(deep),
-            "tiles.tif": tiff(colour, tile=(16, 16), compression="zlib", photometric="rgb"),
-            "lzw.tif": tiff(deep, compression="lzw", predictor=True, rowsperstrip=8),
-            "planes.tif": tiff(colour.transpose(2, 0, 1), photometric="rgb", planarconfig=2),
-            "pages.tif": tiff(np.stack([deep, deep]), photometric="minisblack"),
-            "float.tif": tiff(deep.astype(np.float32) / 1000, extratags=[(42113, 2, 0, "nan", 1)]),
-            "big.tif": tiff(deep, bigtiff=True, byteorder=">"),
-            "jpeg.tif": tiff(colour, compression="jpeg", photometric="rgb"),
-            "zstd.tif": tiff(deep, compression="zstd"),
-            "place.tif": tiff(
-                deep,
-                extratags=[
-                    (33550, 12, 3, (1.0, 1.0, 0.0), True),
-                    (33922, 12, 6, (0.0, 0.0, 0.0, 5e5, 4e6, 0.0), True),
-                    (34735, 3, 4, (1, 1, 0, 0), True),
-                ],
-            ),
-        },
-    }
-
-    def command(case: Path, name: str) -> list[str]:
-        pair = [str(case / name), str(case / whole(name))]
-        if random.Random(name + case.name).random() < 0.5:
-            pair.reverse()
-        target = "out.tif" if name == "pages.tif" else "out.png"
-        return ["fuse", *pair, "-o", str(case / target), "--threads", "1"]
-
-    return {
-        kind: Format(seeds, command, repair=mend_png if kind == "png" else None)
-        for kind, seeds in kinds.items()
-    }
-
-
-def mend_png(data: bytes) -> bytes:
-    """A PNG with right checksums, as far as its chunks can be followed."""
-    mended, at = bytearray(data), 8
-    while at + 12 <= len(mended):
-        (length,) = struct.unpack_from(">I", mended, at)
-        end = at + 8 + length
-        if end + 4 > len(mended):
-            break
-        struct.pack_into(">I", mended, end, zlib.crc32(mended[at + 4 : end]))
-        at = end + 4
-    return bytes(mended)
-
-
-def scans() -> dict[str, Format]:
-    """NIfTI and a DICOM series of which one file is damaged."""
-    import nibabel
-    import pydicom
-    from pydicom.dataset import Dataset, FileMetaDataset
-    from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
-
-    volume = np.stack([scene(1, 8, seed) for seed in range(4)], axis=-1).astype(np.int16)
-    plain = nibabel.Nifti1Image(volume, np.diag([2.0, 2.0, 2.0, 1.0])).to_bytes()
-    study, series, place = generate_uid(), generate_uid(), generate_uid()
-    slices = {}
-    for number in range(4):
-        one = Dataset()
-        one.file_meta = FileMetaDataset()
-        one.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        one.file_meta.MediaStorageSOPClassUID = one.SOPClassUID = MRImageStorage
-        one.file_meta.MediaStorageSOPInstanceUID = one.SOPInstanceUID = generate_uid()
-        one.StudyInstanceUID, one.SeriesInstanceUID = study, series
-        one.FrameOfReferenceUID, one.Modality = place, "MR"
-        one.Rows, one.Columns = 40, 48
-        one.SamplesPerPixel, one.PhotometricInterpretation = 1, "MONOCHROME2"
-        one.BitsAllocated, one.BitsStored, one.HighBit, one.PixelRepresentation = 16, 16, 15, 0
-        one.PixelSpacing, one.SliceThickness = [2, 2], 2
-        one.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
-        one.ImagePositionPatient = [0, 0, 2 * number]
-        one.InstanceNumber = number + 1
-        one.PixelData = volume[..., number].astype("<u2").tobytes()
-        file = io.BytesIO()
-        pydicom.dcmwrite(file, one, enforce_file_format=True)
-        slices[f"{number}.dcm"] = file.getvalue()
-
-    def fuse_nifti(case: Path, name: str) -> list[str]:
-        other = "partner.nii"
-        return ["fuse", str(case / name), str(case / other), "-o", str(case / "out.nii.gz")]
-
-    def fuse_series(case: Path, name: str) -> list[str]:
-        series = str((case / name).parent)
-        return ["fuse", series, str(case / "partner.nii"), "-o", str(case / "out.nii.gz")]
-
-    rest = {f"mr/{name}": data for name, data in slices.items() if name != "1.dcm"}
-    also = {"partner.nii": plain}
-    seeds = {"plain.nii": plain, "packed.nii.gz": gzip.compress(plain)}
-    return {
-        "nifti": Format(seeds, fuse_nifti, also, "out.nii.gz"),
-        "dicom": Format({"mr/1.dcm": slices["1.dcm"]}, fuse_series, also | rest, "out.nii.gz"),
-    }
-
-
-def videos() -> dict[str, Format]:
-    """MP4, Matroska, AVI and transport streams of four frames."""
-    import av
-
-    seeds = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for suffix, codec in (("mp4", "libx264"), ("mkv", "libx264"), ("avi", "mjpeg"),
-                              ("ts", "mpeg2video")):  # fmt: skip
-            path = Path(folder) / f"video.{suffix}"
-            with av.open(str(path), "w") as container:
-                stream = container.add_stream(codec, rate=10)
-                stream.height, stream.width = 40, 48
-                stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
-                for number in range(4):
-                    frame = av.VideoFrame.from_ndarray(scene(3, seed=number), format="rgb24")
-                    container.mux(stream.encode(frame))
-                container.mux(stream.encode())
-            seeds[path.name] = path.read_bytes()
-
-    def command(case: Path, name: str) -> list[str]:
-        pair = [str(case / name), str(case / whole(name))]
-        return ["fuse", *pair, "-o", str(case / "out.mp4"), "--threads", "1", "--frames", "4"]
-
-    return {"video": Format(seeds, command, target="out.mp4")}
-
-
-def others() -> dict[str, Format]:
-    """Radiometric JPEGs, calibrations, weights, records and archives."""
-    from emma_fusion import models
-    from emma_fusion.images.raster import encode_image
-
-    partner = {"partner.png": encode(".png", scene(3, seed=1))}
-    made = encode_image("made.png", scene(), {"software": "emma-fusion", "range": [0, 1]})
-    rig = (
-        b'{"kind": "emma-fusion calibration", "format": 1, "software": "emma-fusion 0.1.0", '
-        b'"infrared": {"height": 40, "width": 48}, "visible": {"height": 40, "width": 48}, '
-        b'"model": "translation", "visible_to_infrared": [[1, 0, 2], [0, 1, 3], [0, 0, 1]], '
-        b'"pairs": 12, "residual_pixels": 0.5}'
-    )
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as packed:
-        for name, how in (("ir/1.png", 0), ("vi/1.png", 8), ("ir/2.png", 12), ("vi/2.png", 14)):
-            packed.writestr(name, partner["partner.png"], compress_type=how)
-
-    def fuse(case: Path, name: str) -> list[str]:
-        pair = [str(case / name), str(case / "partner.png")]
-        return ["fuse", *pair, "-o", str(case / "out.png"), "--threads", "1"]
-
-    def align(case: Path, name: str) -> list[str]:
-        pair = [str(case / "partner.png"), str(case / "partner.png")]
-        return ["fuse", *pair, "-o", str(case / "out.png"), "--align", str(case / name)]
-
-    def weights(case: Path, name: str) -> list[str]:
-        pair = [str(case / "partner.png"), str(case / "partner.png")]
-        return ["fuse", *pair, "-o", str(case / "out.png"), "--model", str(case / name)]
-
-    def info(case: Path, name: str) -> list[str]:
-        return ["info", str(case / name), str(case / "partner.png")]
-
-    fast = models.find("fast").read_bytes()
-    return {
-        "record": Format({"made.png": made}, info, partner),
-        "calibration": Format({"rig.json": rig}, align, partner),
-        "weights": Format({"fast.safetensors": fast}, weights, partner),
-        "flir": Format({"flir.jpg": radiometric()}, fuse, partner),
-        "zip": Format({"pairs.zip": archive.getvalue()}, lambda case, name: [
-            _ARCHIVE, str(case / name)]),
-    }  # fmt: skip
-
-
-def radiometric() -> bytes:
-    """A FLIR file with a visible image inside, as the tests make it."""
-    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-    import flir
-
-    counts = flir.to_counts(20 + scene(1, 8).astype(float) / 10)
-    return flir.radiometric(counts, scene(3), (1.3, 2, -1), how="swapped png")
-
-
-_ARCHIVE = "an archive of the page"  # not a verb: only the page reads these
 
 
 def read_archive(path: str) -> None:
@@ -377,7 +133,7 @@ def _be_child(arguments: list[str], said: int) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (held + 2 * BYTES, held + 2 * BYTES))
-        if arguments[0] == _ARCHIVE:
+        if arguments[0] == ARCHIVE:
             from emma_fusion.errors import UserError
 
             try:
@@ -435,7 +191,7 @@ def judge(result: Result, case: Path, before: set[str], target: str) -> list[str
 
 def beside(kind: str, name: str, one: Format) -> dict[str, bytes]:
     """The undamaged file, except in a series, where it would be one slice more."""
-    return {} if kind == "dicom" else {whole(name): one.seeds[name]}
+    return {} if kind in ("dicom", "rle") else {whole(name): one.seeds[name]}
 
 
 @contextmanager
@@ -455,7 +211,11 @@ def add_seeds(formats: dict[str, Format], folder: Path) -> None:
     suffixes |= {".jpeg": "jpg", ".tiff": "tif"}
     for path in sorted(folder.rglob("*")):
         kind = suffixes.get(path.suffix.lower())
-        if kind not in (None, "dicom") and path.is_file() and path.stat().st_size < 2**20:
+        if (
+            kind not in (None, "dicom", "rle", "enhanced", "analyze")
+            and path.is_file()
+            and path.stat().st_size < 2**20
+        ):
             formats[kind].seeds[f"{path.parent.name}-{path.name}"] = path.read_bytes()
 
 

@@ -32,7 +32,7 @@ from marked import put
 
 HERE = Path(__file__).resolve().parents[1]
 Fuse = Callable[[Pair], FloatArray]
-Plane = npt.NDArray[np.uint8]
+Grey = npt.NDArray[np.uint8]
 Timed = list[tuple[Pair, object]]
 COLUMNS = ("BiSWE", "MS2R", "Qabf", "BiSWE, held", "MS2R, held", "Qabf, held")
 
@@ -74,7 +74,7 @@ def read_clips(infrared: Path, visible: Path, clips: int, frames: int) -> Iterat
                 clip = []
 
 
-def score_clip(clip: Timed, fuse: Fuse, flow: Callable[[Plane, Plane], object]) -> list[float]:
+def score_clip(clip: Timed, fuse: Fuse, flow: Callable[[Grey, Grey], object]) -> list[float]:
     """BiSWE, MS2R and Qabf of a clip, fused one by one and then held."""
     sources = [[pair.record[side] for pair, _ in clip] for side in ("infrared 8", "visible 8")]
     fused = [fuse(pair) for pair, _ in clip]
@@ -97,10 +97,10 @@ def score_clip(clip: Timed, fuse: Fuse, flow: Callable[[Plane, Plane], object]) 
 class SourceFlow:
     """Flow that is computed once for a pair of frames that are asked for again, of the sources."""
 
-    def __init__(self, kept: list[Plane]) -> None:
+    def __init__(self, kept: list[Grey]) -> None:
         self._kept, self._ids, self._found = kept, {id(plane) for plane in kept}, {}
 
-    def __call__(self, start: Plane, end: Plane) -> npt.NDArray[np.float32]:
+    def __call__(self, start: Grey, end: Grey) -> npt.NDArray[np.float32]:
         """Flow from one frame to another; see `dis_flow`."""
         key = id(start), id(end)
         if key[0] not in self._ids or key[1] not in self._ids:

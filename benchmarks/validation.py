@@ -9,6 +9,7 @@ No test set is read.
 """
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -17,23 +18,30 @@ import numpy as np
 from emma_fusion import Fuser, baselines, models
 from emma_fusion.bench.tables import markdown_grid
 from emma_fusion.images.folders import match_pairs
+from emma_fusion.pair import FloatArray
 from emma_fusion.training.config import Pairs, load_config
-from emma_fusion.training.patches import held_out, read_planes, spread
-from emma_fusion.training.teachers import Plane, Teachers
+from emma_fusion.training.patches import evenly_spaced, held_out, read_planes
+from emma_fusion.training.teachers import Teachers
 from emma_fusion.training.validation import validation_row
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def validation_pairs(sets: list[Pairs], most: int) -> list[tuple[Pairs, str, Plane, Plane]]:
+def validation_pairs(
+    sets: list[Pairs], most: int
+) -> list[tuple[Pairs, str, FloatArray, FloatArray]]:
     """The pairs that are kept out of training, as a run's previews have them."""
     found = []
     for pairs in sets:
         matched = match_pairs(pairs.infrared, pairs.visible)[0]
         for index in sorted(held_out(pairs, [stem for stem, *_ in matched])):
             found.append((pairs, *matched[index]))
-    chosen = [found[index] for index in sorted(spread(len(found), most))]
-    return [(p, stem, *read_planes(p, i, v)) for p, stem, i, v in chosen]
+    chosen = [found[index] for index in evenly_spaced(len(found), most)]
+    read = []
+    for of_set, stem, *paths in chosen:
+        infrared, visible = read_planes(of_set, *paths)
+        read.append((of_set, stem, infrared, visible))
+    return read
 
 
 def teacher_folder(pairs: Pairs, name: str) -> Path | None:
@@ -44,6 +52,68 @@ def teacher_folder(pairs: Pairs, name: str) -> Path | None:
     return None
 
 
+def fused_by(
+    method: str, pairs: list[tuple[Pairs, str, FloatArray, FloatArray]]
+) -> list[FloatArray | None]:
+    """What a model, a classical method or a teacher makes of each pair; None where it has none."""
+    if method in models.shipped() or Path(method).exists():
+        fuser = Fuser.from_pretrained(method, runtime="torch", precision="fp32")
+        return [np.asarray(fuser(i, v), np.float32) for _, _, i, v in pairs]
+    if method in baselines.BASELINES:
+        return [np.asarray(baselines.fuse(method, i, v), np.float32) for _, _, i, v in pairs]
+    return [of_teacher(method, *pair) for pair in pairs]
+
+
+def of_teacher(
+    name: str, of_set: Pairs, stem: str, infrared: FloatArray, visible: FloatArray
+) -> FloatArray | None:
+    """A teacher's image of a pair; None where the teacher has none."""
+    folder = teacher_folder(of_set, name)
+    if folder is None:
+        return None
+    teachers = Teachers(Pairs(infrared=of_set.infrared, visible=of_set.visible, teachers=[folder]))
+    return None if teachers.missing(stem) else teachers.fuse(stem, infrared, visible)[0]
+
+
+def write_rows(
+    methods: list[str],
+    pairs: list[tuple[Pairs, str, FloatArray, FloatArray]],
+    output: Path,
+    more: Callable[[FloatArray, FloatArray, FloatArray], dict[str, float]] | None = None,
+) -> None:
+    """Fuses and scores pairs with every method; writes images and table.md to a folder.
+
+    Args:
+        methods: See `fused_by`.
+        pairs: Of `validation_pairs`.
+        output: The folder; made here.
+        more: Further measures of a fused image and its two sources.
+    """
+    rows, names = [], []
+    for method in methods:
+        name = Path(method).name
+        images = []
+        for (of_set, stem, infrared, visible), fused in zip(
+            pairs, fused_by(method, pairs), strict=True
+        ):
+            if fused is None:
+                continue
+            images.append((fused, infrared, visible))
+            for kind, plane in (("ir", infrared), ("vi", visible), (name, fused)):
+                (output / kind).mkdir(parents=True, exist_ok=True)
+                path = output / kind / f"{of_set.infrared.parent.name}_{stem}.png"
+                cv2.imwrite(str(path), np.rint(np.asarray(plane) * 255).astype(np.uint8))
+        row = validation_row(images)
+        if more:
+            further = [more(*image) for image in images]
+            row |= {key: float(np.mean([part[key] for part in further])) for key in further[0]}
+        names = list(row)
+        rows.append([name, str(len(images)), *(f"{value:.3f}" for value in row.values())])
+        print(" ".join(rows[-1]), flush=True)
+    table = markdown_grid(["method", "images", *names], rows)
+    (output / "table.md").write_text(table, encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("methods", nargs="+", metavar="METHOD")
@@ -52,34 +122,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=24)
     arguments = parser.parse_args()
     pairs = validation_pairs(load_config("cpu", arguments.config).pairs, arguments.most)
-    rows = []
-    for method in arguments.methods:
-        name = Path(method).name
-        images = []
-        fuser = None
-        if method in models.shipped() or Path(method).exists():
-            fuser = Fuser.from_pretrained(method, runtime="torch", precision="fp32")
-        for of_set, stem, infrared, visible in pairs:
-            if fuser is not None:
-                fused = fuser(infrared, visible)
-            elif method in baselines.METHODS:
-                fused = baselines.fuse(method, infrared, visible)
-            else:
-                folder = teacher_folder(of_set, method)
-                if folder is None:
-                    continue
-                teachers = Teachers(Pairs(infrared=".", visible=".", teachers=[folder]))
-                fused = teachers.fuse(stem, infrared, visible)[0]
-            images.append((np.asarray(fused, np.float32), infrared, visible))
-            for kind, plane in (("ir", infrared), ("vi", visible), (name, fused)):
-                (arguments.output / kind).mkdir(parents=True, exist_ok=True)
-                path = arguments.output / kind / f"{of_set.infrared.parent.name}_{stem}.png"
-                cv2.imwrite(str(path), np.rint(np.asarray(plane) * 255).astype(np.uint8))
-        row = validation_row(images)
-        rows.append([name, str(len(images)), *(f"{value:.3f}" for value in row.values())])
-        print(" ".join(rows[-1]), flush=True)
-    header = ["method", "images", *row]
-    (arguments.output / "table.md").write_text(markdown_grid(header, rows), encoding="utf-8")
+    write_rows(arguments.methods, pairs, arguments.output)
 
 
 if __name__ == "__main__":

@@ -145,7 +145,7 @@ def test_tensors_that_are_no_images(small):
 def test_values_that_are_no_numbers_are_said(small):
     network = small_network()
     network.last.bias.data.fill_(float("nan"))
-    with pytest.raises(UserError, match=r"'broken' gave values that are no numbers.*damaged"):
+    with pytest.raises(UserError, match=r"'broken' gave NaN or infinite values.*damaged"):
         Fuser(network, "broken")(*images(9, 9))
     with pytest.raises(UserError, match="fp16: use fp32"):
         Fuser(network, precision="fp16")(*images(9, 9))
@@ -219,6 +219,7 @@ def test_the_network_given_stays_trainable():
         ({"device": "cuda:77"}, "cuda:77"),
         ({"device": "meta"}, "meta"),
         ({"precision": "fp8"}, "precision"),
+        ({"precision": "tf32", "device": "cpu"}, "NVIDIA"),
         ({"threads": 0}, "threads"),
         ({"memory": "lots"}, "no size"),
     ],
@@ -298,9 +299,31 @@ def test_fuse_opens_a_model_once_and_again_when_it_changes(tmp_path, monkeypatch
     for _ in range(2):
         emma_fusion.fuse(*images(8, 8), path)
     assert len(opened) == 1
+    time = path.stat().st_mtime_ns
     os.utime(path, ns=(1, 1))
     emma_fusion.fuse(*images(8, 8), path)
+    assert len(opened) == 1  # the same weights
+    network = small_network()
+    with torch.no_grad():
+        next(network.parameters()).add_(0.1)
+    save_weights(network, path)
+    os.utime(path, ns=(time, time))
+    emma_fusion.fuse(*images(8, 8), path)
     assert len(opened) == 2
+
+
+@pytest.mark.parametrize("name", models.shipped())
+@pytest.mark.parametrize("levels", [(0.0, 1.0), (0.2, 0.7), (0.5, 0.5)])
+def test_constant_images_give_a_constant_image(name, levels):
+    """The networks draw a grid there; a pixel that differs is for the network to see."""
+    fuser = Fuser.from_pretrained(name, device="cpu")
+    infrared, visible = (np.full((48, 70), level, np.float32) for level in levels)
+    fused = fuser(infrared, visible)
+    assert np.ptp(fused) == 0
+    visible[40, 60] += 0.01 if levels[1] < 1 else -0.01
+    nearly = fuser(infrared, visible)
+    assert np.ptp(nearly) > 0
+    assert abs(np.median(nearly) - fused[0, 0]) < 0.5 / 255
 
 
 def test_base_fuses_a_real_pair(data):

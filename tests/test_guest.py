@@ -1,9 +1,14 @@
 """A library call changes nothing in the process that hosts it."""
 
+import logging
+import os
 import random
+import signal
 import subprocess
 import sys
+import warnings
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -13,6 +18,7 @@ from emma_fusion.networks.fast import FastFuser
 from emma_fusion.networks.sensing import SensingUNet
 from emma_fusion.networks.ufuser import UFuser
 from emma_fusion.networks.weights import load_fuser, load_sensing, save_weights
+from emma_fusion.runtimes.extras import installed
 
 
 @pytest.fixture
@@ -27,10 +33,16 @@ def weights(tmp_path):
 
 def state():
     return (
+        dict(os.environ),
+        os.getcwd(),
+        (sys.stderr, os.fstat(2).st_ino, sys.excepthook, signal.getsignal(signal.SIGINT)),
+        (logging.getLogger().level, list(logging.getLogger().handlers), list(warnings.filters)),
+        cv2.getNumThreads(),
         torch.random.get_rng_state().tolist(),
         repr(np.random.get_state()),  # noqa: NPY002
         random.getstate(),
         torch.get_num_threads(),
+        torch.get_num_interop_threads(),
         torch.get_default_dtype(),
         torch.is_grad_enabled(),
         torch.backends.cudnn.allow_tf32,
@@ -38,9 +50,21 @@ def state():
     )
 
 
-@pytest.mark.parametrize("runtime", ["torch", "engine"])
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_opening_and_fusing(weights, runtime, precision):
+@pytest.mark.parametrize(
+    ("runtime", "precision"),
+    [
+        ("torch", "fp32"),
+        ("torch", "bf16"),
+        ("engine", "fp32"),
+        ("engine", "bf16"),
+        ("onnxruntime", "fp32"),
+        ("openvino", "fp32"),
+    ],
+)
+def test_opening_and_fusing(weights, runtime, precision, monkeypatch, capfd):
+    if not installed(runtime if runtime in ("onnxruntime", "openvino") else "torch"):
+        pytest.skip("the extra `runtimes` is not installed")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(weights / "cache"))
     image = np.zeros((24, 32), np.uint8)
     before = state()
     opened = Fuser.from_pretrained(
@@ -50,6 +74,35 @@ def test_opening_and_fusing(weights, runtime, precision):
     fuse(image, image, weights / "fuser.safetensors", device="cpu")
     Sensor.from_pretrained(weights, device="cpu")(image)
     assert state() == before
+    assert capfd.readouterr() == ("", "")
+
+
+TELEMETRY = """
+import os
+from emma_fusion.runtimes.extras import need
+before = dict(os.environ)
+need("onnxruntime")
+assert dict(os.environ) == before
+print(len(os.listdir("/proc/self/task")))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads as Linux does")
+def test_onnxruntime_is_imported_without_its_telemetry(tmp_path):
+    """It would begin a thread and put a data base and a number of the device into the home."""
+    if not installed("onnxruntime"):
+        pytest.skip("the extra `runtimes` is not installed")
+    environment = {key: value for key, value in os.environ.items() if "TELEMETRY" not in key}
+    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", TELEMETRY],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=environment | threads | {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)},
+    )
+    assert done.stdout.strip() == "1"
+    assert not list(tmp_path.rglob("*onnxruntime*"))
 
 
 def test_networks_are_read_without_drawing_numbers(weights):

@@ -21,7 +21,10 @@ from emma_fusion.align.rig import Rig
 from emma_fusion.cli import app, main
 from emma_fusion.demo import render_scene
 from emma_fusion.errors import UserError
+from emma_fusion.fuser import Fuser
+from emma_fusion.images.radiometric import read_thermogram
 from emma_fusion.images.raster import read_image, write_image
+from emma_fusion.images.record import read_record
 from emma_fusion.networks import UFuser
 from emma_fusion.networks.authors import to_authors
 from phantoms import draw, grid, write_nifti, write_series, write_spect
@@ -194,9 +197,11 @@ def lengthened(words):
     ]
 
 
-@every_page
-def test_the_code_of_a_page_runs(page, place, capfd):
-    """From top to bottom, so that a block may use what those before it made."""
+def run_page(page, place, capfd, refusal=None):
+    """Run the code of a page from top to bottom: a block may use what those before it made.
+
+    `refusal` is what the commands with --align auto say of images that have too little in common.
+    """
     names = {"infrared": grey(), "visible": colour(), "fused": colour(2)}
     for block in blocks(page):
         if block.marker == "not run":
@@ -207,6 +212,10 @@ def test_the_code_of_a_page_runs(page, place, capfd):
             capfd.readouterr()
             code = run(words if refused else lengthened(words))
             said = "".join(capfd.readouterr())
+            if refusal and "auto" in words:
+                assert code == 2, (block.place, words, said)
+                assert refusal in said
+                continue
             assert code == (2 if refused else 0), (block.place, words, said)
             assert not refused or block.words in " ".join(said.split()), (block.place, said)
         if block.language == "python" and refused:
@@ -218,6 +227,32 @@ def test_the_code_of_a_page_runs(page, place, capfd):
             names = example.globs
         elif block.language == "python":
             exec(compile(block.code, block.place, "exec"), names)
+
+
+@every_page
+def test_the_code_of_a_page_runs(page, place, capfd):
+    run_page(page, place, capfd)
+
+
+def test_the_page_on_thermal_cameras_runs_with_a_cameras_own_file(data, place, capfd, monkeypatch):
+    """Its commands for FLIR, with a file of a FLIR camera and the visible image that is in it."""
+    pytest.importorskip("flyr")
+    source = data / "radiometric" / "flir_example.jpg"
+    if not source.is_file():
+        pytest.skip(f"no file of a camera: {source} is not there")
+    monkeypatch.setattr(Fuser, "fuse_luminance", lambda self, pair, progress=None: pair.infrared)
+    (place / "FLIR").mkdir()
+    for name in ("FLIR0001.jpg", "FLIR/FLIR0001.jpg", "FLIR/FLIR0003.jpg"):
+        shutil.copy(source, place / name)
+    write_image(place / "photo.jpg", read_thermogram(source).visible)
+    page = HERE / "docs" / "thermal-cameras.md"
+    run_page(page, place, capfd, refusal="too few contours in common")
+    assert read_image(place / "fused.jpg").shape == read_image(place / "photo.jpg").shape
+    assert read_record(place / "t.tif")["emissivity"] == 0.95
+    assert read_record(place / "fused.jpg")["infrared"]["unit"] == "degC"
+    kelvin, degrees = (read_image(place / n) for n in ("TEMPERATURES/FLIR0001.tif", "t.tif"))
+    np.testing.assert_allclose(kelvin, degrees + 273.15, atol=1e-3)
+    assert 25.9 < degrees.min() < degrees.max() < 62.4
 
 
 def parse(words):

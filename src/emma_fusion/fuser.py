@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,16 +35,17 @@ class Fuser:
     Args:
         network: the trained U-Fuser or fast fuser; a folded copy of it is used. A subclass of
             either, or one with forward hooks, is copied and run as it is, by PyTorch and whole.
-        name: of the model, for the record of what was made with it.
+        name: what the record of a fused image calls the model.
         device: "auto" (CUDA where there is one, else the CPU), or any name PyTorch knows.
-        precision: "fp32", or "bf16" or "fp16" for faster, slightly rougher arithmetic.
-        threads: on a CPU; None leaves PyTorch's own number, which is one a core it may use.
-        memory: what the process may hold, on a GPU what it may hold there, such as "4GiB" or a
-            number of bytes; None is what is free. Images too large for it are fused in strips,
-            with the same output.
+        precision: "fp32", or "bf16" or "fp16" to compute faster and a little less exactly; on an
+            NVIDIA GPU also "tf32", float32 whose products have 11 significant bits.
+        threads: their number on a CPU. None leaves it to PyTorch, which takes one for each core.
+        memory: the most that the process may use, on a GPU of its memory, such as "4GiB" or a
+            number of bytes; None for what is free. Images that are too large for it are fused in
+            strips, with the same output.
         runtime: "torch"; "engine" for the U-Fuser in fewer passes on a CPU; of the extra
             `runtimes`, "onnxruntime" or "openvino"; or "auto" for the fastest that is installed,
-            which the first time is tried out for a minute. Images that are fused in strips are
+            which takes a minute to find out the first time. Images that are fused in strips are
             fused by PyTorch.
 
     Raises:
@@ -70,8 +72,14 @@ class Fuser:
         self.threads = check_threads(threads)
         self.memory = parse_size(memory) if isinstance(memory, str) else memory
         self._multiple_of, self._minimum_size = network.multiple_of, network.minimum_size
+        if precision == "tf32" and self.device.type != "cuda":
+            raise UserError(
+                f"TF32 exists on NVIDIA GPUs only: use fp32, bf16 or fp16 on {self.device}."
+            )
         if precision == "fp16" and not getattr(network, "supports_half", True):
-            raise UserError(f"The network of {name!r} is not right in fp16: use fp32 or bf16.")
+            raise UserError(
+                f"The network of {name!r} gives wrong results in fp16: use fp32 or bf16."
+            )
         # What can be computed in strips too; anything else is run as it is, and whole.
         self._network: UFuser | None = None
         if isinstance(network, UFuser) and is_unchanged(network):
@@ -91,12 +99,12 @@ class Fuser:
         memory: str | int | None = None,
         runtime: str = "torch",
     ) -> Fuser:
-        """Open weights that ship (by name) or your own, a file or the folder of a training run.
+        """Open a shipped model by its name, or weights of your own: a file or a training's folder.
 
         The other arguments are those of `Fuser`.
 
         Raises:
-            UserError: no such weights, or the file holds no network that fuses.
+            UserError: there are no such weights, or the file does not hold a fusing network.
         """
         network = load_fuser(name_or_path)
         return cls(
@@ -159,7 +167,7 @@ class Fuser:
         Args:
             pair: the pair.
             contrast: see `Pair.compose`.
-            progress: is told the share that is done of an image that is fused in strips.
+            progress: is called with the share that is done, for an image that is fused in strips.
 
         Returns:
             (H, W), (H, W, 3) or (H, W, 4); see `Pair.compose`.
@@ -167,7 +175,11 @@ class Fuser:
         return pair.compose(self.fuse_luminance(pair, progress), contrast)
 
     def fuse_luminance(self, pair: Pair, progress: Progress | None = None) -> FloatArray:
-        """Fuse the two planes of a pair: what the network says, and nothing added.
+        """Fuse the two planes of a pair; the result is the network's output, unchanged.
+
+        One exception: two constant planes give a constant plane, the median of the network's
+        output. Otherwise the transposed convolutions would draw a faint grid of up to 4/255 and
+        the padding a border that are not in the sources.
 
         Args:
             pair: the pair.
@@ -177,8 +189,8 @@ class Fuser:
             (H, W) float32 in [0, 1].
 
         Raises:
-            UserError: the device has not the memory for an image of this size, or the network
-                gave values that are no numbers.
+            UserError: the device has too little memory for an image of this size, or the network
+                gave NaN or infinite values.
         """
         height, width = pair.visible.shape
         network, rows = self._network, None
@@ -186,7 +198,13 @@ class Fuser:
             limit = self.memory or usable_memory(self.device)
             rows = choose_rows(network, (height, width), limit, self.device)
         advice = "a smaller image or the precision bf16"
-        with inference(self.device, self.threads, (height, width), advice):
+        with inference(
+            self.device,
+            self.threads,
+            (height, width),
+            advice,
+            allow_tf32=self.precision == "tf32",
+        ):
             if rows and network is not None:
                 with self._autocast():
                     fused = fuse_large(
@@ -201,10 +219,12 @@ class Fuser:
                 fused = self._fuse_whole(pair)
         if not np.isfinite(fused).all():
             raise UserError(
-                f"The model {self.name!r} gave values that are no numbers, in the precision "
+                f"The model {self.name!r} gave NaN or infinite values, in the precision "
                 f"{self.precision}: "
                 + ("its weights are damaged." if self.precision == "fp32" else "use fp32.")
             )
+        if _is_constant(pair.infrared) and _is_constant(pair.visible):
+            fused = np.full_like(fused, np.median(fused))
         return fused
 
     def _fuse_whole(self, pair: Pair) -> FloatArray:
@@ -241,7 +261,7 @@ def fuse(
 ) -> npt.NDArray[Any]:
     """Fuse two images of one scene, given as files or as arrays.
 
-    The opened model is kept for the next call with the same model, device, precision, threads,
+    The opened model is kept for the next call with the same weights, device, precision, threads,
     memory and runtime.
 
     Args:
@@ -254,8 +274,8 @@ def fuse(
         visible_range: how visible values become 0 to 1; see `Pair.from_arrays`.
         align: "off" for images that are registered; or how the infrared one is brought onto the
             visible one's pixels first: "translation", "rigid", "similarity", "affine",
-            "homography", "auto" for the simplest that explains it, or the file of a rig from emma
-            calibrate. Sizes may then differ.
+            "homography", "auto" for the simplest of these that fits, or the file that emma
+            calibrate wrote. Sizes may then differ.
         device: see `Fuser`.
         precision: see `Fuser`.
         threads: see `Fuser`.
@@ -268,8 +288,9 @@ def fuse(
     Raises:
         UserError: a file is not readable, or the two do not fit or could not be aligned.
     """
-    stamp = models.find(model).stat().st_mtime_ns  # a file may be trained anew
-    fuser = _open(str(model), stamp, device, precision, threads, memory, runtime)
+    fuser = _open(
+        str(model), _digest(models.find(model)), device, precision, threads, memory, runtime
+    )
     if isinstance(infrared, str | Path) and isinstance(visible, str | Path):
         from emma_fusion.align import Aligner
         from emma_fusion.images.raster import read_pair
@@ -326,7 +347,7 @@ def _pair(
 @functools.lru_cache(maxsize=4)
 def _open(
     model: str,
-    stamp: int,
+    digest: str,
     device: str,
     precision: str,
     threads: int | None,
@@ -342,6 +363,19 @@ def _open(
         memory=memory,
         runtime=runtime,
     )
+
+
+def _digest(weights: Path) -> str:
+    """A hash of a weights file, which may be trained anew; "" where it cannot be read."""
+    try:
+        return hashlib.sha256(weights.read_bytes()).hexdigest()
+    except OSError:
+        return ""  # opening it says why
+
+
+def _is_constant(plane: FloatArray) -> bool:
+    """Whether all pixels have one value."""
+    return bool((plane == plane.flat[0]).all())
 
 
 def _read(image: str | Path | npt.NDArray[Any]) -> tuple[npt.NDArray[Any], str]:

@@ -30,7 +30,7 @@ class Pair:
         visible: (H, W) float32 in [0, 1]; for medical pairs the MRI.
         colour: (H, W, 3) float32 RGB in [0, 1] whose chroma the fused image takes, or None
             when the fused image is grey.
-        alpha: (H, W) float32 in [0, 1] that goes through untouched, or None.
+        alpha: (H, W) float32 in [0, 1] that the fused image gets unchanged, or None.
         cover: (H, W) float32 in [0, 1], how much of the fused image is taken at each pixel (see
             `blend`); the rest is the visible one, which stands alone where the infrared does not
             reach. None where it reaches everywhere.
@@ -88,7 +88,7 @@ class Pair:
             cover: (H, W), where the infrared image reaches; see `Pair`.
 
         Raises:
-            UserError: sizes differ, a shape or dtype is none of the above, a value is not finite
+            UserError: sizes differ, a shape or dtype is not one of these, a value is not finite
                 or outside [0, 1], or an option is unknown.
 
         >>> pair = Pair.from_arrays(np.zeros((2, 3), np.uint8), np.full((2, 3, 3), 255, np.uint8))
@@ -145,7 +145,7 @@ class Pair:
         return reached if self.cover is None else reached & (np.asarray(self.cover) > 0)
 
     def fade(self, colour: FloatArray) -> FloatArray:
-        """Colour that stems from the infrared image, grey where that does not reach."""
+        """Colour of the infrared image, and grey where that image does not reach."""
         if self.cover is None:
             return colour
         share = self.cover[..., None]
@@ -153,7 +153,7 @@ class Pair:
         return faded
 
     def compose(self, fused: FloatArray, contrast: Contrast = "none") -> npt.NDArray[Any]:
-        """Turn a fused luminance into the image that goes out.
+        """Make the fused image from a fused luminance.
 
         Args:
             fused: (H, W) float32 in [0, 1].
@@ -375,7 +375,7 @@ def _find_range(
     if kind == "fixed":
         return "fixed", *numbers
     if kind == "auto" and side == "visible" and image.dtype == np.uint16:
-        return _camera_range(values)
+        return camera_range(int(values.min()), int(values.max()))
     percentiles = numbers if kind == "percentile" else (0.1, 99.9)
     if kind == "percentile" or (kind == "auto" and image.dtype == np.uint16):
         wide = values if values.dtype == np.float64 else values.astype(np.float32)
@@ -394,9 +394,19 @@ def _find_range(
     return "full", 0.0, top
 
 
-def _camera_range(values: npt.NDArray[np.uint16]) -> tuple[str, float, float]:
-    """The range of the fewest bits that hold all values of a camera's image in 16."""
-    low, high = int(values.min()), int(values.max())
+def camera_range(low: int, high: int) -> tuple[str, float, float]:
+    """The range of the fewest bits that hold all values of a camera's images in 16.
+
+    Args:
+        low: the smallest value.
+        high: the largest.
+
+    Returns:
+        What the rule is called, and the values of black and white.
+
+    >>> camera_range(16, 900), camera_range(0, 40000)
+    (('10 bits', 0.0, 1023.0), ('full', 0.0, 65535.0))
+    """
     for bits in (8, 10, 12, 14):
         if high < 2**bits and high > low:  # a constant image tells nothing
             return f"{bits} bits", 0.0, float(2**bits - 1)

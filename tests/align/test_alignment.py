@@ -303,7 +303,7 @@ def test_a_damaged_calibration_is_refused(tmp_path, damage):
         }[damage]
         damage = json.dumps(facts).encode()
     path.write_bytes(damage)
-    with pytest.raises(UserError, match=r"rig\.json is no calibration, or a damaged one"):
+    with pytest.raises(UserError, match=r"rig\.json is not a calibration, or it is damaged"):
         Aligner(str(path))
 
 

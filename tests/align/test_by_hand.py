@@ -63,7 +63,7 @@ def test_a_motion_moves_the_infrared_image():
         centre[0] + np.array([10, -6])
     )
     assert np.allclose(right, 160 * 1.2 * np.array([np.cos(np.pi / 36), np.sin(np.pi / 36)]))
-    with pytest.raises(UserError, match="no motion"):
+    with pytest.raises(UserError, match="not a motion"):
         rig_from_motion(0, 0, 0, 0, INFRARED, VISIBLE)
 
 

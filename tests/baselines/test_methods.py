@@ -12,7 +12,7 @@ from emma_fusion.baselines.guided import guided_filter
 from emma_fusion.errors import UserError
 from originals import ORIGINALS, compare
 
-NAMES = sorted(baselines.METHODS)
+NAMES = sorted(baselines.BASELINES)
 every_method = pytest.mark.parametrize("name", NAMES)
 # The additive formula raises contrast, so equal images come out stronger: what it is known for.
 every_averaging_method = pytest.mark.parametrize("name", sorted(set(NAMES) - {"additive"}))
@@ -26,7 +26,7 @@ def smooth_noise(seed: int, height: int, width: int) -> np.ndarray:
 
 @every_method
 def test_cites_its_source(name):
-    method = baselines.METHODS[name]
+    method = baselines.BASELINES[name]
     assert method.name == name
     assert method.citation.endswith(".")
 

@@ -26,7 +26,7 @@ def run(method):
 
 def test_baselines_are_one_word_and_travel_to_other_processes():
     methods = open_methods(["baselines"])
-    assert [method.name for method in methods] == list(baselines.METHODS)
+    assert [method.name for method in methods] == list(baselines.BASELINES)
     for method in methods:
         assert method.portable
         fuse = pickle.loads(pickle.dumps(method.open()))

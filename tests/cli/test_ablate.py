@@ -139,7 +139,7 @@ def test_bad_input_is_one_sentence_and_code_2(capsys, whole, settings, tmp_path)
     config, output, _ = whole
     assert run(capsys, "ablate", config, "-o", output) == (
         2,
-        f"emma: {output} is not empty: go on with --resume, or use a new folder.",
+        f"emma: {output} is not empty: continue the run with --resume, or use a new folder.",
     )
     code, said = run(capsys, "ablate", config, "-o", tmp_path / "new", "--resume")
     assert (code, "no ablation to resume" in said) == (2, True)

@@ -1,6 +1,9 @@
 """emma align, calibrate, check, and emma fuse --align, on a drawn street."""
 
 import json
+import os
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -14,6 +17,7 @@ from emma_fusion.errors import UserError
 from emma_fusion.fuser import Fuser, fuse
 from emma_fusion.images.raster import read_image, write_image
 from emma_fusion.images.record import read_record
+from emma_fusion.scans.nifti import encode_nifti
 
 SIZE = (120, 160)
 MOVED = shift(9, -6)
@@ -115,7 +119,7 @@ def test_a_rig_is_calibrated_once_and_used(emma, folders, street, tmp_path, mode
     record = read_record(tmp_path / "out/c.png")["infrared"]["alignment"]
     assert record["by"] == "rig.json"
     rig.write_text("{}")
-    assert "no calibration" in emma(*words, "--overwrite", code=2)
+    assert "not a calibration" in emma(*words, "--overwrite", code=2)
 
 
 def test_a_rig_is_calibrated_by_a_board(emma, tmp_path, model):
@@ -138,7 +142,7 @@ def test_a_rig_is_calibrated_by_a_board(emma, tmp_path, model):
     emma("fuse", *pair, "-o", tmp_path / "f.png", "--model", model, "--align", rig)
     record = read_record(tmp_path / "f.png")["infrared"]["alignment"]
     assert record["lenses"]["visible"]["distortion"][0] < -0.2
-    assert "no checkerboard" in emma(*words[:-4], "--board", "11", code=2)
+    assert "not a checkerboard" in emma(*words[:-4], "--board", "11", code=2)
     assert "add --board" in emma(*words[:-4], "--square", "2", code=2)
     assert "above 0" in emma(*words[:-1], "0", code=2)
     rig.unlink()
@@ -173,3 +177,26 @@ def test_arrays_are_aligned_and_fused(street, model, monkeypatch):
         fuse(moved, visible, model, align="best")
     with pytest.raises(UserError, match="--align auto"):
         fuse(moved[:60], visible, model)
+
+
+def test_check_says_what_scans_are(emma, tmp_path):
+    scan = tmp_path / "mr.nii.gz"
+    scan.write_bytes(encode_nifti(scan, np.zeros((4, 4, 4), np.uint8), np.eye(4)))
+    said = emma("check", scan, scan, code=2)
+    assert "mr.nii.gz is a scan." in said
+    assert "emma info" in said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux")
+def test_names_that_are_no_text_are_printed(street, tmp_path):
+    """Standard output refuses what it cannot encode, in most of the world's settings."""
+    for side, image in zip(("ir", "vis"), street[::2], strict=True):
+        write_image(tmp_path / side / "x.png", image)
+        os.rename(tmp_path / side / "x.png", os.fsencode(tmp_path / side) + b"/\xff.png")
+    done = subprocess.run(
+        [sys.executable, "-m", "emma_fusion", "check", tmp_path / "ir", tmp_path / "vis"],
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"\\udcff" in done.stdout

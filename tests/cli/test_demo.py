@@ -1,12 +1,15 @@
 """emma demo, with a network that was never trained."""
 
 from pathlib import Path
+from typing import get_args
 
+import numpy as np
 import pytest
 import torch
 
 from emma_fusion import demo as scene
 from emma_fusion.cli import main
+from emma_fusion.cli.demo import SceneName
 from emma_fusion.images.raster import read_image
 from emma_fusion.networks import UFuser
 from emma_fusion.networks.weights import save_weights
@@ -27,7 +30,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _small_scene(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing and fusing the full size is no other code, only slower."""
     full = scene.render_scene
-    monkeypatch.setattr(scene, "render_scene", lambda seed: full(96, 128, seed))
+    monkeypatch.setattr(scene, "render_scene", lambda *size, **rest: full(96, 128, **rest))
 
 
 def run(*arguments: object) -> int | str | None:
@@ -43,7 +46,7 @@ def test_four_images_are_written_and_named(model: Path, tmp_path: Path, capsys) 
     infrared, visible, fused = (
         read_image(folder / f"{name}.png") for name in ("infrared", "visible", "fused")
     )
-    drawn = scene.render_scene(seed=0)
+    drawn = scene.render_scene(480, 640, seed=0)
     assert (infrared == drawn[0]).all()
     assert (visible == drawn[1]).all()
     assert fused.shape == visible.shape
@@ -71,3 +74,32 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path, capsys) ->
     assert run("-o", tmp_path / "demo") == 2
     assert (tmp_path / "demo").read_text() == "mine"
     assert "is a file" in capsys.readouterr().err
+
+
+def test_all_scenes_have_a_folder_each(model: Path, tmp_path: Path, capsys) -> None:
+    assert run("-o", tmp_path / "demo", "--scene", "all", "--model", model) == 0
+    assert {path.name for path in (tmp_path / "demo").iterdir()} == set(scene.SCENES)
+    said = capsys.readouterr().out
+    for name, drawn in scene.SCENES.items():
+        written = {path.stem for path in (tmp_path / "demo" / name).iterdir()}
+        assert written == {*drawn.names, "fused", "sheet"}
+        assert all(look in said for look in drawn.look)
+
+
+def test_the_brain_is_fused_in_the_colours_of_pet(model: Path, tmp_path: Path) -> None:
+    assert run("-o", tmp_path / "demo", "--scene", "brain", "--model", model) == 0
+    pet, mri, fused = (read_image(tmp_path / "demo" / f"{n}.png") for n in ("pet", "mri", "fused"))
+    assert pet.shape == fused.shape == (96, 128, 3)
+    assert mri.shape == (96, 128)
+    hot = np.unravel_index(np.argmax(pet.sum(axis=-1)), mri.shape)
+    assert int(fused[hot][0]) > int(fused[hot][2])
+
+
+def test_the_names_on_the_command_line_are_those_of_the_scenes() -> None:
+    assert get_args(SceneName) == (*scene.SCENES, "all")
+
+
+def test_an_unknown_scene_is_refused(tmp_path: Path, capsys) -> None:
+    assert run("-o", tmp_path / "demo", "--scene", "moon") == 2
+    assert "street" in capsys.readouterr().err
+    assert not (tmp_path / "demo").exists()

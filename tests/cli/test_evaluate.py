@@ -139,6 +139,25 @@ def test_an_unreadable_image_is_named_and_nothing_averaged(emma, folders):
     assert "Traceback" not in err
 
 
+def test_bad_images_are_left_out_of_the_mean_if_that_is_asked(emma, folders):
+    _, out, _ = emma("--json", "--metrics", "EN")
+    before = json.loads(out)
+    (folders / "fused" / "c.png").write_text("not an image")
+    (folders / "ir" / "b.png").write_bytes(b"")
+    code, out, err = emma("--json", "--metrics", "EN")
+    assert (code, out) == (2, "")
+    assert "2 of 3" in err
+    code, out, err = emma("--json", "--metrics", "EN", "--skip-bad")
+    assert code == 0
+    after = json.loads(out)
+    assert after["mean"]["EN"] == before["images"]["a"]["EN"]
+    assert [what[0] for what in after["bad"]] == ["b", "c"]
+    assert "Not scored, c: " in err
+    (folders / "vi" / "a.png").write_bytes(b"")
+    code, out, _ = emma("--json", "--skip-bad")
+    assert (code, out) == (2, "")
+
+
 def test_an_empty_folder(emma, folders):
     for path in (folders / "fused").iterdir():
         path.unlink()

@@ -165,6 +165,27 @@ def test_a_missing_frame_of_a_folder_does_not_shift_the_others(emma, folders, tm
     assert np.abs(fused - INFRARED[4]).mean() < 2
 
 
+def test_frames_of_16_bit_have_one_range(emma, tmp_path):
+    """A dark frame alone would be taken for 10 bits, and come out four times as bright."""
+    levels = (900, 3000, 900)
+    for side in ("ir", "vis"):
+        (tmp_path / side).mkdir()
+    for number, level in enumerate(levels):
+        visible = np.full((48, 64), level, np.uint16)
+        visible[:8] = 0
+        write_image(tmp_path / "ir" / f"{number}.png", np.full((48, 64), 128, np.uint8))
+        write_image(tmp_path / "vis" / f"{number}.png", visible)
+    said = emma(
+        tmp_path / "ir", tmp_path / "vis", "-o", tmp_path / "out.mkv", "--layout", "side-by-side"
+    )
+    assert "0:4095 become black and white" in said
+    record = read_video_record(tmp_path / "out.mkv")
+    assert record["visible"]["range"] == [0, 4095]
+    assert record["visible"]["rule"] == "12 bits, video"
+    shown = [frame.image[24, 64:128].mean() for frame in VideoFile(tmp_path / "out.mkv")]
+    assert shown == pytest.approx([level / 4095 * 255 for level in levels], abs=3)
+
+
 def test_a_video_and_a_folder(emma, videos, folders, tmp_path):
     said = emma(folders[0], videos[1], "-o", tmp_path / "out.mp4")
     assert "Left out: 5 visible frames" in said  # six frames at 25 a second, and one for its time

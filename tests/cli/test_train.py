@@ -36,7 +36,7 @@ def folders(tmp_path):
         (["IR", "VI", "-o", "RUN", "--set", "fusion.alpha"], "not NAME=VALUE"),
         (["IR", "VI", "-o", "RUN", "--set", "fusion.alpha=high"], "fusion.alpha"),
         (["IR", "VI", "-o", "RUN", "--set", "fusion.alpha=[1"], "not valid YAML"),
-        (["-o", "RUN", "--teacher", "VI"], "belongs to two folders"),
+        (["-o", "RUN", "--teacher", "VI"], "is for two folders"),
         (["IR", "VI", "-o", "RUN", "--set", "fusion.alfa=1"], "fusion.alfa"),
         (["IR", "VI", "-o", "RUN", "--init", "nothing"], "no model 'nothing'"),
         (["IR", "VI", "-o", "RUN", "--teacher", "NOWHERE"], "does not exist"),

@@ -124,6 +124,17 @@ def test_f_itself_is_the_first_of_its_copies():
     assert both.equivariance.item() == pytest.approx(parts.item(), rel=1e-6)
 
 
+def test_noise_is_on_what_the_sensing_networks_see_and_not_on_what_is_to_come_again():
+    i, v = planes(2)
+    f = average(i, v)
+    lighter = emma_terms(
+        average, lambda x: x, lambda x: x, i, v, None, {}, itself=True, noise=lambda x: x + 0.25
+    )
+    assert lighter.infrared.item() == pytest.approx(fidelity(f + 0.25, i).item())
+    assert lighter.equivariance.item() == pytest.approx(0.25, rel=1e-5)
+    assert torch.equal(lighter.fused, f)
+
+
 def test_empty_corners_of_a_rotation_never_enter():
     i, v = planes(2, size=32)
     rotation = Rotation(angles=(45,))

@@ -1,12 +1,21 @@
 """From variants to runs: what is shared, what is refused."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
 from emma_fusion.errors import UserError
-from emma_fusion.experiments.ablation import load_ablation, places, plan, run_folder, train_all
+from emma_fusion.experiments.ablation import (
+    check_files,
+    judged_stems,
+    load_ablation,
+    places,
+    plan,
+    run_folder,
+    train_all,
+)
 from emma_fusion.training.config import load_config
 
 from ..training.conftest import pairs, tiny  # noqa: F401
@@ -92,7 +101,7 @@ def test_weights_to_go_on_from_leave_nothing_to_share(settings, tmp_path):
     ("change", "sentence"),
     [
         ({"seeds": []}, "seeds"),
-        ({"seeds": [3, 3]}, "A seed stands twice"),
+        ({"seeds": [3, 3]}, "A seed occurs twice"),
         ({"seed": 1}, "seed: Extra inputs"),
         ({"reference": "whole"}, "names whole, which is none of its variants: "),
         ({"claims": [{"claim": "x", "better": "full", "than": ["fewer"]}]}, "names fewer"),
@@ -106,6 +115,21 @@ def test_what_is_wrong_is_said_before_anything_is_trained(settings, tmp_path, ch
     with pytest.raises(UserError) as error:
         load(settings | change, tmp_path)
     assert sentence in str(error.value)
+
+
+def test_only_what_the_training_keeps_out_is_judged(settings, tmp_path):
+    stems = judged_stems(load(settings, tmp_path))
+    settings["judged"]["held_out"] = True
+    with pytest.raises(UserError, match="keeps none out"):
+        load(settings, tmp_path)
+    settings["training"]["pairs"][0]["held_out"] = [stems[1]]
+    assert judged_stems(load(settings, tmp_path)) == [stems[1]]
+
+
+def test_budgets_may_differ_where_the_settings_say_so(settings, tmp_path):
+    settings["variants"]["long"] = {"fusion.steps": 7}
+    settings["equal_budgets"] = False
+    assert "long" in load(settings, tmp_path).variants
 
 
 def test_a_folder_of_teachers_that_is_not_there_is_found_early(settings, tmp_path):
@@ -159,3 +183,15 @@ def test_a_run_that_fails_costs_only_those_that_need_it(settings, tmp_path):
     assert "log.txt" in failures[sensing.name]
     assert "has failed" in failures["full, seed 0"]
     assert len(said) == 4
+
+
+def test_all_bad_pairs_are_named_before_hours_of_training(settings, pairs, tmp_path):  # noqa: F811
+    shutil.copytree(pairs, tmp_path / "judged")
+    for stem in "bc":
+        (tmp_path / "judged" / "vi" / f"{stem}.png").write_bytes(b"")
+    judged = {s: tuple(tmp_path / "judged" / k / f"{s}.png" for k in ("ir", "vi")) for s in "abcde"}
+    ablation = load(settings, tmp_path)
+    with pytest.raises(UserError, match=r"^2 of 10 pairs cannot be used\. Mend or remove them"):
+        check_files(ablation, judged)
+    good = {stem: judged[stem] for stem in "ade"}
+    check_files(ablation, good)

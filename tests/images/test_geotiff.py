@@ -3,8 +3,9 @@ import struct
 import numpy as np
 import pytest
 
-from emma_fusion.images.geotiff import Tag, read_georeference
-from emma_fusion.images.raster import read_image, write_image
+from emma_fusion.images.geotiff import Tag, read_georeference, read_grid
+from emma_fusion.images.placement import by_georeference
+from emma_fusion.images.raster import read_image, read_pair, write_image
 
 TAGS = [
     Tag(33550, 12, 3, struct.pack("<3d", 0.5, 0.5, 0)),
@@ -65,3 +66,49 @@ def test_what_rasterio_writes_and_reads(tmp_path, options):
         assert file.crs == place["crs"]
         assert file.transform == place["transform"]
         np.testing.assert_array_equal(file.read(1), IMAGE)
+
+
+def control_points(bend=0.0, east=500000.0):
+    """Tie points of a grid of 0.5 and -0.25 a pixel; bent, no affine transform goes through."""
+    places = [(x, y) for x in (0.0, 6.0, 13.0) for y in (0.0, 9.0)]
+    values = [
+        value
+        for x, y in places
+        for value in (x, y, 0, east + 0.5 * x + bend * x * y, 4600000 - 0.25 * y, 0)
+    ]
+    return [Tag(33922, 12, len(values), struct.pack(f"<{len(values)}d", *values)), TAGS[2]]
+
+
+GRID = [Tag(33550, 12, 3, struct.pack("<3d", 0.5, 0.25, 0)), *TAGS[1:]]
+RPC = [Tag(50844, 12, 92, struct.pack("<92d", *range(92)))]
+
+
+def test_control_points_on_one_transform_are_a_grid(tmp_path):
+    write_image(tmp_path / "points.tif", IMAGE, georeference=control_points())
+    write_image(tmp_path / "grid.tif", IMAGE, georeference=GRID)
+    grids = [read_grid(tmp_path / f"{name}.tif") for name in ("points", "grid")]
+    np.testing.assert_allclose(grids[0].matrix, grids[1].matrix, atol=1e-8)
+    assert by_georeference(tmp_path / "points.tif", tmp_path / "grid.tif", ("a", "b")) is None
+    write_image(tmp_path / "east.tif", IMAGE, georeference=control_points(east=500001.0))
+    placement = by_georeference(tmp_path / "east.tif", tmp_path / "grid.tif", ("a", "b"))
+    np.testing.assert_allclose(placement.matrix, [[1, 0, -2], [0, 1, 0], [0, 0, 1]], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("tags", "what"),
+    [
+        (control_points(bend=0.05), "ground control points"),
+        (RPC, "a rational polynomial model (RPC)"),
+    ],
+)
+def test_what_no_affine_transform_says_is_said_and_kept(tmp_path, tags, what):
+    write_image(tmp_path / "a.tif", IMAGE, georeference=tags)
+    write_image(tmp_path / "b.tif", IMAGE, georeference=GRID)
+    write_image(tmp_path / "c.tif", IMAGE)
+    for other in "bc":
+        for one, two in (("a", other), (other, "a")):
+            pair = read_pair(tmp_path / f"{one}.tif", tmp_path / f"{two}.tif")
+            (note,) = pair.record["notes"]
+            assert f"a.tif has {what}, which is not used" in note
+    assert "notes" not in read_pair(tmp_path / "a.tif", tmp_path / "a.tif").record
+    assert read_georeference(tmp_path / "a.tif") == tags

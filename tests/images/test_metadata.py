@@ -1,6 +1,7 @@
 """EXIF, GPS, colour profile and resolution, from any format to any that holds them."""
 
 import struct
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image, ImageCms
 from emma_fusion.images.metadata import Metadata, load_exif, read_metadata
 from emma_fusion.images.raster import read_image, write_image
 from emma_fusion.images.record import read_record
+from emma_fusion.images.xmp import find_kept
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (20, 30, 3), np.uint8)
@@ -130,3 +132,73 @@ def test_big_endian_exif_is_read(tmp_path):
     block = b"MM\0*" + struct.pack(">IH", 8, 1) + entry + bytes(4)
     Image.fromarray(RGB).save(tmp_path / "x.jpg", exif=b"Exif\0\0" + block)
     assert load_exif(read_metadata(tmp_path / "x.jpg").exif)[271] == "DJI"
+
+
+DJI = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+ xmlns:tiff="http://ns.adobe.com/tiff/1.0/" xmlns:drone-dji="http://www.dji.com/drone-dji/1.0/"
+ xmlns:crs="http://ns.adobe.com/camera-raw-settings/1.0/" xmlns:emma="urn:emma-fusion:record">
+<rdf:Description rdf:about="DJI Meta Data" tiff:Orientation="6" crs:HasSettings="False"
+ drone-dji:GpsLatitude="+47.3750000" drone-dji:GimbalYawDegree="-12.50" drone-dji:Note="a &lt; b">
+<Camera:CentralWavelength xmlns:Camera="http://pix4d.com/camera/1.0"><rdf:Seq><rdf:li>560</rdf:li>
+</rdf:Seq></Camera:CentralWavelength><emma:record>{"model": "old"}</emma:record></rdf:Description>
+</rdf:RDF></x:xmpmeta><?xpacket end="w"?>"""
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+@pytest.mark.parametrize("kind", ["jpg", "png", "webp", "tif"])
+def test_xmp_of_drones_is_kept(kind, suffix, tmp_path):
+    from PIL.PngImagePlugin import PngInfo
+
+    path, target = tmp_path / f"source.{kind}", tmp_path / f"target.{suffix}"
+    info = PngInfo()
+    info.add_itxt("XML:com.adobe.xmp", DJI)
+    options = {
+        "png": {"pnginfo": info},
+        "tif": {"tiffinfo": {700: DJI.encode()}},
+    }.get(kind, {"xmp": DJI.encode()})
+    Image.fromarray(RGB).save(path, **options)
+    write_image(target, RGB, RECORD, metadata=read_metadata(path))
+    assert read_record(target) == RECORD
+    with Image.open(target) as image:
+        packet = image.info.get("xmp") or image.tag_v2[700]
+    root = ElementTree.fromstring(packet.decode().strip("\ufeff"))
+    dji, camera = "{http://www.dji.com/drone-dji/1.0/}", "{http://pix4d.com/camera/1.0}"
+    (found,) = [d for d in root.iter() if dji + "GpsLatitude" in d.attrib]
+    assert found.attrib[dji + "GpsLatitude"] == "+47.3750000"
+    assert found.attrib[dji + "GimbalYawDegree"] == "-12.50"
+    assert found.attrib[dji + "Note"] == "a < b"
+    (wavelength,) = root.iter(camera + "CentralWavelength")
+    assert [item.text for item in wavelength[0]] == ["560"]
+    packet = target.read_bytes()
+    assert b"drone-dji:GimbalYawDegree" in packet  # the prefix that mapping programs look for
+    for gone in (b"HasSettings", b"tiff:Orientation", b"old"):
+        assert gone not in packet
+    # once more, as the visible image of another pair
+    write_image(tmp_path / f"again.{suffix}", RGB, {"model": "b"}, metadata=read_metadata(target))
+    assert read_record(tmp_path / f"again.{suffix}") == {"model": "b"}
+    assert read_metadata(tmp_path / f"again.{suffix}").xmp == read_metadata(target).xmp
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        b"",
+        b"no XML",
+        DJI.replace("<x:xmpmeta", '<!DOCTYPE x [<!ENTITY a "b">]><x:xmpmeta').encode(),
+        DJI.replace("rdf:li>560<", "rdf:li>" + "<rdf:Seq>" * 9000 + "<").encode(),
+        DJI.encode()[:400],
+    ],
+)
+def test_xmp_that_is_not_readable_is_left_out(packet):
+    assert find_kept(packet) == ""
+
+
+def test_xmp_that_is_too_long_for_a_jpeg_is_left_out(tmp_path):
+    long = find_kept(DJI.replace("-12.50", "1" * 70_000).encode())
+    assert "1" * 70_000 in long
+    for suffix, kept in (("jpg", False), ("png", True)):
+        path = tmp_path / f"x.{suffix}"
+        write_image(path, RGB, RECORD, metadata=Metadata(xmp=long))
+        assert read_record(path) == RECORD
+        assert (b"1" * 70_000 in path.read_bytes()) == kept

@@ -13,6 +13,7 @@ from emma_fusion.images.geotiff import Tag
 from emma_fusion.images.raster import read_pair, write_image
 from emma_fusion.images.record import read_record
 from emma_fusion.pair import from_unit
+from emma_fusion.values.false_colour import _table
 
 RNG = np.random.default_rng(0)
 H, W = 60, 80
@@ -194,6 +195,8 @@ def test_alpha_keeps_its_own_range(tmp_path):
 
 # --- palettes -----------------------------------------------------------------------------------
 def in_palette(values, name):
+    if name == "iron":
+        return np.rint(_table("iron")[values]).astype(np.uint8)
     return cv2.applyColorMap(values, getattr(cv2, f"COLORMAP_{name.upper()}"))[..., ::-1]
 
 
@@ -203,7 +206,9 @@ def scene():
     return np.rint(np.interp(blurred, (blurred.min(), blurred.max()), (10, 245))).astype(np.uint8)
 
 
-@pytest.mark.parametrize("palette", ["jet", "turbo", "rainbow", "hot", "inferno", "viridis"])
+@pytest.mark.parametrize(
+    "palette", ["jet", "turbo", "rainbow", "hot", "inferno", "viridis", "iron"]
+)
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
 def test_a_palette_is_turned_back_into_values(tmp_path, scene, palette, suffix):
     write_image(tmp_path / f"i.{suffix}", in_palette(scene, palette))
@@ -215,6 +220,40 @@ def test_a_palette_is_turned_back_into_values(tmp_path, scene, palette, suffix):
     assert f"coloured by the palette {palette}" in pair.record["notes"][0]
     assert "false_colour" not in read_pair(*files, false_colour="off").record["infrared"]
     assert "false_colour" not in read_pair(*files, colour="infrared").record["infrared"]
+
+
+def test_the_other_end_of_a_palette_may_be_hot(tmp_path, scene):
+    """A camera's rainbow has red for hot, OpenCV's for cold; nothing in the image says which."""
+    write_image(tmp_path / "i.png", in_palette(255 - scene, "rainbow"))
+    write_image(tmp_path / "v.png", RGB)
+    files = tmp_path / "i.png", tmp_path / "v.png"
+    pair = read_pair(*files, false_colour="reversed")
+    assert np.abs(pair.infrared * 255 - scene).mean() < 0.5
+    assert pair.record["infrared"]["reversed"] is True
+    assert "red for the hottest. --false-colour auto takes" in pair.record["notes"][0]
+    other = read_pair(*files)
+    np.testing.assert_allclose(other.infrared, 1 - pair.infrared, atol=1e-6)
+    assert "red for the coldest. --false-colour reversed takes" in other.record["notes"][0]
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_a_piece_of_a_rainbow_is_not_turned_round(tmp_path, scene, suffix):
+    """Red to yellow is the cold end of one rainbow, and the hot end of another run backwards."""
+    write_image(tmp_path / f"i.{suffix}", in_palette(scene, "autumn"))
+    write_image(tmp_path / "v.png", RGB)
+    pair = read_pair(tmp_path / f"i.{suffix}", tmp_path / "v.png")
+    assert pair.record["infrared"].get("false_colour") not in ("jet", "turbo", "rainbow")
+    assert np.corrcoef(pair.infrared.ravel(), scene.ravel())[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+@pytest.mark.parametrize("palette", ["hsv", "cool", "twilight"])
+def test_a_palette_that_is_not_known_is_told(tmp_path, scene, palette, suffix):
+    write_image(tmp_path / f"i.{suffix}", in_palette(scene, palette))
+    write_image(tmp_path / "v.png", RGB)
+    pair = read_pair(tmp_path / f"i.{suffix}", tmp_path / "v.png")
+    assert "false_colour" not in pair.record["infrared"]
+    assert "by no palette that is known" in pair.record["notes"][0]
 
 
 def test_colours_of_no_palette_are_told(tmp_path):

@@ -21,6 +21,8 @@ from emma_fusion.images.radiometric import (
     read_infrared,
     read_thermogram,
 )
+from emma_fusion.images.reading import read_image
+from emma_fusion.values.false_colour import levels_of, recognise
 
 pytest.importorskip("flyr")
 
@@ -314,3 +316,16 @@ def test_newer_cameras_keep_jpeg_ls(data):
 def test_files_of_another_maker(radiometric):
     with pytest.raises(UserError, match=r"holds no temperatures.*the maker's own tool"):
         read_thermogram(radiometric / "H20T_DJI_0001.JPG")
+
+
+@pytest.mark.parametrize("name", ["flir_example", "IR_2412"])
+def test_what_the_camera_shows_in_its_palette_is_turned_back(data, name):
+    """The displayed image against the temperatures in the same file; the camera clips some."""
+    path = data / "radiometric" / f"{name}.jpg"
+    shown, celsius = read_image(path), read_infrared(path).pixels.astype(np.float32)
+    assert recognise(shown).palette == "iron"
+    celsius = cv2.resize(celsius, shown.shape[1::-1])
+    levels = np.corrcoef(levels_of(shown, "iron").ravel(), celsius.ravel())[0, 1]
+    brightness = np.corrcoef((shown @ (0.299, 0.587, 0.114)).ravel(), celsius.ravel())[0, 1]
+    assert levels > 0.9
+    assert levels > brightness

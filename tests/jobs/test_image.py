@@ -15,10 +15,11 @@ from emma_fusion.jobs import image
 from emma_fusion.jobs.fuse import fuse
 from emma_fusion.jobs.image import Recipe
 from emma_fusion.jobs.messages import Messages, Outcome
-from emma_fusion.jobs.request import FuseRequest, NetworkOptions, Option, VideoOptions
+from emma_fusion.jobs.options import NetworkOptions, Option
+from emma_fusion.jobs.request import FuseRequest, VideoOptions
 from emma_fusion.jobs.targets import Files
 from emma_fusion.pair import Colour, Contrast
-from emma_fusion.scans.display import Plane
+from emma_fusion.scans.display import AnatomicalPlane
 from emma_fusion.values.mending import Mend
 from emma_fusion.values.palettes import Palette
 from emma_fusion.video.layout import Layout
@@ -105,7 +106,7 @@ OPTIONS = {name: (kind, option) for name, kind, option in options_of(FuseRequest
         ("mending", typing.get_args(Mend)),
         ("palette", ("none", *typing.get_args(Palette))),
         ("layout", typing.get_args(Layout)),
-        ("plane", typing.get_args(Plane)),
+        ("plane", typing.get_args(AnatomicalPlane)),
         ("precision", tuple(PRECISIONS)),
     ],
 )

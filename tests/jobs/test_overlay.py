@@ -8,7 +8,8 @@ from emma_fusion.images.raster import encode_pages, read_image, write_image
 from emma_fusion.images.reading import open_pages
 from emma_fusion.images.record import read_record
 from emma_fusion.jobs.fuse import fuse
-from emma_fusion.jobs.request import FuseRequest, NetworkOptions, VideoOptions
+from emma_fusion.jobs.options import NetworkOptions
+from emma_fusion.jobs.request import FuseRequest, VideoOptions
 from emma_fusion.pair import luminance
 from emma_fusion.values.palettes import apply_palette
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from emma_fusion.errors import UserError
-from emma_fusion.networks.device import inference, is_out_of_memory, without_tf32
+from emma_fusion.networks.device import inference, is_out_of_memory, tf32
 
 CPU = torch.device("cpu")
 
@@ -50,11 +50,12 @@ def test_what_is_too_large_for_this_machine():
         np.empty(2**50)
 
 
-def test_tf32_is_off_on_a_gpu_for_the_length_of_the_block():
+@pytest.mark.parametrize("allowed", [False, True])
+def test_tf32_is_what_was_asked_for_on_a_gpu_for_the_length_of_the_block(allowed):
     switches = torch.backends.cudnn, torch.backends.cuda.matmul
     before = [switch.allow_tf32 for switch in switches]
-    with without_tf32(torch.device("cuda")):
-        assert [switch.allow_tf32 for switch in switches] == [False, False]
+    with tf32(torch.device("cuda"), allowed):
+        assert [switch.allow_tf32 for switch in switches] == [allowed, allowed]
     assert [switch.allow_tf32 for switch in switches] == before
-    with without_tf32(CPU):
+    with tf32(CPU, allowed):
         assert [switch.allow_tf32 for switch in switches] == before

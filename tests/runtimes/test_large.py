@@ -8,7 +8,7 @@ from emma_fusion.networks.ufuser import UFuser
 from emma_fusion.networks.weights import load_fuser
 from emma_fusion.runtimes import large
 from emma_fusion.runtimes.large import choose_rows, fuse_large
-from emma_fusion.runtimes.strips import Plane, Stored
+from emma_fusion.runtimes.strips import PlaneMap, Stored
 
 CPU = torch.device("cpu")
 GIB = 2**30
@@ -134,14 +134,14 @@ def test_a_full_disk_is_a_sentence(tmp_path, monkeypatch):
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("tempfile.TemporaryFile", lambda **options: Full())
-    plane = Plane(np.zeros((16, 16), np.float32), 8, 16, CPU)
+    plane = PlaneMap(np.zeros((16, 16), np.float32), 8, 16, CPU)
     with pytest.raises(UserError, match="TMPDIR"):
         Stored(plane, tmp_path).fill(0, 16)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_what_is_stored_is_what_is_read(dtype):
-    class Rows(Plane):
+    class Rows(PlaneMap):
         def rows(self, start, stop):
             return (super().rows(start, stop) * torch.tensor([1.0, -2.0])[:, None, None]).to(dtype)
 

@@ -1,4 +1,5 @@
 import csv
+import shutil
 
 import cv2
 import numpy as np
@@ -116,7 +117,7 @@ def test_a_run_leaves_weights_logs_and_its_facts(folders, tmp_path):
     assert len(list((tmp_path / "run" / "previews").iterdir())) == 2
     image = cv2.imread(str(folders / "ir" / "a.png"), cv2.IMREAD_GRAYSCALE)
     assert Fuser.from_pretrained(tmp_path / "run")(image, image).shape == image.shape
-    with pytest.raises(UserError, match="holds a run already"):
+    with pytest.raises(UserError, match="already holds a run"):
         distill(config, tmp_path / "run")
 
 
@@ -181,3 +182,22 @@ def test_emma_train_does_not_go_on_from_a_fast_fuser(folders, tmp_path):
     tune.sensing.init = "base"
     with pytest.raises(UserError, match="fast fuser"):
         train(tune, tmp_path / "run")
+
+
+def test_bad_pairs_are_named_together_or_left_out(folders, tmp_path):
+    shutil.copytree(folders, tmp_path / "damaged")
+    for stem in "ab":
+        (tmp_path / "damaged" / "vi" / f"{stem}.png").write_bytes(b"")
+    sets = [Folders(infrared=tmp_path / "damaged" / "ir", visible=tmp_path / "damaged" / "vi")]
+    fused = []
+
+    def fuse(infrared, visible):
+        fused.append(visible)
+        return visible
+
+    with pytest.raises(UserError, match=r"^2 of 4 pairs cannot be used[^\n]*\na: .*\nb: "):
+        read_images(sets, fuse, 16)
+    assert not fused
+    images = read_images(sets, fuse, 16, skip_bad=True)
+    assert images.counts == [2]
+    assert [what[:2] for what in images.bad] == ["a:", "b:"]

@@ -8,6 +8,7 @@ import torch
 
 from emma_fusion.errors import UserError
 from emma_fusion.metrics.hidden_pattern import hidden_pattern_ratio
+from emma_fusion.training import processes
 from emma_fusion.training.config import (
     Guard,
     Pairs,
@@ -20,7 +21,7 @@ from emma_fusion.training.journal import Journal
 from emma_fusion.training.patches import blacken, has_contrast, held_out, read_patches
 from emma_fusion.training.processes import SharedBatchNorm2d, share_statistics
 from emma_fusion.training.robust import perturb
-from emma_fusion.training.stages import group, stop_where
+from emma_fusion.training.stages import group, noisy, stop_where
 from emma_fusion.training.teachers import Teachers
 from emma_fusion.training.texture import pattern_excess, texture_excess
 from emma_fusion.training.validation import darkening, validation_row
@@ -294,6 +295,16 @@ def test_the_worst_image_is_near_and_worse():
     assert perturb(fused, error, 0.0, 1, generator) is fused
 
 
+def test_noise_has_its_own_strength_on_each_image():
+    images = torch.full((64, 1, 32, 32), 0.5)
+    seen = noisy(images, 0.03, torch.Generator().manual_seed(0)) - images
+    sigmas = seen.flatten(1).std(dim=1)
+    assert sigmas.max() < 0.032
+    assert sigmas.min() < 0.005
+    assert sigmas.mean().item() == pytest.approx(0.015, rel=0.2)
+    assert noisy(images, 0, torch.Generator()) is images
+
+
 def test_the_guard_stops_a_run_whose_images_go_wrong():
     good = {"pattern": 1.0, "darkening": 1.0}
     stop_where(Guard(), 400, good)
@@ -393,6 +404,22 @@ def test_shared_batch_norm_is_batch_norm_in_one_process():
     x = torch.rand(4, 3, 5, 5, generator=torch.Generator().manual_seed(0))
     assert torch.equal(plain(x), shared(x))
     assert torch.equal(plain[0].running_var, shared[0].running_var)
+
+
+@pytest.mark.parametrize("momentum", [0.1, 0.0])
+def test_shared_batch_norm_among_processes_follows_statistics_as_far_as_it_is_to(
+    momentum, monkeypatch
+):
+    plain = torch.nn.Sequential(torch.nn.BatchNorm2d(3, momentum=momentum))
+    shared = torch.nn.Sequential(torch.nn.BatchNorm2d(3, momentum=momentum))
+    share_statistics(shared)
+    monkeypatch.setattr(processes.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(processes.distributed, "get_world_size", lambda: 1)
+    monkeypatch.setattr(processes, "_sum", lambda x: x)
+    x = torch.rand(4, 3, 5, 5, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(plain(x), shared(x))
+    torch.testing.assert_close(plain.state_dict(), shared.state_dict())
+    assert shared[0].running_mean.any() == (momentum > 0)
 
 
 def test_journal_forgets_rows_that_are_done_again(tmp_path):

@@ -1,8 +1,10 @@
 import csv
 import os
+import shutil
 import signal
 import time
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -152,7 +154,7 @@ def test_tuning_needs_no_teacher_and_keeps_the_sensing_networks(whole, tiny, tmp
 def test_a_run_is_not_overwritten_nor_resumed_on_other_images(whole, tiny, tmp_path):
     folder, _config = whole
     values = TrainingConfig.model_validate(tiny)
-    with pytest.raises(UserError, match="holds a run already"):
+    with pytest.raises(UserError, match="already holds a run"):
         train(values, folder)
     with pytest.raises(UserError, match="no checkpoint"):
         train(values, tmp_path / "nothing", resume=True)
@@ -236,7 +238,7 @@ def test_pairs_without_a_teacher_and_stages_without_pairs_are_named(tiny, tmp_pa
 def test_weights_without_a_checkpoint_are_not_overwritten(whole, tiny, tmp_path):
     folder, _ = whole
     (tmp_path / "fuser.safetensors").write_bytes((folder / "fuser.safetensors").read_bytes())
-    with pytest.raises(UserError, match="holds a run already"):
+    with pytest.raises(UserError, match="already holds a run"):
         train(TrainingConfig.model_validate(tiny), tmp_path)
 
 
@@ -256,3 +258,36 @@ def test_foreign_checkpoints_are_one_sentence(tiny, tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(b"")
     with pytest.raises(UserError, match="damaged"):
         train(TrainingConfig.model_validate(tiny), tmp_path, resume=True)
+
+
+@pytest.fixture
+def damaged(pairs, tmp_path):
+    """The five pairs, of which b has no infrared image worth the name and d is of two sizes."""
+    folder = tmp_path / "damaged"
+    shutil.copytree(pairs, folder)
+    (folder / "ir" / "b.png").write_bytes(b"no image")
+    cv2.imwrite(str(folder / "vi" / "d.png"), np.zeros((40, 64), np.uint8))
+    return folder
+
+
+def test_all_bad_pairs_are_named_before_the_training(damaged, tiny, tmp_path):
+    tiny["pairs"] = [{"infrared": str(damaged / "ir"), "visible": str(damaged / "vi")}]
+    with pytest.raises(UserError) as error:
+        train(TrainingConfig.model_validate(tiny), tmp_path / "run")
+    said = str(error.value)
+    assert said.startswith("2 of 5 pairs cannot be used")
+    assert "--skip-bad" in said
+    assert "\nb: The file" in said
+    assert "\nd: d.png is 64x64 pixels and d.png is 64x40" in said
+    assert not (tmp_path / "run" / "fuser.safetensors").exists()
+
+
+def test_bad_pairs_are_left_out_if_that_is_asked(damaged, tiny, tmp_path):
+    tiny["pairs"] = [{"infrared": str(damaged / "ir"), "visible": str(damaged / "vi")}]
+    tiny["run"]["skip_bad"] = True
+    weights = train(TrainingConfig.model_validate(tiny), tmp_path / "run")
+    assert read_facts(weights)["pairs"] == [3]
+    for stem in "ace":
+        (damaged / "ir" / f"{stem}.png").write_bytes(b"")
+    with pytest.raises(UserError, match=r"^5 of 5 pairs cannot be used. Mend or remove them\.\n"):
+        train(TrainingConfig.model_validate(tiny), tmp_path / "other")

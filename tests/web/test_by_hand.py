@@ -12,7 +12,8 @@ from emma_fusion.demo import render_scene
 from emma_fusion.errors import UserError
 from emma_fusion.images.raster import decode_image, encode_image
 from emma_fusion.jobs.fuse import fuse
-from emma_fusion.jobs.request import FuseRequest, NetworkOptions
+from emma_fusion.jobs.options import NetworkOptions
+from emma_fusion.jobs.request import FuseRequest
 from emma_fusion.web.limits import Limits
 from flir import radiometric, to_counts
 from web_images import png

@@ -112,8 +112,8 @@ def rig_from_motion(
     """
     if not np.isfinite([right, down, turn, scale]).all() or scale <= 0:
         raise UserError(
-            f"A shift of {right}, {down}, a turn of {turn} and a scale of {scale} are no motion: "
-            "give numbers, and a scale above 0."
+            f"A shift of {right}, {down}, a turn of {turn} and a scale of {scale} are not a "
+            "motion: give numbers, and a scale above 0."
         )
     moved = shift(right, down) @ turned(turn, scale, middle(visible))
     if begin is None:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-Plane = npt.NDArray[np.float32]
+from emma_fusion.pair import FloatArray
 
 KEPT_BRIGHTNESS = 0.15
 """What remains of a sum's brightness above the centre."""
@@ -38,7 +38,7 @@ class Additive(BaseModel):
 DEFAULTS = Additive()
 
 
-def add(infrared: Plane, visible: Plane, how: Additive = DEFAULTS) -> Plane:
+def add(infrared: FloatArray, visible: FloatArray, how: Additive = DEFAULTS) -> FloatArray:
     """The sum of both sources as far as it fits into an image.
 
     Below the finest bands of a Laplacian pyramid the fused image is k (i + v), k at most
@@ -66,7 +66,7 @@ def add(infrared: Plane, visible: Plane, how: Additive = DEFAULTS) -> Plane:
     total = infrared_coarse + visible_coarse
     middle = float(total.mean())
     bright = max(0.0, factor * middle - how.centre)
-    result: Plane = np.asarray(factor * total - (1 - KEPT_BRIGHTNESS) * bright, np.float32)
+    result: FloatArray = np.asarray(factor * total - (1 - KEPT_BRIGHTNESS) * bright, np.float32)
     for level in reversed(range(levels)):
         i, v = infrared_details[level], visible_details[level]
         energy_i, energy_v = _energy(i), _energy(v)
@@ -80,26 +80,26 @@ def add(infrared: Plane, visible: Plane, how: Additive = DEFAULTS) -> Plane:
     return _compress(result)
 
 
-def _bands(plane: Plane, levels: int) -> tuple[list[Plane], Plane]:
+def _bands(plane: FloatArray, levels: int) -> tuple[list[FloatArray], FloatArray]:
     """The Laplacian pyramid of a plane: its detail, finest first, and what remains."""
     details = []
     for _ in range(levels):
-        smaller: Plane = np.asarray(cv2.pyrDown(plane), np.float32)
+        smaller: FloatArray = np.asarray(cv2.pyrDown(plane), np.float32)
         details.append(plane - _larger(smaller, plane.shape))
         plane = smaller
     return details, plane
 
 
-def _energy(band: Plane) -> Plane:
+def _energy(band: FloatArray) -> FloatArray:
     """The local energy of a band of detail."""
     return np.asarray(cv2.GaussianBlur(band**2, (0, 0), 1.5), np.float32)
 
 
-def _larger(plane: Plane, shape: tuple[int, ...]) -> Plane:
+def _larger(plane: FloatArray, shape: tuple[int, ...]) -> FloatArray:
     return np.asarray(cv2.pyrUp(plane, dstsize=(shape[1], shape[0])), np.float32)
 
 
-def _compress(x: Plane, low: float = 0.02, high: float = 0.15) -> Plane:
+def _compress(x: FloatArray, low: float = 0.02, high: float = 0.15) -> FloatArray:
     """Bends values within ``low`` of 0 and ``high`` of 1, or beyond, so that none is clipped."""
     dark = low - low * np.tanh((low - x) / low)
     light = 1 - high + high * np.tanh((x - 1 + high) / high)

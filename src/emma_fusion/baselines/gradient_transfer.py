@@ -3,13 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from emma_fusion.pair import FloatArray
+
 SMOOTHNESS = 2.0
 STEPS = 200
 TOLERANCE = 1e-5
 # Of the primal step; the dual one follows from the norm of the gradient, tau * sigma * 8 <= 1.
 STEP_SIZE = 0.05
-
-Plane = NDArray[np.float32]
 
 
 def transfer_gradients(
@@ -35,7 +35,7 @@ def transfer_gradients(
     return visible + _smooth((infrared - visible).astype(np.float32)).astype(np.float64)
 
 
-def _smooth(target: Plane) -> Plane:
+def _smooth(target: FloatArray) -> FloatArray:
     """Minimise |y - target|_1 + 2 TV(y) over y, all (H, W) float32."""
     tau, sigma = np.float32(STEP_SIZE), np.float32(1 / (8 * STEP_SIZE))
     y, ahead = target.copy(), target.copy()

@@ -7,7 +7,7 @@ value, `summarise` says what the values mean, `tables` and `report` write it dow
 from emma_fusion.bench.datasets import Dataset, open_dataset, open_datasets
 from emma_fusion.bench.layouts import LAYOUTS
 from emma_fusion.bench.methods import ENTRY_POINTS, Method, open_methods
-from emma_fusion.bench.runner import Run, Scores, run
+from emma_fusion.bench.runner import BenchResult, Scores, run
 from emma_fusion.bench.scoring import Rules
 from emma_fusion.bench.statistics import Cell, Line, summarise
 from emma_fusion.bench.tables import Table
@@ -15,12 +15,12 @@ from emma_fusion.bench.tables import Table
 __all__ = [
     "ENTRY_POINTS",
     "LAYOUTS",
+    "BenchResult",
     "Cell",
     "Dataset",
     "Line",
     "Method",
     "Rules",
-    "Run",
     "Scores",
     "Table",
     "open_dataset",

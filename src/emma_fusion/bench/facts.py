@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from emma_fusion.bench.runner import Run
+from emma_fusion.bench.runner import BenchResult
 from emma_fusion.bench.workers import usable_cores
 from emma_fusion.metrics.conventions import find_convention
 
@@ -24,7 +24,7 @@ _QUANTISATION = {
 }
 
 
-def collect(outcome: Run, seed: int, device: str) -> dict[str, str]:
+def collect(outcome: BenchResult, seed: int, device: str) -> dict[str, str]:
     """Everything that a number depends on, in the order of a reader's questions."""
     rules = outcome.rules
     convention = find_convention(rules.convention)

@@ -96,7 +96,7 @@ def open_method(text: str, device: str = "auto") -> Method:
         return Method(name or folder.resolve().name, "fused images made elsewhere", folder=folder)
     if what in models.shipped():
         return _model(name or what, what, "shipped model", device)
-    if what in baselines.METHODS:
+    if what in baselines.BASELINES:
         return _baseline(name or what, what)
     for point in entry_points(group=ENTRY_POINTS, name=what):
         return _function(name or what, point.value)
@@ -111,14 +111,14 @@ def open_method(text: str, device: str = "auto") -> Method:
     raise UserError(
         f"There is no method {what!r}: give a shipped model "
         f"({', '.join(models.shipped()) or 'none here'}), a baseline "
-        f"({', '.join(baselines.METHODS)}), weights, the folder of a training run, folder:PATH "
+        f"({', '.join(baselines.BASELINES)}), weights, the folder of a training run, folder:PATH "
         "with fused images, or module:function."
     )
 
 
 def _spread(text: str) -> list[str]:
     """``baselines`` stands for all of them."""
-    return list(baselines.METHODS) if text == "baselines" else [text]
+    return list(baselines.BASELINES) if text == "baselines" else [text]
 
 
 def _label(path: Path) -> str:
@@ -153,7 +153,7 @@ class _Baseline:
 
 def _baseline(name: str, what: str) -> Method:
     source = hash_sources(Path(baselines.__file__).parent)
-    citation = baselines.METHODS[what].citation
+    citation = baselines.BASELINES[what].citation
     about = f"baseline of emma-fusion {emma_fusion.__version__}: {citation}"
     return Method(
         name, about, f"baseline {what} {source}", open=_Baseline(what).open, portable=True

@@ -16,7 +16,7 @@ from emma_fusion.bench import tables as writers
 from emma_fusion.bench import temporal
 from emma_fusion.bench.plots import box_plots
 from emma_fusion.bench.published import CAVEAT, CITATION
-from emma_fusion.bench.runner import Run, Scores
+from emma_fusion.bench.runner import BenchResult, Scores
 from emma_fusion.bench.scoring import without_alpha
 from emma_fusion.bench.statistics import Cell
 from emma_fusion.bench.tables import SIGNIFICANT, TOO_FEW, Table
@@ -38,7 +38,7 @@ _COLOURS = (
 
 
 def render(
-    outcome: Run,
+    outcome: BenchResult,
     tables: list[Table],
     facts: dict[str, str],
     images: int = 8,

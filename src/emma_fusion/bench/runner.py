@@ -52,7 +52,7 @@ class Scores:
 
 
 @dataclass
-class Run:
+class BenchResult:
     """The outcome of a run.
 
     Attributes:
@@ -79,7 +79,7 @@ def run(
     processes: int = 1,
     common: bool = False,
     progress: Progress = lambda done, total: None,
-) -> Run:
+) -> BenchResult:
     """Fuse and score everything that a table needs.
 
     Fused images are kept in OUTPUT/fused/PROTOCOL/DATASET/METHOD, values in OUTPUT/scores.csv.
@@ -98,7 +98,7 @@ def run(
         UserError: There is nothing to score, or a folder has no image of any dataset.
     """
     store = Store(output / "scores.csv")
-    outcome = Run([], rules)
+    outcome = BenchResult([], rules)
     plan = [_plan(dataset, methods, rules, output, common, outcome) for dataset in datasets]
     _check_folders(methods, outcome.scores)
     jobs = [job for planned in plan for job in planned]
@@ -170,8 +170,8 @@ def run(
                 collect(block=True)
     except BrokenProcessPool:
         raise UserError(
-            "A process that was scoring was ended from outside, perhaps for want of memory. What "
-            "was scored is kept: run it again with fewer processes."
+            "A process that was scoring was ended from outside, perhaps because memory ran out. "
+            "What was scored is kept: run it again with fewer processes."
         ) from None
     finally:
         if store.rows:
@@ -209,7 +209,7 @@ def _plan(
     rules: Rules,
     output: Path,
     common: bool,
-    outcome: Run,
+    outcome: BenchResult,
 ) -> list[Job]:
     """The jobs of one dataset, and what is stale or missing in folders."""
     fused: dict[str, dict[str, Path]] = {}
@@ -252,7 +252,7 @@ def _plan(
 
 
 def _warn_of_stale(
-    dataset: Dataset, method: Method, stale: list[Path], used: list[Path], outcome: Run
+    dataset: Dataset, method: Method, stale: list[Path], used: list[Path], outcome: BenchResult
 ) -> None:
     """Name images of a folder that have no pair, and folders that hold two runs' images."""
     if stale:
@@ -280,7 +280,7 @@ def _check_folders(methods: list[Method], scores: list[Scores]) -> None:
             )
 
 
-def _in_order(outcome: Run) -> None:
+def _in_order(outcome: BenchResult) -> None:
     """Processes finish in any order; results do not depend on it."""
     for scores in outcome.scores:
         for method, values in scores.values.items():
@@ -288,7 +288,7 @@ def _in_order(outcome: Run) -> None:
     outcome.failures.sort()
 
 
-def _warn_of_gaps(outcome: Run) -> None:
+def _warn_of_gaps(outcome: BenchResult) -> None:
     for scores in outcome.scores:
         total = len(scores.dataset.pairs)
         for method in scores.methods:

@@ -117,6 +117,8 @@ def bootstrap(values: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
     >>> bool(low[0] < 49.5 < high[0]), bool(high[0] - low[0] < 12)
     (True, True)
     """
+    # Not `scipy.stats.bootstrap`, against which this is tested: it refuses a single image, and
+    # copies every value for every draw where one product of matrices does.
     count = len(values)
     if count == 0:
         return np.full((2, values.shape[1]), math.nan)

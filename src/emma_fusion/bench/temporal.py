@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from emma_fusion import metrics
 from emma_fusion.bench.methods import hash_sources
-from emma_fusion.bench.runner import Progress, Run, Scores
+from emma_fusion.bench.runner import BenchResult, Progress, Scores
 from emma_fusion.bench.scoring import hash_file, source_hash, without_alpha
 from emma_fusion.bench.store import Row, Store
 from emma_fusion.bench.tables import markdown_grid
@@ -56,7 +56,7 @@ class Steadiness:
 
 
 def score_videos(
-    outcome: Run,
+    outcome: BenchResult,
     videos: Sequence[str] | None,
     output: Path,
     *,
@@ -171,7 +171,7 @@ def _read(files: Files, side: int) -> npt.NDArray[np.uint8]:
     return from_unit(pair.infrared if side == 1 else pair.visible, np.uint8)
 
 
-def _can_score(scores: Scores, method: str, outcome: Run) -> bool:
+def _can_score(scores: Scores, method: str, outcome: BenchResult) -> bool:
     title = scores.dataset.title
     if len(scores.dataset.pairs) < FEWEST:
         outcome.warnings.append(f"{title}: as a video it needs {FEWEST} frames or more.")

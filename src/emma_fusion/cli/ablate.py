@@ -14,37 +14,45 @@ from emma_fusion.cli.progress import bar
 from emma_fusion.cli.scoring import SeedOption, begin
 
 if TYPE_CHECKING:
-    from emma_fusion.bench import Dataset, Method, Run
+    from emma_fusion.bench import BenchResult, Dataset, Method
     from emma_fusion.experiments.ablation import Ablation, Judged, Report, Task
 
 
 def ablate(
     config: Annotated[
         Path,
-        typer.Argument(help="YAML file of variants, such as configs/ablation-small.yaml."),
+        typer.Argument(help="The YAML file of the variants, such as configs/ablation-small.yaml."),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of all that is made.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The folder that all results are written to.")
+    ],
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on in the folder; what is finished stays.")
+        bool,
+        typer.Option(
+            "--resume", help="Continue the run in the output folder; finished trainings are kept."
+        ),
     ] = False,
     processes: Annotated[
         int | None,
         typer.Option(
-            help="Training runs side by side, which share the cores; without it, one for each "
-            "GPU, or one.",
+            help="The number of trainings that run at the same time and share the cores. Without "
+            "it, there is one for each GPU, or one without GPUs.",
             min=1,
         ),
     ] = None,
     device: Annotated[
-        Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="To train and fuse on.")
+        Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="The device to train and fuse on.")
     ] = "auto",
-    images: Annotated[int, typer.Option(help="Pairs on the sheet of images.", min=1)] = 4,
+    images: Annotated[
+        int, typer.Option(help="The number of pairs on the sheet of images.", min=1)
+    ] = 4,
     seed: SeedOption = 0,
 ) -> None:
     """Train variants of one training, score them, and say which claims held at this budget.
 
-    Into OUT go report.md, report.json, means.csv, scores.csv (every image's values), sheet.png,
-    fused/, and each run's weights in runs/VARIANT/seed-SEED. Killed, it goes on with --resume.
+    The output folder receives report.md, report.json, means.csv, scores.csv with the values of
+    every image, sheet.png, the fused images, and the weights in runs/VARIANT/seed-SEED. A run that
+    was stopped is continued by --resume.
     """
     begin("ablate", output, "jinja2", "matplotlib", "scipy")
     from emma_fusion.errors import UserError
@@ -61,7 +69,8 @@ def ablate(
     from emma_fusion.bench.workers import usable_cores
 
     chosen = room.load_ablation(config)
-    dataset = _dataset(chosen.judged)
+    dataset = _dataset(chosen.judged, room.judged_stems(chosen))
+    room.check_files(chosen, dataset.pairs)
     _check_output(output, resume, room.CONFIG)
     tasks = room.plan(chosen, output)
     output.mkdir(parents=True, exist_ok=True)
@@ -85,7 +94,7 @@ def ablate(
             chosen, complete, dataset, output, len(places), device, images, seed
         )
     except KeyboardInterrupt:
-        print("Stopped. The same command with --resume goes on from there.", file=sys.stderr)
+        print("Stopped. The same command with --resume continues the run.", file=sys.stderr)
         raise typer.Exit(130) from None
     for text in warnings + outcome.warnings:
         print(f"Warning: {text}", file=sys.stderr)
@@ -102,7 +111,9 @@ def _check_output(output: Path, resume: bool, config: str) -> None:
     if resume and not (output / config).is_file():
         raise UserError(f"There is no ablation to resume in {output}: it has no {config}.")
     if not resume and output.is_dir() and any(output.iterdir()):
-        raise UserError(f"{output} is not empty: go on with --resume, or use a new folder.")
+        raise UserError(
+            f"{output} is not empty: continue the run with --resume, or use a new folder."
+        )
 
 
 def _keep_settings(chosen: Ablation, path: Path) -> None:
@@ -114,17 +125,18 @@ def _keep_settings(chosen: Ablation, path: Path) -> None:
     write_whole({path: text.encode()})
 
 
-def _dataset(judged: Judged) -> Dataset:
+def _dataset(judged: Judged, stems: list[str]) -> Dataset:
     """The pairs to judge on."""
     from dataclasses import replace
 
     from emma_fusion.bench import open_dataset
 
     dataset = open_dataset(f"{judged.name}={judged.infrared},{judged.visible}")
-    if judged.every == 1:
+    pairs = {stem: pair for stem, pair in dataset.pairs.items() if stem in stems}
+    if len(pairs) == len(dataset.pairs):
         return dataset
-    pairs = dict(list(dataset.pairs.items())[:: judged.every])
-    warning = f"{dataset.title}: {len(pairs)} of {len(dataset.pairs)} pairs, evenly spread."
+    which = "held out of training" if judged.held_out else "evenly spread"
+    warning = f"{dataset.title}: {len(pairs)} of {len(dataset.pairs)} pairs, {which}."
     return replace(dataset, pairs=pairs, warnings=(*dataset.warnings, warning))
 
 
@@ -163,7 +175,7 @@ def _score_and_report(
     device: str,
     images: int,
     seed: int,
-) -> tuple[Run, list[str]]:
+) -> tuple[BenchResult, list[str]]:
     """Fuses, scores and writes down what the complete variants give."""
     from emma_fusion import bench
     from emma_fusion.bench import facts as surroundings

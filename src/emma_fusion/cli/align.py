@@ -6,17 +6,17 @@ import typer
 
 from emma_fusion.cli.options import takes
 from emma_fusion.cli.progress import Terminal
-from emma_fusion.jobs.request import AlignRequest
+from emma_fusion.jobs.camera_requests import AlignRequest
 
 
 @takes(AlignRequest)
 def align(request: AlignRequest) -> None:
-    """Write the infrared image alone, on the visible image's pixels.
+    """Write the infrared image aligned with the visible one, without fusing them.
 
-    It has the visible image's size and the infrared one's depth and format, and is black where
-    the infrared camera did not see. How it was aligned is in its record.
+    The result has the size of the visible image and the bit depth and format of the infrared one.
+    It is black where the infrared camera saw nothing. Its record says how it was aligned.
 
-    Nothing that exists is replaced without --overwrite; with folders it is skipped.
+    Files that exist are not replaced without --overwrite; in a folder they are skipped.
     """
     from emma_fusion.jobs.align import align as run
 

@@ -24,7 +24,7 @@ from emma_fusion.cli.scoring import (
 )
 
 if TYPE_CHECKING:
-    from emma_fusion.bench import Run, Table
+    from emma_fusion.bench import BenchResult, Table
     from emma_fusion.bench.temporal import Steadiness
 
 WRITTEN = ("tables.md", "tables.tex", "tables.csv", "report.html")
@@ -34,9 +34,10 @@ def bench(
     methods: Annotated[
         list[str],
         typer.Argument(
-            help="Shipped models, weights, folders of training runs, baselines (each, or all as "
-            "`baselines`), folder:PATH with other programs' images, module:function. NAME= "
-            "before one names its row.",
+            help="The methods to compare: shipped models, .safetensors files, folders of training "
+            "runs, classical methods (each by its name, or all of them as `baselines`), "
+            "folder:PATH for images of another program, or module:function. NAME= before a method "
+            "names its row in the tables.",
             metavar="METHOD...",
         ),
     ],
@@ -48,43 +49,50 @@ def bench(
     metrics: MetricsOption = None,
     reference: Annotated[
         str | None,
-        typer.Option(help="Method to test the others against; without it, the first."),
+        typer.Option(
+            help="The method that the others are tested against. Without it, it is the first one."
+        ),
     ] = None,
     published: Annotated[
         bool | None,
         typer.Option(
             "--published/--no-published",
-            help="Published figures beside the measured ones; without it, in the paper protocol.",
+            help="Whether published figures stand beside the measured ones. Without it, they do "
+            "so in the paper protocol only.",
             show_default=False,
         ),
     ] = None,
     common: Annotated[
-        bool, typer.Option("--common", help="Only images that every folder:PATH has.")
+        bool, typer.Option("--common", help="Score only the images that every folder:PATH has.")
     ] = False,
     limit: LimitOption = None,
     images: Annotated[
-        int, typer.Option(help="How many pairs of each dataset the report shows.", min=0)
+        int, typer.Option(help="The number of pairs of each dataset that the report shows.", min=0)
     ] = 8,
     seed: SeedOption = 0,
     processes: Annotated[
-        int | None, typer.Option(help="For scoring; without it, one for each core.", min=1)
+        int | None,
+        typer.Option(
+            help="The number of processes that score. Without it, there is one for each core.",
+            min=1,
+        ),
     ] = None,
     video: Annotated[
         bool,
         typer.Option(
             "--video",
-            help="The folders are numbered frames of videos; adds the temporal scores BiSWE and "
-            "MS2R. Datasets that are video files have them anyway.",
+            help="Take the folders for numbered frames of videos, and add the temporal scores "
+            "BiSWE and MS2R. Datasets that are video files have these scores without this option.",
         ),
     ] = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Score methods on datasets: tables, intervals, tests, and a report to open in a browser.
+    """Compare methods on datasets: tables, confidence intervals, tests, and a report with images.
 
-    Into OUT go report.html, tables.md, tables.tex, tables.csv, scores.csv (every image's values)
-    and fused/. Fused images that belong to no pair, and pairs without one, are named; a method
-    that lacks images is not ranked. A dataset may be two videos, NAME=IR.mp4,VISIBLE.mp4, and a
-    method a video that was fused of them; their frames go into OUT/frames.
+    The output folder receives report.html, tables.md, tables.tex, tables.csv, scores.csv with the
+    values of every image, and the fused images. Fused images without a pair, and pairs without a
+    fused image, are listed; a method that lacks images is not ranked. A dataset may also be two
+    videos, NAME=IR.mp4,VISIBLE.mp4, and a method a video that was fused of them.
     """
     begin("bench", output, "jinja2", "matplotlib", "scipy")
     from emma_fusion import bench as room
@@ -95,7 +103,8 @@ def bench(
         for path in (output / name for name in WRITTEN):
             if path.exists():
                 raise UserError(
-                    f"{path} is there and no run of emma bench is: choose another output folder."
+                    f"{path} exists, but there is no run of emma bench to continue: choose another "
+                    "output folder."
                 )
     from emma_fusion.bench import temporal, videos
 
@@ -128,7 +137,7 @@ def bench(
             )
         except KeyboardInterrupt:
             print(
-                "Stopped. What was scored is kept; the same command goes on from there.",
+                "Stopped. What was scored is kept; the same command continues the run.",
                 file=sys.stderr,
             )
             raise typer.Exit(130) from None
@@ -147,7 +156,7 @@ def _metrics(convention: str, names: str | None) -> tuple[str, ...]:
     return chosen if names else tuple(name for name in chosen if name != "pattern")
 
 
-def _tables(outcome: Run, reference: str, seed: int, show_published: bool) -> list[Table]:
+def _tables(outcome: BenchResult, reference: str, seed: int, show_published: bool) -> list[Table]:
     from emma_fusion.bench import Table, summarise
     from emma_fusion.bench.published import published
 
@@ -166,7 +175,7 @@ def _tables(outcome: Run, reference: str, seed: int, show_published: bool) -> li
 
 
 def _write(
-    outcome: Run,
+    outcome: BenchResult,
     tables: list[Table],
     steadiness: list[Steadiness],
     output: Path,
@@ -194,7 +203,9 @@ def _write(
     write_whole({output / name: text.encode() for name, text in texts.items()})
 
 
-def _print(outcome: Run, tables: list[Table], steadiness: list[Steadiness], output: Path) -> None:
+def _print(
+    outcome: BenchResult, tables: list[Table], steadiness: list[Steadiness], output: Path
+) -> None:
     """The means on stdout; warnings, and where everything is, on stderr."""
     from rich import box
     from rich.console import Console

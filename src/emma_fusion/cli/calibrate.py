@@ -6,15 +6,15 @@ import typer
 
 from emma_fusion.cli.options import takes
 from emma_fusion.cli.progress import Terminal
-from emma_fusion.jobs.request import CalibrateRequest
+from emma_fusion.jobs.camera_requests import CalibrateRequest
 
 
 @takes(CalibrateRequest)
 def calibrate(request: CalibrateRequest) -> None:
-    """Find the transform between two cameras that do not move against each other.
+    """Find the transform between two cameras that are mounted together.
 
-    Each pair is registered; those without confidence are left out, and of the others the median
-    is taken. Give the file to emma fuse --align or emma align --align.
+    Each pair is registered. Pairs that cannot be registered with confidence are left out, and the
+    result is the median of the others. Give the file to emma fuse --align or emma align --align.
 
     With --board, three or more images of a checkerboard that both cameras see are taken instead,
     near and far and in all parts of the image. The error is measured on boards that are left out,

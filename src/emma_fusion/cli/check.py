@@ -11,19 +11,28 @@ import typer
 
 from emma_fusion.cli.options import takes
 from emma_fusion.cli.progress import Terminal, bar
-from emma_fusion.jobs.request import CheckRequest
+from emma_fusion.jobs.camera_requests import CheckRequest
 
 
 @takes(CheckRequest)
 def check(request: CheckRequest) -> None:
-    """Register every pair, change nothing, and list the pairs by how far they are off.
+    """Register every pair and list the pairs by how far they are apart; no file is changed.
 
-    How far is the mean distance over the corners of the visible image, in its pixels. Pairs
-    that cannot be registered with confidence come last.
+    The distance is the mean over the corners of the visible image, in its pixels. Pairs that
+    cannot be registered with confidence come last.
     """
     from emma_fusion import __version__
+    from emma_fusion.errors import UserError
     from emma_fusion.jobs.targets import find_pairs
+    from emma_fusion.scans.open import is_volume
 
+    for path in (request.infrared, request.visible):
+        if path.exists() and is_volume(path):
+            raise UserError(
+                f"{path} is a scan. Scans are brought together by where their headers say that "
+                "they lie, so there are no pixels to check: emma info FIRST SECOND says how much "
+                "of one lies within the other."
+            )
     pairs = find_pairs(request.infrared, request.visible, Terminal(), request.pairing)
     rows: list[dict[str, Any]] = []
     failures = []

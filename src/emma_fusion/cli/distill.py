@@ -15,6 +15,7 @@ from emma_fusion.cli.runs import (
     Resume,
     Seed,
     Settings,
+    SkipBad,
     Visible,
     check_same,
     checked,
@@ -29,25 +30,29 @@ def distill(
     infrared: Infrared = None,
     visible: Visible = None,
     output: Output = None,
-    config: Annotated[Path | None, typer.Option(help="YAML file of settings.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A YAML file of settings, which replace the defaults.")
+    ] = None,
     teacher_model: Annotated[
         str | None,
         typer.Option(
-            help="Model to learn from: one that ships, a weights file, or the folder of a run.",
+            help="The model to learn from: the name of a shipped one, a .safetensors file, or the "
+            "folder of a run.",
             show_default="base",
         ),
     ] = None,
     set_: Settings = None,
     device: Device = None,
     precision: Precision = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    threads: Annotated[int | None, typer.Option(help="The number of CPU threads.")] = None,
     seed: Seed = None,
+    skip_bad: SkipBad = False,
     resume: Resume = False,
 ) -> None:
     """Distill a model into a small network that fuses in real time.
 
-    The teacher fuses every pair once; a fast fuser learns to give the same images. Writes
-    fuser.safetensors, config.yaml, logs and previews into the run's folder. Afterwards:
+    The teacher fuses every pair once, and the small network learns to give the same images. The
+    output folder receives fuser.safetensors, config.yaml, logs and previews. Use it as a model:
 
     emma fuse INFRARED VISIBLE -o FUSED --model RUN
     """
@@ -67,6 +72,7 @@ def distill(
             "run.precision": precision,
             "run.threads": threads,
             "run.seed": seed,
+            "run.skip_bad": skip_bad or None,
         }
     )
     if infrared is not None and visible is not None:

@@ -24,23 +24,34 @@ downstream = typer.Typer(
 )
 
 ConfigOption = Annotated[
-    Path, typer.Option("--config", "-c", help="YAML file, such as configs/cwfid.yaml.")
+    Path,
+    typer.Option(
+        "--config", "-c", help="The YAML file of the comparison, such as configs/cwfid.yaml."
+    ),
 ]
 RootOption = Annotated[
-    Path | None, typer.Option(help="Folder of the dataset, in the place of the file's data.root.")
+    Path | None,
+    typer.Option(help="The folder of the dataset. It replaces data.root of the YAML file."),
 ]
 KindOption = Annotated[
     list[str] | None,
-    typer.Option("--kind", "-k", help="Only this kind of input; may be repeated."),
+    typer.Option(
+        "--kind",
+        "-k",
+        help="Train on this kind of input only. The option may be given several times.",
+    ),
 ]
 SeedOption = Annotated[
-    list[int] | None, typer.Option("--seed", "-s", help="Only this seed; may be repeated.")
+    list[int] | None,
+    typer.Option(
+        "--seed", "-s", help="Train with this seed only. The option may be given several times."
+    ),
 ]
 DeviceOption = Annotated[
     Literal["auto", "cpu", "cuda", "mps"] | None,
-    typer.Option(help="In the place of the file's run.device."),
+    typer.Option(help="The device to train on. It replaces run.device of the YAML file."),
 ]
-ThreadsOption = Annotated[int | None, typer.Option(help="CPU threads.", min=1)]
+ThreadsOption = Annotated[int | None, typer.Option(help="The number of CPU threads.", min=1)]
 
 
 @downstream.command()
@@ -53,10 +64,10 @@ def segment(
     device: DeviceOption = None,
     threads: ThreadsOption = None,
 ) -> None:
-    """Compare inputs for segmentation: IoU of each class and its mean.
+    """Compare inputs for segmentation by the IoU of each class and its mean.
 
-    Into OUT go report.md, report.json, values.csv, sheet.png, the fused images and every cell's
-    result. A run that was stopped goes on by the same command.
+    The output folder receives report.md, report.json, values.csv, sheet.png, the fused images and
+    the result of every training. The same command continues a run that was stopped.
     """
     _run("segment", config, output, root, kind, seed, device, threads)
 
@@ -71,20 +82,22 @@ def detect(
     device: DeviceOption = None,
     threads: ThreadsOption = None,
 ) -> None:
-    """Compare inputs for detection: AP of each class, mAP@0.5 and mAP@0.5:0.95.
+    """Compare inputs for detection by the AP of each class, mAP@0.5 and mAP@0.5:0.95.
 
-    Into OUT go report.md, report.json, values.csv, sheet.png, the fused images and every cell's
-    result. A run that was stopped goes on by the same command.
+    The output folder receives report.md, report.json, values.csv, sheet.png, the fused images and
+    the result of every training. The same command continues a run that was stopped.
     """
     _run("detect", config, output, root, kind, seed, device, threads)
 
 
 @downstream.command()
 def check(
-    layout: Annotated[str, typer.Argument(help="msrs, fmb, cwfid, m3fd or llvip.")],
-    root: Annotated[Path, typer.Option(help="Folder of the dataset, or the one that it is in.")],
+    layout: Annotated[str, typer.Argument(help="The dataset: msrs, fmb, cwfid, m3fd or llvip.")],
+    root: Annotated[
+        Path, typer.Option(help="The folder of the dataset, or the folder that contains it.")
+    ],
 ) -> None:
-    """Say what is there of a dataset, and what is missing."""
+    """List what is there of a dataset, and what is missing."""
     from emma_fusion.downstream.layouts import LAYOUTS, open_dataset
     from emma_fusion.errors import UserError
 
@@ -147,7 +160,7 @@ def _run(
             cells = compare(experiment, dataset, kinds, output, _progress(), show)
         _write(experiment, dataset, kinds, cells, measured, output)
     except KeyboardInterrupt:
-        print("Stopped. The same command goes on from there.", file=sys.stderr)
+        print("Stopped. The same command continues the run.", file=sys.stderr)
         raise typer.Exit(130) from None
     print(f"The report: {output / 'report.md'}", file=sys.stderr)
 

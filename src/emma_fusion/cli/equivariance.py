@@ -34,8 +34,9 @@ def equivariance(
     methods: Annotated[
         list[str],
         typer.Argument(
-            help="Shipped models, weights, folders of training runs, baselines, module:function. "
-            "NAME= before one names its row. The others are compared with the first.",
+            help="The methods to compare: shipped models, .safetensors files, folders of training "
+            "runs, classical methods, or module:function. NAME= before a method names its row. "
+            "All are compared with the first.",
             metavar="METHOD...",
         ),
     ],
@@ -45,25 +46,30 @@ def equivariance(
     shifts: Annotated[
         str | None,
         typer.Option(
-            help="Pixels, down and to the right, with commas between; '' for none. Without it, "
-            "ten from 1 to 64, odd, even and multiples of 8.",
+            help="The shifts to measure, in pixels down and to the right, with commas between; '' "
+            "for none. Without it, they are ten from 1 to 64: odd, even and multiples of 8.",
             metavar="PIXELS",
         ),
     ] = None,
     angles: Annotated[
         str | None,
         typer.Option(
-            help="Degrees, with commas between; '' for none. Without it, every 20 from 10 to 350, "
-            "and 180.",
+            help="The rotations to measure, in degrees, with commas between; '' for none. Without "
+            "it, they are every 20 degrees from 10 to 350, and 180.",
             metavar="DEGREES",
         ),
     ] = None,
     padding: Annotated[
         Literal["reflection", "border", "zeros"],
-        typer.Option(help="What fills the corners of turned images; they are not counted."),
+        typer.Option(
+            help="What fills the corners of rotated images. The corners are not part of the error."
+        ),
     ] = "reflection",
     margin: Annotated[
-        int, typer.Option(help="Pixels from the frame that the second value leaves out.", min=0)
+        int,
+        typer.Option(
+            help="The width, in pixels, of the border that the second error leaves out.", min=0
+        ),
     ] = 32,
     limit: LimitOption = None,
     seed: SeedOption = 0,
@@ -91,7 +97,7 @@ def equivariance(
             outcome = run(datasets, opened, settings, output, show)
         except KeyboardInterrupt:
             print(
-                "Stopped. What was measured is kept; the same command goes on from there.",
+                "Stopped. What was measured is kept; the same command continues the run.",
                 file=sys.stderr,
             )
             raise typer.Exit(130) from None

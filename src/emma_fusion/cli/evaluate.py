@@ -20,18 +20,28 @@ from emma_fusion.cli.scoring import (
 
 
 def evaluate(
-    fused: Annotated[Path, typer.Argument(help="Fused image or folder, from any program.")],
-    infrared: Annotated[Path, typer.Argument(help="Infrared image or folder.")],
-    visible: Annotated[Path, typer.Argument(help="Visible image or folder.")],
+    fused: Annotated[Path, typer.Argument(help="The fused image or folder, from any program.")],
+    infrared: Annotated[Path, typer.Argument(help="The infrared image or folder.")],
+    visible: Annotated[Path, typer.Argument(help="The visible image or folder.")],
     convention: ConventionOption = "ours",
     protocol: ProtocolOption = "direct",
     metrics: MetricsOption = None,
+    skip_bad: Annotated[
+        bool,
+        typer.Option(
+            "--skip-bad",
+            help="Average over the other images where some are unreadable or of another size. "
+            "Without it nothing is averaged then.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Score a fused image, or each one of a folder, against its sources of the same stem.
+    """Score a fused image against the two images that it was made of, or a folder of them.
 
-    Fused images without both sources are named and not scored, and so are sources without a
-    fused image. If one is unreadable or of another size, nothing is averaged.
+    Files belong together by their names without the suffix. Fused images that lack a source, and
+    sources that lack a fused image, are listed and not scored. If an image is unreadable or has
+    another size than its sources, all such images are listed and no means are printed, unless
+    --skip-bad leaves them out.
     """
     from emma_fusion.bench.facts import versions
     from emma_fusion.bench.makers import mixed_makers
@@ -52,11 +62,13 @@ def evaluate(
             except UserError as error:
                 failures.append(f"{stem}: {error}")
             show(done, len(triples))
-    if failures:
+    if failures and (not skip_bad or not images):
         raise UserError(
             f"{len(failures)} of {len(triples)} fused images could not be scored, "
             "so nothing was averaged.\n" + "\n".join(failures)
         )
+    for failure in failures:
+        print(f"Not scored, {failure}", file=sys.stderr)
     warn(stale, missing)
     if mixed := mixed_makers(paths[0] for paths in triples.values()):
         print(f"Warning: {mixed}", file=sys.stderr)
@@ -72,6 +84,7 @@ def evaluate(
         "better": {name: METRICS[name].better for name in names},
         "stale": [str(path) for path in stale],
         "missing": missing,
+        "bad": failures,
         "versions": versions(),
     }
     if as_json:
@@ -121,7 +134,7 @@ def match(
 def warn(stale: list[Path], missing: list[str]) -> None:
     """Name what was left out of the mean."""
     for path in stale:
-        print(f"Not scored, it has no pair of sources: {path}", file=sys.stderr)
+        print(f"Not scored, because its two sources are missing: {path}", file=sys.stderr)
     if missing:
         few = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
         print(f"Without a fused image: {len(missing)} pairs ({few})", file=sys.stderr)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
-    "demo": ("emma demo -o street --seed 3",),
+    "demo": ("emma demo -o street", "emma demo --scene fog -o fog", "emma demo --scene all"),
     "fuse": (
         "emma fuse ir.png vis.jpg -o fused.png",
         "emma fuse INFRARED VISIBLE -o FUSED --contrast stretch",

@@ -16,7 +16,10 @@ def export(
     output: Annotated[
         Path,
         typer.Option(
-            "-o", "--output", help="The file to write: an .onnx file, or an .xml file for openvino."
+            "-o",
+            "--output",
+            help="The file that the model is written to: an .onnx file, or an .xml file for "
+            "openvino.",
         ),
     ],
     model: Annotated[
@@ -31,8 +34,9 @@ def export(
 ) -> None:
     """Write a model for ONNX Runtime or OpenVINO, for images of any size.
 
-    Its inputs are infrared and visible, its output fused: float32 planes (1, 1, H, W) in [0, 1].
-    The file is checked against PyTorch before it takes its place. Needs the extra runtimes.
+    The inputs are called infrared and visible and the output is called fused: float32 planes
+    (1, 1, H, W) in [0, 1]. The result is compared with PyTorch before the file is written. This
+    needs the extra runtimes.
     """
     from emma_fusion import __version__, models
     from emma_fusion.errors import UserError

@@ -11,11 +11,12 @@ from emma_fusion.jobs.request import FuseRequest
 
 @takes(FuseRequest)
 def fuse(request: FuseRequest) -> None:
-    """Fuse two images, the images of two folders that have the same stem, or two videos or scans.
+    """Fuse two images, two folders of images, two videos or two scans.
 
-    The fused image has the visible image's size and depth, and in a folder its format.
+    The fused image has the size and the bit depth of the visible image, and in a folder also its
+    format. Images of two folders belong together by their names.
 
-    Nothing that exists is replaced without --overwrite; with folders it is skipped.
+    Files that exist are not replaced without --overwrite; in a folder they are skipped.
     """
     from emma_fusion.jobs.fuse import fuse as run
 

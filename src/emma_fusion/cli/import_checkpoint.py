@@ -10,10 +10,17 @@ import typer
 
 def import_checkpoint(
     file: Annotated[Path, typer.Argument(help="The authors' checkpoint, such as EMMA.pth.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The .safetensors file to write.")],
-    overwrite: Annotated[bool, typer.Option(help="Replace the output if it exists.")] = False,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", help="The .safetensors file that the weights are written to."
+        ),
+    ],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that exist.")
+    ] = False,
 ) -> None:
-    """Convert a checkpoint of the paper's authors; every tensor must find its place.
+    """Convert a checkpoint of the paper's authors into weights for this program.
 
     The file may hold the U-Fuser or one of the sensing networks. Use the U-Fuser as a model:
     emma fuse INFRARED VISIBLE -o OUT --model OUT.safetensors. Put the sensing networks beside it in
@@ -28,4 +35,4 @@ def import_checkpoint(
         raise UserError(f"{output} must end in .safetensors.")
     Targets([file], overwrite).check(output)
     save_weights(read_authors(file), output, {"imported from": file.name})
-    typer.echo(f"wrote {output}", err=True)
+    typer.echo(f"Wrote {output}", err=True)

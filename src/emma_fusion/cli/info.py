@@ -11,14 +11,15 @@ import typer
 
 def info(
     infrared: Annotated[
-        Path, typer.Argument(help="Infrared image, video or scan (medical: PET, SPECT or CT).")
+        Path, typer.Argument(help="The infrared image or video, or the PET, SPECT or CT scan.")
     ],
-    visible: Annotated[Path, typer.Argument(help="Visible image, video or scan (medical: MRI).")],
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    visible: Annotated[Path, typer.Argument(help="The visible image or video, or the MRI scan.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
-    """Say what two images, videos or scans are, whether they fit, and what the fused one would be.
+    """Describe two images, videos or scans, whether they fit, and what the fused one would be.
 
-    Exit code 2 where a file is unreadable, the sizes of images differ, or scans do not overlap.
+    The exit code is 2 if a file is unreadable, the sizes of the images differ, or the scans do not
+    overlap.
     """
     from emma_fusion.images.raster import read_pair
     from emma_fusion.scans.open import is_volume

@@ -9,10 +9,13 @@ import typer
 
 
 def models(
-    name: Annotated[str | None, typer.Argument(help="Show this model's card.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="The model whose card is shown. Without it, all models are listed."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
-    """List the weights that ship, or show the card of one."""
+    """List the models that ship, or show the card of one."""
     from emma_fusion import models as room
     from emma_fusion.errors import UserError
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import os
 import platform
+import sys
 
 # Of glibc's mallopt: the size from which a block is a mapping of its own, which is given back at
 # once (whole planes of very large images are to be), and the free memory at the end of the heap
@@ -17,6 +19,10 @@ TUNED = ("MALLOC_", "GLIBC_TUNABLES")
 def set_up_process() -> None:
     """To be called once, before the work begins: memory is kept, and decoders say nothing."""
     keep_freed_memory()
+    # A name may hold bytes that are no text, or letters that the terminal has not.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     # What is wrong with a file is said in a sentence, and not by what decodes it too.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 

@@ -13,19 +13,48 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 Infrared = Annotated[
-    Path | None, typer.Argument(help="Folder of infrared images.", show_default=False)
+    Path | None, typer.Argument(help="The folder of infrared images.", show_default=False)
 ]
-Visible = Annotated[Path | None, typer.Argument(help="Folder of visible images, same stems.")]
-Output = Annotated[Path | None, typer.Option("-o", "--output", help="Folder of the run.")]
+Visible = Annotated[
+    Path | None,
+    typer.Argument(
+        help="The folder of visible images, which have the same names as the infrared ones."
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        help="The folder that the weights, the settings and the logs are written to.",
+    ),
+]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", help="One setting, such as run.seed=1; may be repeated."),
+    typer.Option(
+        "--set",
+        help="Change one setting, such as run.seed=1. The option may be given several times.",
+    ),
 ]
-Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")]
-Precision = Annotated[str | None, typer.Option(help="fp32, or bf16 where the hardware has it.")]
-Seed = Annotated[int | None, typer.Option(help="Of everything random.")]
+Device = Annotated[str | None, typer.Option(help="The device to train on: auto, cpu, cuda or mps.")]
+Precision = Annotated[
+    str | None,
+    typer.Option(help="The precision to train in: fp32, or bf16 where the hardware has it."),
+]
+Seed = Annotated[int | None, typer.Option(help="The seed of everything random in the training.")]
+SkipBad = Annotated[
+    bool,
+    typer.Option(
+        "--skip-bad",
+        help="Train without the pairs that cannot be read or whose sizes differ. Without this "
+        "option, all of them are listed and the training does not begin.",
+    ),
+]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Go on from the checkpoint in the run's folder.")
+    bool,
+    typer.Option(
+        "--resume", help="Continue the run in the output folder from its last checkpoint."
+    ),
 ]
 
 
@@ -36,10 +65,11 @@ def checked(infrared: Path | None, visible: Path | None, output: Path | None) ->
         UserError: There is none, or one folder of images came without the other.
     """
     if output is None:
-        raise UserError("Say where the run is to be kept: -o RUN.")
+        raise UserError("Name a folder for the results with -o, for example -o runs/mine.")
     if (infrared is None) != (visible is None):
         raise UserError(
-            "Give two folders, INFRARED and VISIBLE, or none and a --config with pairs."
+            "Give two folders, INFRARED and VISIBLE, or no folder and a --config that names the "
+            "pairs."
         )
     return output
 
@@ -67,7 +97,9 @@ def single_settings(texts: list[str]) -> dict[str, Any]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
-            raise UserError(f"--set {text} is not NAME=VALUE, such as --set fusion.alpha=0.3.")
+            raise UserError(
+                f"--set {text} is not of the form NAME=VALUE. An example: --set fusion.alpha=0.3."
+            )
         try:
             settings[name] = yaml.safe_load(value)
         except yaml.YAMLError as error:

@@ -14,35 +14,52 @@ DatasetsOption = Annotated[
     typer.Option(
         "--dataset",
         "-d",
-        help="NAME=INFRARED,VISIBLE, two folders; or roadscene, msrs, m3fd, tno, llvip, fmb, "
-        "vifb, harvard-ct, harvard-pet, harvard-spect under --root. May be repeated.",
+        help="A dataset: NAME=INFRARED,VISIBLE for two folders of your own, or one of roadscene, "
+        "msrs, m3fd, tno, llvip, fmb, vifb, harvard-ct, harvard-pet and harvard-spect, which is "
+        "looked for under --root. The option may be given several times.",
     ),
 ]
 ResumedOption = Annotated[
-    Path, typer.Option("--output", "-o", help="Folder; a run in it goes on where it stopped.")
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        help="The folder that the results are written to. A run that was stopped there is "
+        "continued.",
+    ),
 ]
 RootOption = Annotated[
     Path | None,
-    typer.Option(envvar="EMMA_DATA", help="Folder that holds the known datasets."),
+    typer.Option(envvar="EMMA_DATA", help="The folder that holds the known datasets."),
 ]
 LimitOption = Annotated[
-    int | None, typer.Option(help="Only the first so many pairs of each dataset.", min=1)
+    int | None,
+    typer.Option(
+        help="Use only this many pairs of each dataset, the first ones. Without it, all are used.",
+        min=1,
+    ),
 ]
-SeedOption = Annotated[int, typer.Option(help="Of the bootstrap intervals.", min=0)]
-DeviceOption = Annotated[str, typer.Option(help="For the models: auto, cpu, cuda, ...")]
+SeedOption = Annotated[int, typer.Option(help="The seed of the bootstrap intervals.", min=0)]
+DeviceOption = Annotated[
+    str, typer.Option(help="The device that the models run on: auto, cpu, cuda and so on.")
+]
 
-ConventionOption = Annotated[str, typer.Option(help="Whose formulas: ours, paper, vifb or tang.")]
+ConventionOption = Annotated[
+    str, typer.Option(help="Whose formulas the metrics follow: ours, paper, vifb or tang.")
+]
 ProtocolOption = Annotated[
     Literal["direct", "paper"],
     typer.Option(
-        help="direct: images as they are. paper: the fused luminance stretched to its minimum "
-        "and maximum and rounded to 8 bit first, which raises EN, SD, SF and AG."
+        help="What is scored. direct takes the images as they are; paper first stretches the fused "
+        "luminance to its minimum and maximum and rounds it to 8 bits, which raises EN, SD, SF "
+        "and AG."
     ),
 ]
 MetricsOption = Annotated[
     str | None,
     typer.Option(
-        help="Names with commas between, or all; without it, those of the convention's tables.",
+        help="The metrics to compute, with commas between their names, or all. Without it, they "
+        "are those of the convention's tables.",
         metavar="NAMES",
     ),
 ]
@@ -66,7 +83,7 @@ def begin(verb: str, output: Path, *modules: str) -> None:
     if missing := [name for name in modules if find_spec(name) is None]:
         raise UserError(f"emma {verb} needs {missing[0]}: pip install 'emma-fusion[bench]'.")
     if output.exists() and not output.is_dir():
-        raise UserError(f"{output} is a file: the results need a folder.")
+        raise UserError(f"{output} is a file, but the results need a folder: choose another one.")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
 

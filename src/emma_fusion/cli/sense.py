@@ -38,7 +38,8 @@ def sense(
         typer.Option(
             "--output",
             "-o",
-            help="The folder whose folders infrared and visible the images NAME.png go to.",
+            help="The folder that is given two folders, infrared and visible, with one PNG file "
+            "for each image.",
             metavar="OUT",
         ),
     ],
@@ -67,8 +68,8 @@ def sense(
     better: Annotated[
         Path | None,
         typer.Option(
-            help="For --attack: a folder with better images of the same names. How far the loss "
-            "falls for them is printed beside. Without it, it is not.",
+            help="For --attack: a folder with better fused images of the same names. How far the "
+            "loss falls for them is printed too.",
             metavar="FOLDER",
         ),
     ] = None,
@@ -91,10 +92,10 @@ def sense(
 ) -> None:
     """Write what the model's sensing networks A_i and A_v see in fused images.
 
-    Of coloured images the luminance is sensed. The sensed images are grey PNG files of the
-    fused image's size and depth.
+    Coloured images are sensed by their luminance. The results are grey PNG files with the size
+    and the bit depth of the fused image.
 
-    Nothing that exists is replaced without --overwrite; what is there is skipped.
+    Files that exist are not replaced without --overwrite; they are skipped.
     """
     from emma_fusion.errors import UserError
 
@@ -106,7 +107,7 @@ def sense(
     todo = jobs if overwrite else [job for job in jobs if not job.is_done]
     if len(todo) < len(jobs):
         skipped = len(jobs) - len(todo)
-        print(f"Skipped {skipped} that exist; --overwrite makes them anew.", file=sys.stderr)
+        print(f"Skipped {skipped} that exist; --overwrite replaces them.", file=sys.stderr)
     failures: dict[Path, str] = {}
     if todo:
         from emma_fusion.sensor import Sensor
@@ -163,7 +164,9 @@ def plan(fused: Path, output: Path, sources: tuple[Path, Path] | None) -> list[J
                 "they are matched by file name without its suffix."
             )
         for stem in sorted(images.keys() - known.keys()):
-            print(f"Not scored, it has no pair of sources: {images[stem]}", file=sys.stderr)
+            print(
+                f"Not scored, because its two sources are missing: {images[stem]}", file=sys.stderr
+            )
     jobs = [
         Job(
             path,

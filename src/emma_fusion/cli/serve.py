@@ -14,7 +14,8 @@ def serve(
     port: Annotated[
         int | None,
         typer.Option(
-            help="The port that is listened at. Without it, the first free one from 7860.",
+            help="The port that the server listens on. Without it, it takes the first free one "
+            "from 7860 upwards.",
             min=1,
             max=65535,
         ),
@@ -42,7 +43,7 @@ def serve(
         int,
         typer.Option(
             "--max-zip-mb",
-            help="The most megabytes of a zip, packed and unpacked, or of a video.",
+            help="The most megabytes that a zip, packed or unpacked, or a video may have.",
             min=1,
         ),
     ] = 1000,
@@ -66,9 +67,10 @@ def serve(
         ),
     ] = None,
 ) -> None:
-    """Serve a web page for fusing images, folders and videos, to this machine alone (extra web).
+    """Serve a web page for fusing images, folders and videos, for this machine only (extra web).
 
-    What visitors give stays in a folder that is removed when the server stops: Ctrl-C.
+    Files that visitors upload are kept in a folder that is removed when the server is stopped with
+    Ctrl-C.
     """
     from emma_fusion.web.limits import Limits
     from emma_fusion.web.networks import Networks

@@ -6,17 +6,18 @@ import typer
 
 from emma_fusion.cli.options import takes
 from emma_fusion.cli.progress import Terminal
-from emma_fusion.jobs.request import ThermalRequest
+from emma_fusion.jobs.camera_requests import ThermalRequest
 
 
 @takes(ThermalRequest)
 def thermal(request: ThermalRequest) -> None:
-    """Write the temperatures of radiometric files of FLIR cameras, as TIFF files of floats.
+    """Write the temperatures in radiometric files of FLIR cameras as TIFF files of floats.
 
-    The record beside each file says the unit, the emissivity and what else the temperatures were
-    computed with, and their range. Pixels without a temperature are marked. Needs the extra flir.
+    The record beside each file names the unit, the emissivity and everything else that the
+    temperatures were computed with, and their range. Pixels without a temperature are marked.
+    This needs the extra flir.
 
-    Nothing that exists is replaced without --overwrite; with a folder it is skipped.
+    Files that exist are not replaced without --overwrite; in a folder they are skipped.
     """
     from emma_fusion.jobs.thermal import write_temperatures
 

@@ -15,6 +15,7 @@ from emma_fusion.cli.runs import (
     Resume,
     Seed,
     Settings,
+    SkipBad,
     Visible,
     check_same,
     checked,
@@ -32,33 +33,49 @@ def train(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="paper: the paper's settings; cpu: two cores, two hours; tune.",
+            help="The settings to begin with: paper are those of the paper, cpu takes about two "
+            "hours on two cores, tune adapts weights that exist (see --init).",
             show_default="cpu",
         ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="YAML file of settings, over the preset's.")
+        Path | None,
+        typer.Option(help="A YAML file of settings, which replace those of the preset."),
     ] = None,
     teacher: Annotated[
         list[Path] | None,
-        typer.Option(help="Folder of fused images to learn sensing from; may be repeated."),
+        typer.Option(
+            help="A folder of fused images that the sensing networks learn from. The option may be "
+            "given several times."
+        ),
     ] = None,
     set_: Settings = None,
     init: Annotated[
-        str | None, typer.Option(help="Weights to go on from: base, or the folder of a run.")
+        str | None,
+        typer.Option(
+            help="The weights that the training starts from: the name of a shipped model, or the "
+            "folder of an earlier run."
+        ),
     ] = None,
     device: Device = None,
     precision: Precision = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads of each process.")] = None,
-    devices: Annotated[int | None, typer.Option(help="Processes on each machine.")] = None,
-    nodes: Annotated[int | None, typer.Option(help="Machines.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="The number of CPU threads of each process.")
+    ] = None,
+    devices: Annotated[
+        int | None, typer.Option(help="The number of processes, or of GPUs, on each machine.")
+    ] = None,
+    nodes: Annotated[
+        int | None, typer.Option(help="The number of machines that train together.")
+    ] = None,
     seed: Seed = None,
+    skip_bad: SkipBad = False,
     resume: Resume = False,
 ) -> None:
-    """Train the sensing networks A_i and A_v, then the U-Fuser, by EMMA's loss.
+    """Train the sensing networks A_i and A_v, and then the U-Fuser with EMMA's loss.
 
-    Writes fuser.safetensors, sensing_infrared.safetensors, sensing_visible.safetensors,
-    config.yaml, logs and previews into the run's folder. Afterwards:
+    The output folder receives fuser.safetensors, sensing_infrared.safetensors,
+    sensing_visible.safetensors, config.yaml, logs and previews. Use it as a model:
 
     emma fuse INFRARED VISIBLE -o FUSED --model RUN
     """
@@ -66,7 +83,9 @@ def train(
 
     output = checked(infrared, visible, output)
     if teacher and infrared is None:
-        raise UserError("--teacher belongs to two folders; a --config names its teachers itself.")
+        raise UserError(
+            "--teacher is for two folders on the command line; a --config names its own teachers."
+        )
     try:
         from emma_fusion.training import run
         from emma_fusion.training.config import load_config
@@ -83,6 +102,7 @@ def train(
             "run.devices": devices,
             "run.nodes": nodes,
             "run.seed": seed,
+            "run.skip_bad": skip_bad or None,
         }
     )
     if infrared is not None and visible is not None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from emma_fusion.demo.textures import Array, Textures
+
 Point = tuple[float, float]
 Colour = Sequence[float] | Array
 
@@ -22,7 +22,7 @@ _FOCAL = 0.95  # in image widths
 _HORIZON = 0.44  # in image heights
 
 
-class Canvas:
+class Canvas(Textures):
     """Painted from far to near; every painter covers what lies behind.
 
     Args:
@@ -32,7 +32,7 @@ class Canvas:
     """
 
     def __init__(self, height: int, width: int, rng: np.random.Generator) -> None:
-        self.rng = rng
+        super().__init__(rng)
         self.focal = _FOCAL * width
         self.middle = (width / 2, _HORIZON * height)
         rows, columns = np.mgrid[:height, :width].astype(np.float32)
@@ -44,9 +44,9 @@ class Canvas:
         self.light = np.zeros((height, width, 3), np.float32)
         self.warmth = np.zeros((height, width), np.float32)
         self.gloss = np.zeros((height, width), np.float32)
+        self.shade = np.zeros((height, width), np.float32)  # the part of the sun that is hidden
         self.lamps: list[tuple[Sequence[float], Colour, float]] = []
         self.headlights: list[Sequence[float]] = []
-        self._table = rng.random((256, 256), dtype=np.float32)
 
     def paint(
         self,
@@ -102,6 +102,28 @@ class Canvas:
         """The pixels of an ellipse; its angle in degrees, counter-clockwise."""
         return self.polygon(_ellipse(x, y, radii, angle), z)
 
+    def shadow(self, mask: Array, z: float, sun: Sequence[float]) -> Array:
+        """Where a thing keeps the sun from the ground.
+
+        Args:
+            mask: bool (H, W), the pixels of the thing.
+            z: its depth.
+            sun: direction towards the sun; z is not 0.
+
+        Returns:
+            float32 (H, W) in [0, 1], with a soft edge.
+        """
+        flat = (self.normal[..., 1] > 0.5) & (self.depth < 1e3)
+        ground = np.where(flat, self.depth, 1)
+        away = (z - ground) / sun[2]  # along the ray from the ground to the thing's plane
+        x, y = self.x_at(ground) + away * sun[0], away * sun[1]
+        column = self.middle[0] + self.focal * x / z - 0.5
+        row = self.middle[1] - self.focal * (y - EYE) / z - 0.5
+        maps = column.astype(np.float32), row.astype(np.float32)
+        hidden = cv2.remap(mask.astype(np.float32), *maps, cv2.INTER_LINEAR)
+        soft = cv2.GaussianBlur(hidden * flat * (away > 0), (0, 0), 0.0022 * len(self.depth[0]))
+        return np.asarray(soft, np.float32)
+
     def limb(self, joints: Sequence[Point], z: float, thick: Sequence[float]) -> Array:
         """The pixels of rounded strokes from joint to joint, each joint with its thickness."""
         mask = np.zeros(self.depth.shape, np.uint8)
@@ -123,44 +145,9 @@ class Canvas:
         corners = (np.stack((column, row), -1) * 16).round().astype(np.int32)
         cv2.fillPoly(mask, [corners], 1, shift=4)
 
-    def noise(self, s: Array, t: Array, octaves: int = 4) -> Array:
-        """Smooth noise in [0, 1], (H, W); its coarsest hills are one unit of s and t wide."""
-        total, weight = np.zeros(s.shape, np.float32), 0.0
-        for k in range(octaves):
-            a, b = ((each * 2**k + 37.3 * k).astype(np.float32) for each in (s, t))
-            hills = cv2.remap(self._table, a, b, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-            total += np.asarray(hills, np.float32) / 1.6**k
-            weight += 1 / 1.6**k
-        return total / np.float32(weight)
-
-    def pick(self, *cells: Array) -> Array:
-        """A random number in [0, 1] for each cell, the same wherever that cell is seen."""
-        row = cells[0].astype(np.int32) * 13 + 7
-        column = cells[-1].astype(np.int32) * 29 + 3
-        return np.asarray(self._table[row & 255, column & 255])
-
-    def write(self, word: str, s: Array, t: Array, thick: int = 7) -> Array:
-        """A word's ink in [0, 1], (H, W), spread over 0 <= s <= 1 (right), 0 <= t <= 1 (up)."""
-        glyphs = _text(word, thick)
-        maps = (
-            (s * glyphs.shape[1]).astype(np.float32),
-            ((1 - t) * glyphs.shape[0]).astype(np.float32),
-        )
-        return np.asarray(cv2.remap(glyphs, *maps, cv2.INTER_LINEAR))
-
 
 def _ellipse(x: float, y: float, radii: Point, angle: float = 0.0) -> list[Point]:
     t, turn = np.linspace(0, 2 * np.pi, 48, endpoint=False), np.deg2rad(angle)
     a, b = radii[0] * np.cos(t), radii[1] * np.sin(t)
     xs, ys = x + a * np.cos(turn) - b * np.sin(turn), y + a * np.sin(turn) + b * np.cos(turn)
     return list(zip(xs.tolist(), ys.tolist(), strict=True))
-
-
-def _text(word: str, thick: int) -> Array:
-    """A word, white on black, float32 in [0, 1], with a soft edge."""
-    font, scale, margin = cv2.FONT_HERSHEY_DUPLEX, 3.0, 14
-    (width, height), base = cv2.getTextSize(word, font, scale, thick)
-    image = np.zeros((height + base + 2 * margin, width + 2 * margin), np.uint8)
-    place = (margin, height + margin)
-    cv2.putText(image, word, place, font, scale, 255, thick, cv2.LINE_AA)
-    return np.asarray(cv2.GaussianBlur(image, (0, 0), 2).astype(np.float32) / 255)

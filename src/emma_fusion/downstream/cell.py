@@ -199,7 +199,7 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
-        raise UserError(f"The checkpoint {path} is damaged: delete it to begin anew.") from error
+        raise UserError(f"The checkpoint {path} is damaged: delete it to start again.") from error
     return state
 
 

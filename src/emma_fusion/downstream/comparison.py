@@ -182,7 +182,7 @@ def read_cell(folder: Path, kind: str, seed: int) -> Cell | None:
         )
         return Cell(kind, seed, values, images, kept["facts"], folder)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is damaged: delete it, and its cell is made anew.") from error
+        raise UserError(f"{path} is damaged: delete it, and its training is done again.") from error
 
 
 def shown_scenes(experiment: Experiment, dataset: Dataset) -> list[Scene]:

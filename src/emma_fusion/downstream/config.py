@@ -74,7 +74,7 @@ class Training(Schedule):
     )
 
 
-class Run(Section):
+class RunSettings(Section):
     """Where and how it runs; results do not depend on it but for rounding."""
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -96,7 +96,7 @@ class Experiment(Section):
     network: Network
     images: Images
     training: Training = Training(epochs=50)
-    run: Run = Run()
+    run: RunSettings = RunSettings()
     shown: int = Field(3, ge=0, description="test scenes on the sheet of images")
 
     @model_validator(mode="after")

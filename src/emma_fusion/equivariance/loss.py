@@ -97,6 +97,7 @@ def emma_terms(
     *,
     itself: bool = False,
     gradient: float = 1.0,
+    noise: Callable[[Tensor], Tensor] | None = None,
 ) -> EmmaTerms:
     """Runs the loop fuse → sense → transform → sense → fuse once, and measures its three errors.
 
@@ -110,6 +111,9 @@ def emma_terms(
         params: What ``transform.draw`` gave for B samples.
         itself: Whether f itself is the first of the copies, as in the paper's experiments.
         gradient: See `fidelity`.
+        noise: What A_i and A_v see in place of f and its copies: the same images with noise, so
+            that a faint pattern does not reach them. The copies themselves stay without. None: as
+            they are.
 
     Returns:
         The terms, the equivariance term over valid pixels only; 0 where there are no copies.
@@ -120,7 +124,8 @@ def emma_terms(
     if transform is not None:
         copies, masks = transform.apply(fused, params)
     both = torch.cat((fused, copies))
-    all_i, all_v = sense_infrared(both), sense_visible(both)
+    seen = both if noise is None else noise(both)
+    all_i, all_v = sense_infrared(seen), sense_visible(seen)
     first = 0 if itself else batch
     equivariance = fused.new_zeros(())
     if len(both) > first:

@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from copy import deepcopy
 from dataclasses import dataclass
@@ -29,6 +29,7 @@ from emma_fusion import models
 from emma_fusion.child import live_with_parent
 from emma_fusion.errors import UserError
 from emma_fusion.images.folders import list_images, match_pairs
+from emma_fusion.training.bad_pairs import check_pairs
 from emma_fusion.training.checkpoint import NAME as CHECKPOINT
 from emma_fusion.training.config import (
     Network,
@@ -38,6 +39,7 @@ from emma_fusion.training.config import (
     read_settings,
     validated,
 )
+from emma_fusion.training.patches import held_out
 
 CONFIG = "ablation.yaml"
 LOG = "log.txt"
@@ -61,6 +63,9 @@ class Judged(Section):
     name: Name = "test"
     infrared: Path
     visible: Path
+    held_out: bool = Field(
+        False, description="only the pairs of these folders that the reference's training keeps out"
+    )
     every: int = Field(1, ge=1, description="take every so many pairs only")
     equivariance: int = Field(0, ge=0, description="pairs on which equivariance is measured too")
 
@@ -72,6 +77,9 @@ class Ablation(Section):
     training: dict[str, Any] = Field(description="settings of `emma train` that all variants have")
     variants: dict[Name, dict[str, Any]] = Field(description="and those in which each differs")
     reference: Name = "full"
+    equal_budgets: bool = Field(
+        True, description="refuse variants that differ in batches, steps, epochs or patches"
+    )
     claims: list[Claim] = Field([])
     judged: Judged
 
@@ -105,21 +113,66 @@ def load_ablation(file: Path) -> Ablation:
             f"{', '.join(ablation.variants)}."
         )
     if len(set(ablation.seeds)) < len(ablation.seeds):
-        raise UserError(f"A seed stands twice in {file}: {ablation.seeds}.")
+        raise UserError(f"A seed occurs twice in {file}: {ablation.seeds}.")
     budgets = {name: _budget(ablation.configuration(name, 0)) for name in ablation.variants}
     for name, budget in budgets.items():
-        if budget != budgets[ablation.reference]:
+        if ablation.equal_budgets and budget != budgets[ablation.reference]:
             raise UserError(
                 f"The variant {name} has another budget than {ablation.reference}: batch, steps "
-                "and epochs of every stage, and the patches, must be equal."
+                "and epochs of every stage, and the patches, must be equal. If they are to "
+                "differ, say equal_budgets: false."
             )
     for name in ablation.variants:
         for pairs in ablation.configuration(name, 0).pairs:
             match_pairs(pairs.infrared, pairs.visible)
             for teacher in pairs.teachers:
                 list_images(teacher)
-    match_pairs(ablation.judged.infrared, ablation.judged.visible)
+    judged_stems(ablation)
     return ablation
+
+
+def judged_stems(ablation: Ablation) -> list[str]:
+    """The pairs that the variants are judged on, by name.
+
+    Raises:
+        UserError: A folder is not there, or the training keeps nothing out of it though only what
+            is kept out is to be judged.
+    """
+    judged = ablation.judged
+    matched, _ = match_pairs(judged.infrared, judged.visible)
+    stems = [stem for stem, *_ in matched]
+    if judged.held_out:
+        kept: set[int] = set()
+        for pairs in ablation.configuration(ablation.reference, ablation.seeds[0]).pairs:
+            if pairs.infrared.resolve() == judged.infrared.resolve():
+                kept |= held_out(pairs, stems)
+        if not kept:
+            raise UserError(
+                f"Only held-out pairs of {judged.infrared} are to be judged, and the training "
+                "keeps none out: give its pairs `validation` or `held_out`."
+            )
+        stems = [stems[index] for index in sorted(kept)]
+    return stems[:: judged.every]
+
+
+def check_files(ablation: Ablation, judged: Mapping[str, tuple[Path, Path]]) -> None:
+    """Reads every pair once, so that a bad one is found before the trainings and not after.
+
+    Args:
+        ablation: Whose variants name the pairs to learn from; those that are to leave out bad ones
+            (``run.skip_bad``) are not looked at.
+        judged: The pairs to judge on.
+
+    Raises:
+        UserError: Some cannot be used; all of them are named.
+    """
+    found = dict(judged)
+    for name in ablation.variants:
+        config = ablation.configuration(name, 0)
+        for pairs in () if config.run.skip_bad else config.pairs:
+            matched, _ = match_pairs(pairs.infrared, pairs.visible)
+            found |= {f"{pairs.infrared}: {stem}": (a, b) for stem, a, b in matched}
+    check_pairs(found)
 
 
 def _budget(config: TrainingConfig) -> tuple[Any, ...]:
@@ -290,7 +343,7 @@ def train_all(
     Args:
         tasks: From `plan`.
         environments: From `places`; so many runs go on at a time.
-        device: For the runs; see `emma_fusion.training.config.Run`.
+        device: For the runs; see `emma_fusion.training.config.RunSettings`.
         report: Called at the end of every run.
 
     Returns:
@@ -350,7 +403,7 @@ def _reason(task: Task, exit_code: int | None) -> str:
     """Why a run failed, as far as its log says it."""
     if exit_code is not None and exit_code < 0:
         name = signal.Signals(-exit_code).name
-        return f"its process was ended by {name}, perhaps for want of memory."
+        return f"its process was ended by {name}, perhaps because memory ran out."
     log = task.folder / LOG
     lines = log.read_text(encoding="utf-8").split("\n") if log.is_file() else []
     said = [line for line in lines if line.strip()]

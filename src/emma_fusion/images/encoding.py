@@ -26,11 +26,12 @@ TIFF_SUFFIXES = (".tif", ".tiff")
 DEEP_SUFFIXES = (".png", *TIFF_SUFFIXES)  # those that hold 16 bit
 ALPHA_SUFFIXES = (".png", *TIFF_SUFFIXES, ".webp", ".bmp")
 _EXIF_IFD, _GPS_IFD, _INTEROPERABILITY = 34665, 34853, 40965
-_DATE, _DESCRIPTION = 306, 270
+_DATE, _DESCRIPTION, _XMP = 306, 270, 700
 _TEXTS = (271, 272, 315, 316, 33432)
 # Bytes from which a TIFF file is a BigTIFF, well under the 4 GiB that its offsets can say.
 _BIG = 2**32 - 2**28
-_MOST_EXIF = 65_000  # bytes in a JPEG segment
+_MOST_EXIF = _MOST_XMP = 65_000  # bytes in a JPEG segment
+_SEGMENTED = (".jpg", ".jpeg")
 
 
 def check_format(path: Path, dtype: npt.DTypeLike, has_alpha: bool = False) -> None:
@@ -91,7 +92,9 @@ def encode_image(
     facts = (metadata or Metadata()).fitted(image.shape)
     if suffix in TIFF_SUFFIXES:
         return encode_pages([image], georeference, facts, [valid])
-    xmp = records.to_xmp(record) if record is not None and suffix in records.INSIDE else b""
+    xmp = records.to_xmp(record, facts.xmp) if suffix in records.INSIDE else b""
+    if suffix in _SEGMENTED and len(xmp) > _MOST_XMP:
+        xmp = records.to_xmp(record)
     try:
         if suffix in (".png", ".bmp"):
             done, encoded = cv2.imencode(suffix, _swap_channels(image))
@@ -172,6 +175,9 @@ def _options(
             tags.append((_DATE, 2, len(text), text, True))
         if isinstance(exif.get(_DESCRIPTION), str):
             options["description"] = exif[_DESCRIPTION].encode()
+    if facts.xmp:
+        packet = records.to_xmp(None, facts.xmp)
+        tags.append((_XMP, 1, len(packet), packet, True))
     return options | {"extratags": tags}
 
 

@@ -20,6 +20,18 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
 # 16384 x 16384. A header that claims more is refused before anything is allocated.
 MAX_PIXELS = 2**28
+# Starts of frames (ITU-T T.81, table B.1, and T.87) that no decoder here reads.
+_NOT_READ = {
+    0xC3: "lossless ",
+    0xC5: "hierarchical ",
+    0xC6: "hierarchical ",
+    0xC7: "hierarchical ",
+    0xCB: "lossless ",
+    0xCD: "hierarchical ",
+    0xCE: "hierarchical ",
+    0xCF: "hierarchical ",
+    0xF7: "lossless (JPEG-LS) ",
+}
 # More scans than any writer makes; each costs a pass over the whole image.
 _MOST_SCANS = 100
 
@@ -113,8 +125,15 @@ def _read_jpeg(data: bytes) -> Header:
         (length,) = struct.unpack_from(">H", data, position + 2)
         body = data[position + 4 : position + 2 + length]
         position += 2 + length
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # start of frame
+        if marker == 0xF7 or (
+            0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)
+        ):  # start of frame
             size = struct.unpack_from(">HH", body, 1)
+            if body[0] != 8 or marker in _NOT_READ:
+                kind = _NOT_READ.get(marker, "")
+                raise Damaged(
+                    f"is a {kind}JPEG of {body[0]} bit, which is not read: save it as PNG or TIFF"
+                )
         elif marker == 0xE1 and body.startswith(b"Exif\0\0"):
             orientation = orientation_of(body[6:])
         elif marker == 0xDA:  # start of scan

@@ -15,14 +15,16 @@ from emma_fusion.errors import UserError
 from emma_fusion.images.formats import Damaged
 from emma_fusion.images.tiff import TiffImages, is_tiff, orientation_of
 
-_SCALE, _TIEPOINTS, _MATRIX, _KEYS = 33550, 33922, 34264, 34735
-_GEO_TAGS = (_SCALE, _TIEPOINTS, _MATRIX, _KEYS, 34736, 34737)
+_SCALE, _TIEPOINTS, _MATRIX, _KEYS, _RPC = 33550, 33922, 34264, 34735, 50844
+_GEO_TAGS = (_SCALE, _TIEPOINTS, _MATRIX, _KEYS, 34736, 34737, _RPC)
 _WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 11: 4, 12: 8}  # bytes of a value, by its TIFF type
 _RASTER_TYPE, _PIXEL_IS_POINT = "GTRasterTypeGeoKey", 2
 # What is said in words, and where a pixel's place is taken, makes no other coordinate system.
 _NOT_THE_SYSTEM = ("Citation", "GTRasterType", "KeyDirectoryVersion", "KeyRevision")
 # How far two pixel grids may be apart at a corner, in pixels, and still be one.
 _TOLERANCE = 0.1
+# How far, in pixels, control points may lie from one affine transform that is used for them all.
+_FITS = 0.25
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,10 @@ def _raw(tag: tifffile.TiffTag) -> Tag | None:
 
 
 def read_grid(path: Path | str) -> Grid | None:
-    """Read the pixel grid of an image; None where it has no georeference, or ground control points.
+    """Read the pixel grid of an image; None where no single transform places it.
 
-    Several tie points place an image by no single transform, and are not compared.
+    Ground control points (several tie points) are one where an affine transform goes through all
+    of them; see `curved` for the others.
     """
     with _page_of(path) as page:
         if page is None:
@@ -97,7 +100,12 @@ def read_grid(path: Path | str) -> Grid | None:
             keys = page.geotiff_tags or {}
         except Exception:  # tifffile raises nearly anything on damaged keys
             return None
-    if matrix is not None and len(matrix) == 16:
+    if points is not None and len(points) > 6:
+        found = _fit(np.reshape(points[: len(points) // 6 * 6], (-1, 6)))
+        if found is None:
+            return None
+        place = found
+    elif matrix is not None and len(matrix) == 16:
         full = np.reshape(np.asarray(matrix, float), (4, 4))
         place = full[np.ix_([0, 1, 3], [0, 1, 3])]
     elif scale is not None and points is not None and len(points) == 6 and len(scale) >= 2:
@@ -119,6 +127,42 @@ def read_grid(path: Path | str) -> Grid | None:
         )
     )
     return Grid(place, system, size)
+
+
+def _fit(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
+    """The affine transform through ground control points, rows of x, y, z and their coordinates.
+
+    Returns:
+        (3, 3), from (x, y) to coordinates; None where they lie on a line, or not on one transform.
+    """
+    pixels, placed = points[:, :2], points[:, 3:5]
+    if len(points) < 3 or not np.isfinite(points).all():
+        return None
+    middle = placed.mean(axis=0)  # coordinates are large numbers
+    system = np.column_stack([pixels, np.ones(len(points))])
+    solved, _, rank, _ = np.linalg.lstsq(system, placed - middle, rcond=None)
+    linear = solved[:2].T
+    if rank < 3 or abs(np.linalg.det(linear)) < 1e-30:
+        return None
+    away = np.linalg.solve(linear, (system @ solved - (placed - middle)).T)
+    if np.abs(away).max() > _FITS:
+        return None
+    return np.vstack([np.column_stack([linear, solved[2] + middle]), [0, 0, 1.0]])
+
+
+def curved(path: Path | str) -> tuple[str, bytes]:
+    """What places an image by more than one affine transform: control points or an RPC model.
+
+    Returns:
+        What it is called, and its values, equal where two images are placed alike; "" where there
+        is no such thing.
+    """
+    tags = {tag.number: tag.values for tag in read_georeference(path)}
+    if _RPC in tags:
+        return "a rational polynomial model (RPC)", tags[_RPC]
+    if len(tags.get(_TIEPOINTS, b"")) > 48 and read_grid(path) is None:
+        return "ground control points", tags[_TIEPOINTS]
+    return "", b""
 
 
 def between(

@@ -9,6 +9,8 @@ from typing import Any
 
 from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
+from emma_fusion.images.xmp import find_kept
+
 _ORIENTATION, _XMP = 274, 700
 _EXIF_IFD, _GPS_IFD = 34665, 34853
 _DESCRIPTION, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 270, 282, 283, 296
@@ -38,11 +40,13 @@ class Metadata:
         exif: as a TIFF structure, without an orientation; empty where there is none.
         profile: the ICC profile; empty where there is none.
         dpi: pixels an inch, across and down.
+        xmp: what its XMP says of the shot, see `xmp.find_kept`.
     """
 
     exif: bytes = b""
     profile: bytes = b""
     dpi: tuple[float, float] | None = None
+    xmp: str = ""
 
     def fitted(self, shape: tuple[int, ...]) -> Metadata:
         """What of it holds for an image of a shape: its size, and a profile of its channels."""
@@ -66,8 +70,7 @@ class Metadata:
 def read_metadata(source: Path | str | bytes) -> Metadata:
     """Read what an image file says besides its pixels; nothing where it is not readable.
 
-    The orientation is left out, since images are turned when they are read, and so are previews
-    and XMP.
+    The orientation is left out, since images are turned when they are read, and so are previews.
 
     Args:
         source: a path, or the bytes of the file.
@@ -79,13 +82,15 @@ def read_metadata(source: Path | str | bytes) -> Metadata:
             if start[:2] in (b"II", b"MM"):
                 tags, profile, dpi = Image.Exif(), b"", None
                 tags.load_from_fp(file)
-                profile = bytes(tags.get(34675, b""))
+                profile, packet = bytes(tags.get(34675, b"")), tags.get(_XMP, b"")
             else:
                 kind = next(kind for mark, kind in _CLASSES.items() if start.startswith(mark))
                 with kind(file) as image:
                     tags, dpi = load_exif(image.info.get("exif", b"")), image.info.get("dpi")
                     profile = bytes(image.info.get("icc_profile") or b"")
-            return _collect(tags, profile, dpi)
+                    packet = image.info.get("xmp") or b""
+            packet = packet.encode() if isinstance(packet, str) else bytes(packet)
+            return replace(_collect(tags, profile, dpi), xmp=find_kept(packet))
     except Exception:  # Pillow raises nearly anything on damaged files; the pixels may be sound
         return Metadata()
 

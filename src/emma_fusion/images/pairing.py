@@ -13,6 +13,7 @@ import numpy.typing as npt
 from emma_fusion.align import Aligned, Aligner
 from emma_fusion.align import align as bring_together
 from emma_fusion.align.aligner import place
+from emma_fusion.align.geometry import Matrix
 from emma_fusion.errors import UserError
 from emma_fusion.images.decoded import Decoded
 from emma_fusion.images.files import shown
@@ -24,7 +25,7 @@ from emma_fusion.values.false_colour import MISLEADING, levels_of, recognise
 from emma_fusion.values.mending import Mend, mend
 from emma_fusion.values.nodata import cover_of, fill
 
-FalseColour = Literal["auto", "off"]
+FalseColour = Literal["auto", "reversed", "off"]
 Align = Callable[[npt.NDArray[Any], npt.NDArray[Any], tuple[str, str]], Aligned]
 """Brings an infrared image onto a visible one; see `align.aligner.align`."""
 # OpenCV warps nothing that is wider.
@@ -43,7 +44,8 @@ class PairOptions:
         aligner: brings the infrared image onto the visible one's grid; None where the two are
             registered, or their georeferences say where they lie.
         false_colour: "auto" turns an infrared image in a known palette into the values that it
-            shows, unless its colours are taken; "off" leaves it.
+            shows, unless its colours are taken; "reversed" does so with the palette's other end
+            hot; "off" leaves it.
     """
 
     colour: Colour = "auto"
@@ -132,9 +134,10 @@ def make_pair(
     image = replace(infrared, pixels=pixels)
     infrared_range = find_range(pixels) if find_range else options.infrared_range
     if placement is not None:
-        known, shape = placement, visible.pixels.shape[:2]
-        aligned, valid = carry(image, lambda given: _warp(given, known, shape, labels))
         notes.append(placement.note)
+    if placement is not None and placement.matrix is not None:
+        matrix, facts, shape = placement.matrix, placement.facts, visible.pixels.shape[:2]
+        aligned, valid = carry(image, lambda given: _warp(given, matrix, facts, shape, labels))
     else:
 
         def bring(given: npt.NDArray[Any]) -> Aligned:
@@ -194,9 +197,9 @@ def infrared_values(image: Decoded, options: PairOptions) -> npt.NDArray[Any]:
     A range over many images is found of them.
     """
     pixels, valid = image.pixels, image.valid
-    if options.false_colour == "auto" and options.colour != "infrared":
+    if options.false_colour != "off" and options.colour != "infrared":
         palette = recognise(pixels).palette
-        pixels = levels_of(pixels, palette) if palette else pixels
+        pixels = _undo(pixels, palette, options) if palette else pixels
     return _masked(mend(_filled(pixels, valid), options.mending)[0], valid)
 
 
@@ -218,9 +221,13 @@ def _without_palette(
     if fit.palette and (not lends or fit.palette in MISLEADING):
         notes.append(
             f"{labels[0]} is coloured by the palette {fit.palette}; it was turned back into the "
-            "values that the colours stand for. --false-colour off takes its brightness instead."
+            f"values that the colours stand for{_ends(fit.palette, options)}. --false-colour "
+            f"{'auto' if options.false_colour == 'reversed' else 'reversed'} takes the other end "
+            "for hot, --false-colour off takes its brightness."
         )
-        return levels_of(infrared, fit.palette), {"false_colour": fit.palette}
+        facts = {"false_colour": fit.palette}
+        facts |= {"reversed": True} if options.false_colour == "reversed" else {}
+        return _undo(infrared, fit.palette, options), facts
     if not lends and options.colour != "none" and not fit.palette:
         notes.append(
             f"{labels[0]} is coloured, by no palette that is known; its brightness was used, which "
@@ -228,6 +235,21 @@ def _without_palette(
             "as temperatures."
         )
     return infrared, {}
+
+
+def _undo(
+    image: npt.NDArray[np.uint8], palette: str, options: PairOptions
+) -> npt.NDArray[np.uint8]:
+    """The values that an image in a palette shows."""
+    levels = levels_of(image, palette)
+    return 255 - levels if options.false_colour == "reversed" else levels
+
+
+def _ends(palette: str, options: PairOptions) -> str:
+    """Which end of a rainbow was taken for hot: programs run it either way."""
+    if palette != "rainbow":
+        return ""
+    return ", red for " + ("the hottest" if options.false_colour == "reversed" else "the coldest")
 
 
 def _is_coloured(image: npt.NDArray[Any]) -> bool:
@@ -266,7 +288,8 @@ def carry(
 
 def _warp(
     image: npt.NDArray[Any],
-    placement: Placement,
+    matrix: Matrix,
+    facts: dict[str, Any],
     size: tuple[int, int],
     labels: tuple[str, str],
 ) -> Aligned:
@@ -276,7 +299,7 @@ def _warp(
             f"{labels[0]} and {labels[1]} have different pixel grids and are too wide to be "
             f"warped (more than {_WIDEST} pixels): bring them onto one grid with gdalwarp."
         )
-    return place(image, placement.matrix, size, placement.facts)
+    return place(image, matrix, size, facts)
 
 
 def _filled(image: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None) -> npt.NDArray[Any]:

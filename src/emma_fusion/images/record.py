@@ -13,20 +13,29 @@ from pathlib import Path
 from typing import Any
 
 from emma_fusion.errors import UserError
+from emma_fusion.images.xmp import RECORD, wrap
 
 INSIDE = (".png", ".jpg", ".jpeg", ".webp")
-_XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
-<x:xmpmeta xmlns:x="adobe:ns:meta/">
-<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
-<rdf:Description rdf:about="" xmlns:emma="urn:emma-fusion:record"><emma:record>{}</emma:record>
-</rdf:Description></rdf:RDF></x:xmpmeta>
-<?xpacket end="w"?>"""
+_DESCRIPTION = (
+    f'<rdf:Description rdf:about="" xmlns:emma="{RECORD}"><emma:record>{{}}</emma:record>\n'
+    "</rdf:Description>"
+)
 _RECORD = re.compile(rb"<emma:record>(.*?)</emma:record>", re.DOTALL)
 
 
-def to_xmp(record: dict[str, Any]) -> bytes:
-    """The XMP packet that holds a record."""
-    return _XMP.format(html.escape(_to_text(record), quote=False)).encode()
+def to_xmp(record: dict[str, Any] | None, kept: str = "") -> bytes:
+    """The XMP packet that holds a record, and what is kept of the visible image's.
+
+    Args:
+        record: how an image was made, or None.
+        kept: see `xmp.find_kept`.
+
+    Returns:
+        The packet; nothing where there is nothing to say.
+    """
+    if record is not None:
+        kept = _DESCRIPTION.format(html.escape(_to_text(record), quote=False)) + kept
+    return wrap(kept) if kept else b""
 
 
 def to_json(record: dict[str, Any]) -> bytes:
@@ -77,5 +86,5 @@ def check_beside(path: Path) -> None:
     if not (isinstance(held, dict) and str(held.get("software")).startswith("emma-fusion")):
         raise UserError(
             f"{file} exists and is no record of a fused image: write to another file, or "
-            "replace it: --overwrite."
+            "replace it with --overwrite."
         )

@@ -7,6 +7,7 @@ that they name lie in the file, and whether so few bytes can hold so many pixels
 from __future__ import annotations
 
 import io
+import logging
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -340,7 +341,12 @@ def orientation_of(page: tifffile.TiffPage) -> int:
 
 @contextmanager
 def _telling(complaint: str) -> Iterator[None]:
-    """Turn what tifffile and its codecs raise on damaged files, nearly anything, into `Damaged`."""
+    """Turn what tifffile and its codecs raise on damaged files, nearly anything, into `Damaged`.
+
+    tifffile also logs what it finds odd, such as a nodata value that it cannot read.
+    """
+    logger = logging.getLogger("tifffile")
+    before, logger.disabled = logger.disabled, True
     try:
         yield
     except Damaged:
@@ -349,3 +355,5 @@ def _telling(complaint: str) -> Iterator[None]:
         raise Damaged("is too large for the memory of this computer") from None
     except Exception:
         raise Damaged(complaint) from None
+    finally:
+        logger.disabled = before

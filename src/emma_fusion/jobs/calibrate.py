@@ -11,8 +11,8 @@ from emma_fusion.align import BoardCalibration, calibrate, calibrate_board
 from emma_fusion.errors import UserError
 from emma_fusion.images.pairing import read_infrared_values
 from emma_fusion.images.raster import encode_image, read_image, write_whole
+from emma_fusion.jobs.camera_requests import CalibrateRequest
 from emma_fusion.jobs.messages import Messages, Outcome
-from emma_fusion.jobs.request import CalibrateRequest
 from emma_fusion.jobs.targets import Targets, find_pairs
 
 
@@ -83,7 +83,7 @@ def parse_board(text: str) -> tuple[int, int]:
     sides = tuple(map(int, found.groups())) if found else (0, 0)
     if min(sides) < 3:
         raise UserError(
-            f"{text!r} is no checkerboard: give how many inner corners it has along its two "
+            f"{text!r} is not a checkerboard: give how many inner corners it has along its two "
             "sides, three or more, such as --board 11x8."
         )
     return sides[0], sides[1]

@@ -133,5 +133,7 @@ def _parse_rate(text: str | None) -> Fraction | None:
     except (ValueError, ZeroDivisionError):
         rate = Fraction(0)
     if not 0 < rate <= 1000:
-        raise UserError(f"The rate {text!r} is not understood: 25, 29.97 or 30000/1001 are rates.")
+        raise UserError(
+            f"The rate {text!r} is not understood: give a number such as 25, 29.97 or 30000/1001."
+        )
     return rate

@@ -60,7 +60,9 @@ def fuse(request: FuseRequest, messages: Messages | None = None) -> Outcome:
         return fuse_scans(request, messages)
     if any(folders):
         scans, other = (infrared, visible) if folders[0] else (visible, infrared)
-        raise UserError(f"{scans} is a folder of scans and {other} is none: give two of them.")
+        raise UserError(
+            f"{scans} is a folder of scans and {other} is not: give two folders of scans."
+        )
     if request.scan != ScanOptions():
         raise UserError("--plane, --window and --register are for scans: leave them out.")
     if check_inputs(infrared, visible):
@@ -96,7 +98,7 @@ def settle(request: FuseRequest) -> FuseRequest:
     if request.overlay is not None:
         check_opacity(request.overlay)
     if not request.output:
-        raise UserError("The output has no name: -o FILE or -o FOLDER.")
+        raise UserError("The output has no name: give -o FILE or -o FOLDER.")
     if request.cluster.engine == "ray":
         _check_for_ray(request)
     elif request.cluster != ClusterOptions():

@@ -26,7 +26,8 @@ from emma_fusion.images.placement import Placement, by_georeference
 from emma_fusion.images.radiometric import is_radiometric_file, read_both, read_infrared
 from emma_fusion.images.raster import ALPHA_SUFFIXES, check_format, read_decoded, write_image
 from emma_fusion.jobs.messages import Messages
-from emma_fusion.jobs.request import FuseRequest, NetworkOptions
+from emma_fusion.jobs.options import NetworkOptions
+from emma_fusion.jobs.request import FuseRequest
 from emma_fusion.jobs.targets import Files, Targets, check_record, overlay_beside
 from emma_fusion.pair import Pair
 from emma_fusion.values.overlay import overlay_pair
@@ -51,12 +52,14 @@ class Recipe:
         infrared_range: As `Pair.from_arrays` takes it.
         range_rule: What the record calls that range where it was found over many images, or None
             where `Pair` finds it.
+        visible_rule: The same of the visible range.
     """
 
     request: FuseRequest
     aligner: Aligner | None
     infrared_range: str
     range_rule: str | None = None
+    visible_rule: str | None = None
 
     @property
     def options(self) -> pairing.PairOptions:
@@ -211,6 +214,8 @@ def make_pair(
     facts = pair.record["infrared"]
     if recipe.range_rule:
         facts["rule"] = recipe.range_rule
+    if recipe.visible_rule:
+        pair.record["visible"]["rule"] = recipe.visible_rule
     if request.unit:
         facts["unit"] = request.unit
     opaque = pair.alpha is not None and pair.alpha.min() == 1

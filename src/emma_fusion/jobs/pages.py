@@ -29,6 +29,7 @@ from emma_fusion.jobs.image import (
 )
 from emma_fusion.jobs.messages import Messages
 from emma_fusion.jobs.targets import Files, check_record, overlay_beside
+from emma_fusion.jobs.visible_range import settle_visible_range
 from emma_fusion.values.ranges import common_range, parse_shares
 
 if TYPE_CHECKING:
@@ -96,11 +97,7 @@ def fuse_pages(files: Files, recipe: Recipe, fuser: Fuser, messages: Messages) -
 
 def _settle_ranges(infrared: Pages, visible: Pages, recipe: Recipe) -> Recipe:
     """The recipe with the ranges that all pages have in common, where that is asked for."""
-    request = recipe.request
-    if request.visible_range == "auto" and visible[0].pixels.dtype == np.uint16:
-        largest = max(int(page.pixels[..., :3].max()) for page in visible)
-        bits = next((bits for bits in (8, 10, 12, 14) if largest < 2**bits), 16)
-        recipe = replace(recipe, request=replace(request, visible_range=f"0:{2**bits - 1}"))
+    recipe = settle_visible_range((page.pixels for page in visible), recipe, "pages")
     shares = parse_shares(recipe.infrared_range.replace("percentile", "folder"))
     if recipe.infrared_range == "auto" and infrared[0].pixels.dtype != np.uint8:
         shares = 0.1, 99.9

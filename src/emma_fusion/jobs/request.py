@@ -1,109 +1,21 @@
-"""What `emma fuse`, `align`, `check`, `calibrate` and `thermal` are asked for, as plain data.
+"""What `emma fuse` is asked for, as plain data.
 
 The command line and the page fill it in. Every option stands here once, with its type, its
 default and its help; `cli.options` makes the command line of it. So a new option is one field
-here, and its use in `jobs`.
+here, and its use in `jobs`. What other verbs have too is in `jobs.options`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-_FOLDERS = "Two folders"
+from emma_fusion.jobs.options import NetworkOptions, Option, Overwrite, PairingOptions
+
 _THERMAL = "Thermal cameras"
 _SCANS = "Scans (NIfTI, DICOM)"
 _VIDEOS = "Videos, folders of frames, cameras"
 _CLUSTERS = "Several workers, several machines"
-
-
-@dataclass(frozen=True)
-class Option:
-    """What the command line says of a field.
-
-    Attributes:
-        help: A sentence; the command line adds the default.
-        flags: How the option is written, where that is not `--` and the field's name.
-        metavar: What stands for the value.
-        panel: The part of the help that the option is listed in.
-        minimum: The smallest number that is allowed.
-        is_argument: Whether it is given by its place and not by a flag.
-        is_required: Whether it must be given, though the field has a default.
-    """
-
-    help: str
-    flags: tuple[str, ...] = ()
-    metavar: str | None = None
-    panel: str | None = None
-    minimum: int | None = None
-    is_argument: bool = False
-    is_required: bool = False
-
-
-@dataclass(frozen=True)
-class NetworkOptions:
-    """Which network fuses, and what it runs on; see `Fuser`."""
-
-    model: Annotated[
-        str,
-        Option("The weights to use: the name of a shipped model, or a .safetensors file."),
-    ] = "base"
-    device: Annotated[
-        str, Option("The device that the network runs on: auto, cpu, cuda, cuda:1 and so on.")
-    ] = "auto"
-    precision: Annotated[
-        Literal["fp32", "bf16", "fp16"], Option("The precision of the network's arithmetic.")
-    ] = "fp32"
-    threads: Annotated[
-        int | None,
-        Option(
-            "The number of threads on a CPU. Without it, there is one for each usable core.",
-            minimum=1,
-        ),
-    ] = None
-    memory: Annotated[
-        str | None,
-        Option(
-            "How much memory this process may hold, on a GPU how much it may hold there, such as "
-            "4GiB or 800MB. Images that are too large for it are fused in strips, with the same "
-            "output. Without it, the free memory is the limit.",
-            metavar="SIZE",
-        ),
-    ] = None
-    runtime: Annotated[
-        Literal["auto", "torch", "engine", "onnxruntime", "openvino"],
-        Option(
-            "The program that runs the network on a CPU. auto takes the fastest that is installed "
-            "(extra runtimes); it tries them the first time and remembers the result."
-        ),
-    ] = "torch"
-
-
-@dataclass(frozen=True)
-class PairingOptions:
-    """Which images of two folders belong together; see `images.names.match_names`."""
-
-    match: Annotated[
-        str | None,
-        Option(
-            "How the names of the infrared images and of the visible ones go together, such as "
-            "'*_T=*_W' or 'IR_{n}=DC_{n+1}': * is any text that both have and {n} a number. "
-            "Without it, names go together that are the same but for capitals, leading zeros and "
-            "what marks the camera (_T and _W, _ir and _vi, IR and VIS).",
-            metavar="PATTERN",
-            panel=_FOLDERS,
-        ),
-    ] = None
-    recursive: Annotated[
-        bool,
-        Option(
-            "Take the images of the folders in the two folders too; those that belong together lie "
-            "in folders of the same name.",
-            flags=("--recursive",),
-            panel=_FOLDERS,
-        ),
-    ] = False
 
 
 @dataclass(frozen=True)
@@ -113,7 +25,8 @@ class ScanOptions:
     plane: Annotated[
         Literal["auto", "axial", "coronal", "sagittal"],
         Option(
-            "The plane of the slices that are fused. auto takes slices across the widest voxels.",
+            "The plane of the slices that are fused. auto takes the slices in which the scan has "
+            "its finest voxels.",
             panel=_SCANS,
         ),
     ] = "auto"
@@ -129,8 +42,9 @@ class ScanOptions:
     register: Annotated[
         Literal["headers", "rigid"],
         Option(
-            "How the first scan comes onto the second one's grid: headers follows the files' "
-            "headers, rigid then also moves the scan by mutual information.",
+            "How the first scan is brought onto the grid of the second: headers follows the "
+            "positions in the files' headers; rigid then also shifts and turns the scan until "
+            "their mutual information is largest.",
             panel=_SCANS,
         ),
     ] = "headers"
@@ -143,8 +57,8 @@ class VideoOptions:
     video: Annotated[
         bool,
         Option(
-            "Take two folders for the numbered frames of two videos. They are taken so without "
-            "this option, too, where OUT is a video file.",
+            "Treat the two folders as the numbered frames of two videos. This is the default if "
+            "OUT is a video file.",
             flags=("--video",),
             panel=_VIDEOS,
         ),
@@ -160,8 +74,8 @@ class VideoOptions:
     rate: Annotated[
         str | None,
         Option(
-            "The number of frames per second of folders. Without it, the rate is that of the other "
-            "video, or else 25.",
+            "The number of frames per second of a folder of frames. Without it, the rate is that "
+            "of the other video, or 25 if there is none.",
             metavar="RATE",
             panel=_VIDEOS,
         ),
@@ -184,7 +98,7 @@ class VideoOptions:
     live: Annotated[
         bool,
         Option(
-            "Take INFRARED and VISIBLE for cameras: their numbers, or the URLs of streams. Ctrl-C "
+            "Treat INFRARED and VISIBLE as cameras: their numbers, or the URLs of streams. Ctrl-C "
             "ends the video.",
             flags=("--live",),
             panel=_VIDEOS,
@@ -203,8 +117,9 @@ class ClusterOptions:
     engine: Annotated[
         Literal["here", "ray"],
         Option(
-            "What does the work. ray gives two folders, which may be URLs such as s3://bucket/ir, "
-            "to workers on this machine or on those of the Ray cluster that RAY_ADDRESS names.",
+            "Where the work is done. ray distributes two folders, which may be URLs such as "
+            "s3://bucket/ir, over workers on this machine or on the Ray cluster that RAY_ADDRESS "
+            "names.",
             panel=_CLUSTERS,
         ),
     ] = "here"
@@ -226,7 +141,7 @@ class FuseRequest:
     infrared: Annotated[  # text, because a path would lose part of a camera's URL
         str,
         Option(
-            "The infrared image, video or folder; of medical pairs the PET, SPECT or CT scan.",
+            "The infrared image, video or folder; for medical pairs, the PET, SPECT or CT scan.",
             metavar="INFRARED",
             is_argument=True,
         ),
@@ -234,9 +149,9 @@ class FuseRequest:
     visible: Annotated[
         str,
         Option(
-            "The visible image, video or folder of the same scene; of medical pairs the MRI scan. "
-            "It is left out for a FLIR camera's radiometric file, which holds both images, and for "
-            "a folder that holds the images of both cameras.",
+            "The visible image, video or folder of the same scene; for medical pairs, the MRI "
+            "scan. Leave it out for a radiometric file of a FLIR camera, which holds both images, "
+            "and for a folder that holds the images of both cameras.",
             metavar="VISIBLE",
             is_argument=True,
         ),
@@ -244,7 +159,7 @@ class FuseRequest:
     output: Annotated[
         str,
         Option(
-            "The file or folder that the fused images go to.",
+            "The file or folder that the fused images are written to.",
             flags=("--output", "-o"),
             metavar="OUT",
             is_required=True,
@@ -281,10 +196,11 @@ class FuseRequest:
         ),
     ] = "auto"
     false_colour: Annotated[
-        Literal["auto", "off"],
+        Literal["auto", "reversed", "off"],
         Option(
-            "What becomes of an infrared image that its camera coloured by a known palette. auto "
-            "turns it back into the values that the colours stand for; off takes its brightness.",
+            "How an infrared image is read that its camera coloured by a known palette. auto turns "
+            "the colours back into the values that they stand for; reversed does so with the other "
+            "end of the palette as hot; off takes their brightness.",
             panel=_THERMAL,
         ),
     ] = "auto"
@@ -297,17 +213,22 @@ class FuseRequest:
     ] = "none"
     format: Annotated[
         Literal["png", "jpg", "bmp", "tif", "webp"] | None,
-        Option("The format of the fused image. Without it, OUT or the visible image says it."),
+        Option(
+            "The format of the fused image. Without it, the format is that of OUT, or else of the "
+            "visible image."
+        ),
     ] = None
     depth: Annotated[
         Literal["8", "16"] | None,
-        Option("The bits of the fused image. Without it, they are those of the visible image."),
+        Option(
+            "The bit depth of the fused image. Without it, the depth is that of the visible image."
+        ),
     ] = None
     align: Annotated[
         str,
         Option(
-            "How the infrared image is brought onto the visible one: off, translation, rigid, "
-            "similarity, affine, homography, auto (the simplest that explains it), or the file "
+            "How the infrared image is aligned with the visible one: off, translation, rigid, "
+            "similarity, affine, homography, auto (the simplest of these that fits), or a file "
             "that emma calibrate wrote.",
             metavar="HOW",
         ),
@@ -315,8 +236,8 @@ class FuseRequest:
     palette: Annotated[
         Literal["none", "inferno", "magma", "plasma", "viridis", "turbo", "hot"] | None,
         Option(
-            "Colour the fused image by the infrared values, in place of --colour. Without it, "
-            "functional scans (PET, SPECT) are coloured by hot, and nothing else by any palette."
+            "The palette that colours the fused image by its infrared values; it replaces "
+            "--colour. Without it, only functional scans (PET, SPECT) are coloured, by hot."
         ),
     ] = None
     overlay: Annotated[
@@ -332,8 +253,8 @@ class FuseRequest:
     mending: Annotated[
         Literal["none", "dead-pixels", "stripes", "both"],
         Option(
-            "What is mended in the infrared image: single pixels that differ from all their "
-            "neighbours, offsets of rows and columns, or both.",
+            "What is corrected in the infrared image: dead pixels, which differ from all of their "
+            "neighbours; stripes, which are offsets of rows and columns; or both.",
             flags=("--mend",),
             panel=_THERMAL,
         ),
@@ -341,137 +262,22 @@ class FuseRequest:
     unit: Annotated[
         str,
         Option(
-            "The unit of the infrared values, such as K, degC or counts, for the record. Without "
-            "it, the record names none.",
+            "The unit of the infrared values, such as K, degC or counts, which is written into the "
+            "record. Without it, the record names none.",
             panel=_THERMAL,
         ),
     ] = ""
     strip_metadata: Annotated[
         bool,
         Option(
-            "Leave out the visible image's EXIF with its GPS position, its colour profile and its "
-            "resolution, which the fused image has otherwise.",
+            "Do not copy the EXIF data of the visible image, such as its GPS position, its colour "
+            "profile and its resolution into the fused image.",
             flags=("--strip-metadata",),
         ),
     ] = False
-    overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False
-    pairing: PairingOptions = PairingOptions()
-    network: NetworkOptions = NetworkOptions()
+    overwrite: Overwrite = False
+    pairing: PairingOptions = field(default_factory=PairingOptions)
+    network: NetworkOptions = field(default_factory=NetworkOptions)
     scan: ScanOptions = ScanOptions()
     video: VideoOptions = VideoOptions()
     cluster: ClusterOptions = ClusterOptions()
-
-
-@dataclass(frozen=True)
-class AlignRequest:
-    """What is to be aligned, how, and where to."""
-
-    infrared: Annotated[Path, Option("The infrared image or folder.", is_argument=True)]
-    visible: Annotated[
-        Path, Option("The visible image or folder of the same scene.", is_argument=True)
-    ]
-    output: Annotated[
-        Path,
-        Option(
-            "The file that the aligned image goes to, or a folder for folders.",
-            flags=("--output", "-o"),
-            metavar="OUT",
-        ),
-    ]
-    align: Annotated[
-        str,
-        Option(
-            "How the images are aligned: translation, rigid, similarity, affine, homography, auto "
-            "(the simplest that explains it), or the file that emma calibrate wrote.",
-            metavar="HOW",
-        ),
-    ] = "auto"
-    overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False
-    pairing: PairingOptions = PairingOptions()
-
-
-@dataclass(frozen=True)
-class CheckRequest:
-    """Which pairs are to be checked."""
-
-    infrared: Annotated[Path, Option("The infrared image or folder.", is_argument=True)]
-    visible: Annotated[
-        Path, Option("The visible image or folder of the same scene.", is_argument=True)
-    ]
-    as_json: Annotated[bool, Option("Print JSON instead of a table.", flags=("--json",))] = False
-    pairing: PairingOptions = PairingOptions()
-
-
-@dataclass(frozen=True)
-class CalibrateRequest:
-    """Which pairs a calibration is to be found from, and where to."""
-
-    infrared: Annotated[Path, Option("The folder of infrared images.", is_argument=True)]
-    visible: Annotated[
-        Path, Option("The folder of visible images of the same scenes.", is_argument=True)
-    ]
-    output: Annotated[
-        Path,
-        Option(
-            "The file that the calibration is written to.",
-            flags=("--output", "-o"),
-            metavar="FILE.json",
-        ),
-    ]
-    model: Annotated[
-        Literal["translation", "rigid", "similarity", "affine", "homography"],
-        Option("The most general transform that is considered without --board."),
-    ] = "affine"
-    board: Annotated[
-        str | None,
-        Option(
-            "The images show a checkerboard with so many inner corners along its two sides, such "
-            "as 11x8. The lenses are then undistorted too.",
-            metavar="11x8",
-        ),
-    ] = None
-    square: Annotated[
-        float,
-        Option(
-            "The side of a square of the board, in the unit that distances are to have, such as "
-            "0.03 for metres. The default counts distances in squares."
-        ),
-    ] = 1.0
-    distance: Annotated[
-        float | None,
-        Option(
-            "The distance at which the transform is to be right, in the unit of --square. The "
-            "default is the median distance of the boards."
-        ),
-    ] = None
-    overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False
-    pairing: PairingOptions = PairingOptions()
-
-
-@dataclass(frozen=True)
-class ThermalRequest:
-    """Which radiometric files are to be written as temperatures, and where to."""
-
-    input: Annotated[
-        Path,
-        Option(
-            "The radiometric JPEG of a FLIR camera, or a folder of them.",
-            metavar="FILE",
-            is_argument=True,
-        ),
-    ]
-    output: Annotated[
-        Path,
-        Option(
-            "The .tif file that the temperatures go to, or a folder for a folder.",
-            flags=("--output", "-o"),
-            metavar="OUT",
-        ),
-    ]
-    unit: Annotated[
-        Literal["degC", "K"], Option("The unit: degrees Celsius (degC) or kelvin (K).")
-    ] = "degC"
-    recursive: Annotated[
-        bool, Option("Take the files of the folders in the folder too.", flags=("--recursive",))
-    ] = False
-    overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False

@@ -157,7 +157,7 @@ def _check(request: FuseRequest) -> None:
         raise UserError("--align is for images; for scans there is --register: leave it out.")
     if request.palette not in (None, "none") and request.depth == "16":
         raise UserError(
-            "Coloured volumes have 8 bit: leave out --depth 16, or the colour (--palette none)."
+            "Coloured volumes have 8 bits: leave out --depth 16, or the colour (--palette none)."
         )
     if request.format:
         raise UserError("Scans are written as NIfTI or DICOM: leave out --format.")
@@ -167,8 +167,8 @@ def _check_target(target: Path, sources: tuple[Path, Path], request: FuseRequest
     """Refuse a target that is no volume's, is an input, or exists."""
     if target.suffix.lower() in (*SUFFIXES, ".dcm", ".hdr", ".img", ".gz") and not is_nifti(target):
         raise UserError(
-            f"{target.name} is no name for a fused scan: write to a .nii or .nii.gz file, or to a "
-            "folder for DICOM files."
+            f"{target.name} is not a name for a fused scan: write to a .nii or .nii.gz file, or to "
+            "a folder for DICOM files."
         )
     place = target.resolve()
     for source in map(Path.resolve, sources):
@@ -187,10 +187,12 @@ def _check_target(target: Path, sources: tuple[Path, Path], request: FuseRequest
     check_record(target, request.overwrite)
     if target.is_dir() and any(target.iterdir()):
         if not request.overwrite:
-            raise UserError(f"{target} exists: write to another place, or replace it: --overwrite.")
+            raise UserError(
+                f"{target} exists: write to another place, or replace it with --overwrite."
+            )
         if not all(map(is_ours, target.iterdir())):
             raise UserError(
-                f"{target} holds files that are no fused scan: write to another folder."
+                f"{target} holds files that are not a fused scan: write to another folder."
             )
 
 

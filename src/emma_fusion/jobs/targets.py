@@ -16,7 +16,7 @@ from emma_fusion.images.folders import SUFFIXES, AnyPath, Pairing, pair_folders
 from emma_fusion.images.names import fold
 from emma_fusion.images.record import INSIDE, beside, check_beside
 from emma_fusion.jobs.messages import Messages
-from emma_fusion.jobs.request import PairingOptions
+from emma_fusion.jobs.options import PairingOptions
 
 
 class Files(NamedTuple):
@@ -55,7 +55,9 @@ class Targets:
         """
         self.check_apart(target)
         if target.exists() and not self._overwrite:
-            raise UserError(f"{target} exists: write to another file, or replace it: --overwrite.")
+            raise UserError(
+                f"{target} exists: write to another file, or replace it with --overwrite."
+            )
         if _record(target):
             check_record(target, self._overwrite)
 
@@ -78,7 +80,7 @@ class Targets:
             UserError: It is a file, an input, or within one that is walked.
         """
         if folder.exists() and not folder.is_dir():
-            raise UserError(f"{folder} is a file: the results need a folder.")
+            raise UserError(f"{folder} is a file, but the results need a folder.")
         if folder.exists() and _identity(folder) in self._inputs:
             raise UserError(f"{folder} is one of the inputs: write to another folder.")
         if any(folder.resolve().is_relative_to(walked) for walked in self._walked):
@@ -144,7 +146,8 @@ def check_names(names: Iterable[str]) -> None:
         other = known.setdefault(fold(name), name)
         if other != name:
             raise UserError(
-                f"{other} and {name} would be one file on Windows and macOS: rename one of the two."
+                f"{other} and {name} would be the same file on Windows and macOS: rename one "
+                "of them."
             )
 
 
@@ -217,7 +220,7 @@ def tell_pairing(found: Pairing[AnyPath], messages: Messages) -> None:
 def tell_skipped(skipped: int, messages: Messages) -> None:
     """Say how many results exist and are left as they are."""
     if skipped:
-        messages.say(f"Skipped {skipped} that exist; --overwrite makes them anew.")
+        messages.say(f"Skipped {skipped} that exist; --overwrite replaces them.")
 
 
 def _record(target: Path) -> Path | None:

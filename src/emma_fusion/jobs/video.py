@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -17,12 +17,14 @@ import numpy.typing as npt
 from emma_fusion.errors import UserError
 from emma_fusion.images.decoded import Decoded
 from emma_fusion.images.folders import list_images
+from emma_fusion.images.raster import read_image
 from emma_fusion.jobs.folder import settle_range
 from emma_fusion.jobs.footage import Footage, open_footage, watch_cameras
 from emma_fusion.jobs.image import Recipe, made_by, make_pair, open_fuser, tell_notes
 from emma_fusion.jobs.messages import Messages, Outcome
 from emma_fusion.jobs.targets import Targets
 from emma_fusion.jobs.video_output import FolderOutput, Output, VideoOutput, Window, plan_output
+from emma_fusion.jobs.visible_range import settle_visible_range
 from emma_fusion.pair import FloatArray, Pair
 from emma_fusion.video.following import FollowedAlignment
 from emma_fusion.video.frames import Frame, is_video
@@ -59,6 +61,13 @@ def fuse_video(recipe: Recipe, messages: Messages) -> Outcome:
             footage = open_footage(inputs[0], inputs[1], options, messages)
             if inputs[0].is_dir():
                 recipe = settle_range(list_images(inputs[0]).values(), recipe, messages)
+            if inputs[1].is_dir():
+                recipe = settle_visible_range(_images(inputs[1]), recipe, "video")
+                if recipe.visible_rule:
+                    messages.say(
+                        f"{inputs[1]} holds frames of 16 bit: {recipe.request.visible_range} "
+                        "become black and white in all of them (--visible-range)."
+                    )
         fuser = open_fuser(request.network)
         made = stack.enter_context(closing(fuse_footage(footage, recipe, fuser.fuse_luminance)))
         sink: Output = FolderOutput(target, request, targets)
@@ -150,6 +159,13 @@ def _fuse_pairs(
         yield frame, pair, steady(pair, frame.time)
 
 
+def _images(folder: Path) -> Iterator[npt.NDArray[Any]]:
+    """The frames of a folder, without those that cannot be read, which are bridged."""
+    for path in list_images(folder).values():
+        with suppress(UserError):
+            yield read_image(path)
+
+
 def _run(
     made: Iterator[Made],
     sink: Output,
@@ -178,7 +194,7 @@ def _run(
                 break
     if sink.count == 0 and not stopped.is_set():
         raise UserError(
-            "No image came of the cameras."
+            "The cameras gave no image."
             if options.live
             else f"{footage.names[0]} and {footage.names[1]} have no time in common: see --offset."
         )
@@ -246,6 +262,6 @@ def _check(recipe: Recipe) -> None:
         )
     for name in () if request.video.live else (request.infrared, request.visible):
         if Path(name).is_file() and not is_video(name):
-            raise UserError(f"{name} is no video file: give two videos, or folders of frames.")
+            raise UserError(f"{name} is not a video file: give two videos, or folders of frames.")
     if request.video.live and (request.video.offset or request.video.rate):
-        raise UserError("Cameras have their own time: leave out --rate and --offset.")
+        raise UserError("Cameras have their own clock: leave out --rate and --offset.")

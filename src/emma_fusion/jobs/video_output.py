@@ -59,19 +59,19 @@ def plan_output(request: FuseRequest, targets: Targets) -> Path:
         find_encoder(target)
         if request.depth == "16" or request.format:
             raise UserError(
-                f"{target.name} is a video of 8 bit: --depth 16 and --format are for a folder of "
+                f"{target.name} is a video of 8 bits: --depth 16 and --format are for a folder of "
                 "frames, -o FOLDER."
             )
         targets.check(target)
         return target
     if target.suffix.lower() in SUFFIXES:
-        raise UserError(f"{target} is an image: videos go to a video file or to a folder.")
+        raise UserError(f"{target} is an image: a video is written to a video file or a folder.")
     if target.exists() and not target.is_dir():
         raise UserError(f"{target} is a file: frames need a folder, and videos a suffix like .mp4.")
     targets.check_folder(target)
     if target.is_dir() and list_images(target) and not request.overwrite:
         raise UserError(
-            f"{target} holds images: write to another folder, or replace them: --overwrite."
+            f"{target} holds images: write to another folder, or replace them with --overwrite."
         )
     visible = Path(request.visible)
     if visible.is_dir() and not request.video.live:  # whose names the frames are going to have

@@ -17,15 +17,15 @@ import numpy.typing as npt
 
 from emma_fusion.errors import UserError
 
-Frame = npt.NDArray[np.uint8]
+GreyFrame = npt.NDArray[np.uint8]
 Field = npt.NDArray[np.float32]
-Flow = Callable[[Frame, Frame], Field]
+Flow = Callable[[GreyFrame, GreyFrame], Field]
 
 SMALLEST = 16  # pixels a side, below which DIS has no pyramid
 AGREEMENT = 1.0  # pixels
 
 
-def dis_flow(start: Frame, end: Frame) -> Field:
+def dis_flow(start: GreyFrame, end: GreyFrame) -> Field:
     """Optical flow by DIS, preset medium.
 
     Args:
@@ -41,9 +41,9 @@ def dis_flow(start: Frame, end: Frame) -> Field:
 
 
 def bidirectional_warping_error(
-    fused: Sequence[Frame],
-    infrared: Sequence[Frame],
-    visible: Sequence[Frame],
+    fused: Sequence[GreyFrame],
+    infrared: Sequence[GreyFrame],
+    visible: Sequence[GreyFrame],
     flow: Flow = dis_flow,
 ) -> float:
     """BiSWE: what changes between frames beyond motion.
@@ -82,9 +82,9 @@ def bidirectional_warping_error(
 
 
 def motion_smoothness(
-    fused: Sequence[Frame],
-    infrared: Sequence[Frame],
-    visible: Sequence[Frame],
+    fused: Sequence[GreyFrame],
+    infrared: Sequence[GreyFrame],
+    visible: Sequence[GreyFrame],
     flow: Flow = dis_flow,
 ) -> float:
     """MS2R: how far the jerks of the fused video's motion are from those of its sources.
@@ -125,7 +125,7 @@ def _warp(image: npt.NDArray[Any], flow: Field) -> npt.NDArray[Any]:
     )
 
 
-def _check(videos: Sequence[Sequence[Frame]], fewest: int) -> None:
+def _check(videos: Sequence[Sequence[GreyFrame]], fewest: int) -> None:
     """Refuse what cannot be scored."""
     if len({len(video) for video in videos}) > 1 or len(videos[0]) < fewest:
         numbers = ", ".join(str(len(video)) for video in videos)

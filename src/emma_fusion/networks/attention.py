@@ -46,8 +46,8 @@ def block_diagonal(blocks: Tensor) -> Tensor:
     """``(B, heads, c, c)`` → ``(B, heads·c, heads·c)``, zero between different heads."""
     batch, heads, width, _ = blocks.shape
     same_head = torch.eye(heads, device=blocks.device, dtype=blocks.dtype)
-    spread = torch.einsum("bhij,hg->bhigj", blocks, same_head)
-    return spread.reshape(batch, heads * width, heads * width)
+    placed = torch.einsum("bhij,hg->bhigj", blocks, same_head)
+    return placed.reshape(batch, heads * width, heads * width)
 
 
 def at_least_float32(x: Tensor) -> Tensor:

@@ -132,7 +132,7 @@ def _fill(network: nn.Module, state: dict[str, Tensor], keys: dict[str, str], wh
                 f"needs {tuple(ours[key].shape)}."
             )
         if not state[theirs].isfinite().all():
-            raise UserError(f"The tensor {theirs} holds values that are no numbers.")
+            raise UserError(f"The tensor {theirs} holds NaN or infinite values.")
     network.load_state_dict({key: state[theirs] for theirs, key in keys.items()})
 
 
@@ -166,7 +166,7 @@ def read_authors(path: Path) -> UFuser | SensingUNet:
     if not isinstance(state, dict) or not all(
         isinstance(key, str) and isinstance(tensor, Tensor) for key, tensor in state.items()
     ):
-        raise UserError(f"{path} holds no flat state dict of tensors.")
+        raise UserError(f"{path} does not hold a flat state dict of tensors.")
     if _without_prefix(state).keys() & {"down1.conv.0.weight", "up_sample5.0.weight"}:
         return sensing_from_authors(state)
     return from_authors(state)

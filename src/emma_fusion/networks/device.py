@@ -59,8 +59,11 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def without_tf32(device: torch.device) -> Iterator[None]:
-    """Turns TF32 off in this block; the switches belong to the whole process."""
+def tf32(device: torch.device, allowed: bool) -> Iterator[None]:
+    """Turns TF32 on or off in this block; the switches belong to the whole process.
+
+    PyTorch takes TF32 for convolutions by itself; it has the 11 significant bits of fp16.
+    """
     if device.type != "cuda":
         yield
         return
@@ -68,27 +71,30 @@ def without_tf32(device: torch.device) -> Iterator[None]:
     before = [switch.allow_tf32 for switch in switches]
     try:
         for switch in switches:
-            switch.allow_tf32 = False
+            switch.allow_tf32 = allowed
         yield
     finally:
-        for switch, allowed in zip(switches, before, strict=True):
-            switch.allow_tf32 = allowed
+        for switch, was_allowed in zip(switches, before, strict=True):
+            switch.allow_tf32 = was_allowed
 
 
 @contextmanager
 def inference(
-    device: torch.device, threads: int | None, shape: tuple[int, int], advice: str
+    device: torch.device,
+    threads: int | None,
+    shape: tuple[int, int],
+    advice: str,
+    *,
+    allow_tf32: bool = False,
 ) -> Iterator[None]:
     """Run a network in this block, without gradients.
-
-    On a GPU float32 is computed as float32: TF32, which PyTorch takes for convolutions by itself
-    and which has the 11 significant bits of fp16, is off for the length of the block.
 
     Args:
         device: Where.
         threads: On a CPU, for the length of the block; they belong to the whole process.
         shape: Height and width of the image, for the message.
         advice: What helps where the memory does not suffice.
+        allow_tf32: On a GPU, whether float32 may be computed as TF32; see `tf32`.
 
     Raises:
         UserError: The device has not the memory.
@@ -97,14 +103,14 @@ def inference(
     if threads is not None:
         torch.set_num_threads(threads)
     try:
-        with torch.inference_mode(), without_tf32(device):
+        with torch.inference_mode(), tf32(device, allow_tf32):
             yield
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         height, width = shape
         raise UserError(
-            f"A image of {width}x{height} pixels needs more memory than {device} has free; "
+            f"An image of {width}x{height} pixels needs more memory than {device} has free; "
             f"try {advice}."
         ) from error
     finally:

@@ -23,7 +23,7 @@ from emma_fusion.runtimes import cache
 from emma_fusion.runtimes.engine.postops import available
 from emma_fusion.runtimes.engine.runtime import EngineRuntime
 from emma_fusion.runtimes.export import SUFFIXES, export
-from emma_fusion.runtimes.exported import Run, open_onnxruntime, open_openvino
+from emma_fusion.runtimes.exported import Forward, open_onnxruntime, open_openvino
 from emma_fusion.runtimes.extras import installed
 from emma_fusion.runtimes.pytorch import PRECISIONS, TorchRuntime
 
@@ -32,7 +32,7 @@ RuntimeName = Literal["auto", "torch", "engine", "onnxruntime", "openvino"]
 _KINDS = {"onnxruntime": "onnx", "openvino": "openvino"}
 _OPENERS = {"onnxruntime": open_onnxruntime, "openvino": open_openvino}
 _PRECISIONS = {
-    "torch": ("fp32", "bf16", "fp16"),
+    "torch": tuple(PRECISIONS),
     "engine": ("fp32", "bf16"),
     "onnxruntime": ("fp32",),
     "openvino": ("fp32", "bf16"),
@@ -47,7 +47,7 @@ def open_runtime(
     runtime: str,
     precision: str,
     threads: int | None,
-) -> tuple[str, Run]:
+) -> tuple[str, Forward]:
     """The network as a callable of two planes.
 
     Args:
@@ -56,7 +56,7 @@ def open_runtime(
         device: For PyTorch; the others run on the CPU.
         runtime: One of `RuntimeName`. "auto" is the fastest that is installed and has the
             precision, found by running each once and remembered (see `choose`).
-        precision: "fp32", "bf16" or "fp16".
+        precision: "fp32", "tf32", "bf16" or "fp16".
         threads: On a CPU; None for as many as PyTorch uses.
 
     Returns:
@@ -95,7 +95,7 @@ def candidates(network: FusionNetwork, precision: str) -> list[str]:
     return [name for name, is_there in there.items() if is_there and precision in _PRECISIONS[name]]
 
 
-def _open_engine(network: FusionNetwork, precision: str) -> tuple[str, Run]:
+def _open_engine(network: FusionNetwork, precision: str) -> tuple[str, Forward]:
     """The engine, or PyTorch where the engine is wrong on this processor."""
     if not isinstance(network, UFuser):
         raise UserError("The runtime engine is for the U-Fuser only: use --runtime torch.")
@@ -135,7 +135,7 @@ def choose(
     return best
 
 
-def fastest(runs: dict[str, Run], threads: int | None, repeats: int = 5) -> str:
+def fastest(runs: dict[str, Forward], threads: int | None, repeats: int = 5) -> str:
     """The name of the fastest, by the medians of runs taken in turns."""
     planes = torch.rand((2, 1, 1, *_TRIAL_SIZE), generator=torch.Generator().manual_seed(0))
     taken: dict[str, list[float]] = {name: [] for name in runs}
@@ -156,7 +156,7 @@ def fastest(runs: dict[str, Run], threads: int | None, repeats: int = 5) -> str:
 
 def _open_exported(
     network: FusionNetwork, runtime: str, precision: str, threads: int | None
-) -> Run:
+) -> Forward:
     """An engine with the network's exported file, from the cache where it has one."""
     kind, opener = _KINDS[runtime], _OPENERS[runtime]
     if precision not in _PRECISIONS[runtime]:

@@ -16,7 +16,7 @@ from torch import nn
 from emma_fusion.errors import UserError
 from emma_fusion.networks.copies import inference_copy
 from emma_fusion.networks.weights import FusionNetwork
-from emma_fusion.runtimes.exported import Run, open_onnxruntime, open_openvino
+from emma_fusion.runtimes.exported import Forward, open_onnxruntime, open_openvino
 from emma_fusion.runtimes.extras import need
 from emma_fusion.runtimes.rewritten import rewrite
 
@@ -74,7 +74,7 @@ def export(network: FusionNetwork, path: Path, kind: str, facts: dict[str, str])
     return difference
 
 
-def compare(network: FusionNetwork, run: Run) -> float:
+def compare(network: FusionNetwork, run: Forward) -> float:
     """The largest difference to the network in PyTorch, at two sizes and made images."""
     generator = torch.Generator().manual_seed(0)
     unit, least = network.multiple_of, -(-network.minimum_size // network.multiple_of)

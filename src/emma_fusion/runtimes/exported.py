@@ -11,13 +11,13 @@ from torch import Tensor
 from emma_fusion.errors import UserError
 from emma_fusion.runtimes.extras import need
 
-Run = Callable[[Tensor, Tensor], Tensor]
+Forward = Callable[[Tensor, Tensor], Tensor]
 """``(1, 1, H, W)`` float32 infrared and visible in [0, 1] → fused, the same shape."""
 
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 
-def open_onnxruntime(path: Path, precision: str, threads: int | None) -> Run:
+def open_onnxruntime(path: Path, precision: str, threads: int | None) -> Forward:
     """Opens an exported ``.onnx`` file with ONNX Runtime.
 
     Args:
@@ -48,7 +48,7 @@ def open_onnxruntime(path: Path, precision: str, threads: int | None) -> Run:
     return run
 
 
-def open_openvino(path: Path, precision: str, threads: int | None) -> Run:
+def open_openvino(path: Path, precision: str, threads: int | None) -> Forward:
     """Opens an exported ``.xml`` (with its ``.bin``) or ``.onnx`` file with OpenVINO.
 
     Args:

@@ -9,6 +9,8 @@ from typing import Any
 
 from emma_fusion.errors import UserError
 
+_TELEMETRY = "ORT_DISABLE_TELEMETRY"
+
 
 def installed(*packages: str) -> bool:
     """Whether all these packages are there."""
@@ -18,12 +20,16 @@ def installed(*packages: str) -> bool:
 def need(*packages: str) -> list[Any]:
     """Imports packages of the extra.
 
-    ONNX Runtime's telemetry, which it starts on import, stays off unless the environment has it on.
+    ONNX Runtime starts its telemetry when it is first imported: a thread, a device's number and a
+    data base in the home folder, before `disable_telemetry_events` can be called. It stays off, by
+    a variable that stands in the environment as long as the import takes; where the environment
+    has the variable, its value holds.
 
     Raises:
         UserError: One is not installed.
     """
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    told = _TELEMETRY in os.environ
+    os.environ.setdefault(_TELEMETRY, "1")
     try:
         return [import_module(package) for package in packages]
     except ImportError as error:
@@ -31,3 +37,6 @@ def need(*packages: str) -> list[Any]:
             f"This needs {error.name or packages[0]}: install the extra `runtimes`, "
             "pip install -c constraints.txt '.[runtimes]'."
         ) from error
+    finally:
+        if not told:
+            os.environ.pop(_TELEMETRY, None)

@@ -37,7 +37,7 @@ from emma_fusion.networks.ufuser import UFuser
 from emma_fusion.pair import FloatArray
 from emma_fusion.runtimes.memory import give_back_memory, resident_memory
 from emma_fusion.runtimes.rewritten import rewrite_gates
-from emma_fusion.runtimes.strips import Computed, FeatureMap, Plane, Stored
+from emma_fusion.runtimes.strips import Computed, FeatureMap, PlaneMap, Stored
 
 Progress = Callable[[float], None]
 """Told the share of the work that is done, 0 to 1."""
@@ -200,7 +200,7 @@ def _plan(
     for encoder, plane in zip(
         (network.infrared_encoder, network.visible_encoder), planes, strict=True
     ):
-        x: FeatureMap = Plane(plane, network.multiple_of, network.minimum_size, device)
+        x: FeatureMap = PlaneMap(plane, network.multiple_of, network.minimum_size, device)
         features = [block(encoder.levels[0], 0, x)]
         for level, down in enumerate(encoder.downs, 1):
             x = stored(Computed(down, features[-1:], 1, weights=_weights(down), down=2))

@@ -11,7 +11,12 @@ from emma_fusion.networks.ufuser import UFuser
 from emma_fusion.runtimes.memory import give_back_memory
 from emma_fusion.runtimes.rewritten import rewrite
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+PRECISIONS = {
+    "fp32": torch.float32,
+    "tf32": torch.float32,  # of which products keep 11 significant bits: see `device.tf32`
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+}
 
 # Pixels: the memory of a larger image is not kept for the next.
 _MANY = 2**21
@@ -26,7 +31,7 @@ class TorchRuntime:
     Args:
         network: Folded or not; a copy of it is used.
         device: Where it is to run.
-        precision: "fp32", "bf16" or "fp16".
+        precision: One of `PRECISIONS`.
     """
 
     def __init__(self, network: nn.Module, device: torch.device, precision: str) -> None:

@@ -42,7 +42,7 @@ class FeatureMap(ABC):
         """The rows from `start` up to `stop`, ``(1, C, stop - start, width)``."""
 
 
-class Plane(FeatureMap):
+class PlaneMap(FeatureMap):
     """A plane of an image, brought to a size that the network takes.
 
     Args:

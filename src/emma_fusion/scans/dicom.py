@@ -15,7 +15,7 @@ import numpy.typing as npt
 from emma_fusion.errors import UserError
 from emma_fusion.pair import FloatArray
 from emma_fusion.scans.dicom_file import quiet, text
-from emma_fusion.scans.frames import Frame, affine_of, frames_of, in_order
+from emma_fusion.scans.dicom_frames import DicomFrame, affine_of, frames_of, in_order
 from emma_fusion.scans.pixels import decode
 from emma_fusion.scans.series import find_series
 from emma_fusion.scans.volume import MAX_SLICES, MAX_VOXELS, Volume, darken_unknown
@@ -41,7 +41,7 @@ def read_series(path: Path) -> Volume:
     """
     with quiet():
         series = find_series(path)
-        frames: list[Frame] = []
+        frames: list[DicomFrame] = []
         for file, header in series.files:
             frames += frames_of(file, header)
             rows, columns = int(frames[0].header.Rows), int(frames[0].header.Columns)
@@ -75,7 +75,7 @@ def read_series(path: Path) -> Volume:
         return drop_stale_window(volume, str(path))
 
 
-def _voxels(frames: list[Frame]) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+def _voxels(frames: list[DicomFrame]) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """The values of all frames, (columns, rows, slices), and where they are no padding."""
     header = frames[0].header
     voxels = np.empty((int(header.Columns), int(header.Rows), len(frames)), np.float32)

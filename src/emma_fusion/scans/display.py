@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from emma_fusion.scans.volume import Affine, Volume
 
-Plane = Literal["auto", "axial", "coronal", "sagittal"]
+AnatomicalPlane = Literal["auto", "axial", "coronal", "sagittal"]
 
 # Voxel axes that run left, back and down are those of an image as radiologists hang it: the
 # patient's right on the left, the front or the head above.
@@ -32,7 +32,7 @@ def display_view(voxels: npt.NDArray[Any], affine: Affine) -> npt.NDArray[Any]:
     return turned[tuple(slice(None, None, -1 if flip else 1) for flip in flips)]
 
 
-def slice_axis(volume: Volume, plane: Plane) -> int:
+def slice_axis(volume: Volume, plane: AnatomicalPlane) -> int:
     """The axis of `display_view` along which slices of a plane follow each other.
 
     Of an oblique volume it is the axis nearest to that plane's normal. "auto" is the plane in

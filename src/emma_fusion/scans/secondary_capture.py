@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from emma_fusion.errors import UserError
 from emma_fusion.scans.dicom_file import looks_like_dicom, quiet, read_dataset, text
-from emma_fusion.scans.frames import Frame
+from emma_fusion.scans.dicom_frames import DicomFrame
 
 # What an archive files an image by, and no more: patient, study and frame of reference.
 # PatientIdentityRemoved goes along so that a series without identity stays marked as one.
@@ -53,8 +53,8 @@ class SecondaryCapture:
 
     def __init__(
         self,
-        frames: Sequence[Frame],
-        functional: Sequence[Frame] = (),
+        frames: Sequence[DicomFrame],
+        functional: Sequence[DicomFrame] = (),
         description: str = "Fused",
     ) -> None:
         from pydicom.uid import generate_uid
@@ -145,7 +145,7 @@ def is_ours(path: Path) -> bool:
 
 
 def _header(
-    frame: Frame, k: int, study: str, series: str, reference: str, now: datetime, gap: float
+    frame: DicomFrame, k: int, study: str, series: str, reference: str, now: datetime, gap: float
 ) -> Any:
     """What is said of one slice, without pixels and without references to the series."""
     from pydicom.dataset import Dataset, FileMetaDataset
@@ -213,7 +213,7 @@ def _identity(header: Any) -> tuple[str, str, str, str]:
     )
 
 
-def _reference(frame: Frame) -> Any:
+def _reference(frame: DicomFrame) -> Any:
     """An item that names the image of a frame, None where that has no name."""
     from pydicom.dataset import Dataset
 
@@ -227,7 +227,7 @@ def _reference(frame: Frame) -> Any:
     return item
 
 
-def _references(frames: Iterable[Frame], study: str) -> dict[str, Any]:
+def _references(frames: Iterable[DicomFrame], study: str) -> dict[str, Any]:
     """The Common Instance Reference module (PS3.3 C.12.2): all files, by series and study."""
     from pydicom.dataset import Dataset
 

@@ -12,7 +12,7 @@ import torch
 from emma_fusion.errors import UserError
 
 NAME = "checkpoint.pt"
-PARTS = {"stage", "step", "seconds", "data", "fuser", "optimizer", "mean"}
+PARTS = {"stage", "step", "seconds", "data", "fuser", "optimizer", "average"}
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
@@ -35,8 +35,11 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, KeyError, ValueError, pickle.UnpicklingError) as error:
         raise UserError(
-            f"The checkpoint {path} is damaged, or not one of this program: begin a new run."
+            f"The checkpoint {path} is damaged, or not of this program: start a new run."
         ) from error
     if not isinstance(state, dict) or not state.keys() >= PARTS:
-        raise UserError(f"{path} is no checkpoint of a training run: begin a new run.")
+        raise UserError(
+            f"{path} is not a checkpoint of a training run, or is of an earlier version: start a "
+            "new run."
+        )
     return state

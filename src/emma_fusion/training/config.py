@@ -185,6 +185,9 @@ class Fusion(Schedule):
     gradient: float = Field(1.0, ge=0, description="weight of gradients in ℓ; 1 in the paper")
     infrared: float = Field(1.0, gt=0, description="weight of ℓ(A_i(f), i); 1 in the paper")
     visible: float = Field(1.0, gt=0, description="weight of ℓ(A_v(f), v); 1 in the paper")
+    noise: float = Field(
+        0.0, ge=0, description="largest σ of the noise on what A_i and A_v see; the paper has none"
+    )
     anchor: float = Field(0.0, ge=0, description="weight of ℓ(f, teacher); the paper has none")
     texture: float = Field(0.0, ge=0, description="weight of the texture guard; the paper has none")
     pattern: float = Field(
@@ -198,7 +201,7 @@ class Fusion(Schedule):
     frozen: bool = Field(True, description="A_i and A_v stay; without: they learn with F")
 
 
-class Run(Section):
+class RunSettings(Section):
     """Where and how it runs."""
 
     seed: int = Field(0, ge=0)
@@ -209,6 +212,7 @@ class Run(Section):
     threads: int | None = Field(None, ge=1, description="of each process; all cores if not given")
     checkpoint_every: int = Field(100, ge=1, description="steps")
     preview_every: int = Field(200, ge=1, description="steps")
+    skip_bad: bool = Field(False, description="pairs that cannot be used are left out")
     validation_pairs: int = Field(24, ge=1, description="fused and scored at a preview, at most")
 
 
@@ -224,7 +228,7 @@ class TrainingConfig(Section):
     sensing: Sensing = Sensing(epochs=40)
     start: Start = Start()
     fusion: Fusion = Fusion(epochs=120, halvings=6)
-    run: Run = Run()
+    run: RunSettings = RunSettings()
 
     @model_validator(mode="after")
     def _something_is_sensed(self) -> TrainingConfig:
@@ -258,7 +262,7 @@ def load_config(
     file: Path | None = None,
     overrides: dict[str, Any] | None = None,
 ) -> TrainingConfig:
-    """Puts a configuration together; later ones win: preset, file, overrides.
+    """Puts a configuration together from a preset, a file and overrides, the last of which win.
 
     Args:
         preset: A name of `presets`.

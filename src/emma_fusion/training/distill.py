@@ -27,13 +27,13 @@ from emma_fusion.images.folders import match_pairs
 from emma_fusion.metrics import prepare, score
 from emma_fusion.networks.fast import CHANNELS, FILTERS, FastFuser
 from emma_fusion.networks.weights import load_fuser, read_facts, save_weights
-from emma_fusion.training.config import Folders, Run, Schedule, Section, gathered, validated
+from emma_fusion.pair import FloatArray
+from emma_fusion.training.config import Folders, RunSettings, Schedule, Section, gathered, validated
 from emma_fusion.training.images import ImageSet, read_images
 from emma_fusion.training.journal import Journal
 from emma_fusion.training.loop import Loop, check_run, evaluating, fuse_planes, launch
 from emma_fusion.training.processes import share
 from emma_fusion.training.stages import Draw, Stage, Terms
-from emma_fusion.training.teachers import Plane
 
 METRICS = ("EN", "SD", "SF", "AG", "SCD", "VIF", "Qabf")
 SMALLEST = 64
@@ -68,7 +68,7 @@ class DistillationConfig(Section):
     teacher: str = Field("base", description="a shipped model, a weights file or a run's folder")
     network: Student = Student()
     learning: Learning = Learning()
-    run: Run = Run(checkpoint_every=500, preview_every=1000)
+    run: RunSettings = RunSettings(checkpoint_every=500, preview_every=1000)
 
     @model_validator(mode="after")
     def _processes_share_batches(self) -> DistillationConfig:
@@ -97,12 +97,12 @@ def load_config(
 
 
 def distill(config: DistillationConfig, folder: Path, resume: bool = False) -> Path:
-    """Trains a fast fuser, or goes on training it, and writes its weights.
+    """Starts or continues the training of a fast fuser and writes its weights.
 
-    The teacher's images are made anew where a run is resumed.
+    The teacher's images are made again if a run is resumed.
 
     Args:
-        config: The configuration; of a resumed run it must be the one saved with it.
+        config: The configuration; for a resumed run it must be the one that was saved.
         folder: Where the run is kept: configuration, logs, checkpoint, previews, weights.
         resume: Go on from the folder's checkpoint.
 
@@ -163,7 +163,9 @@ def distillation_stage(
 
 
 def compare(
-    student: FastFuser, pairs: list[tuple[str, Plane, Plane, Plane]], device: torch.device
+    student: FastFuser,
+    pairs: list[tuple[str, FloatArray, FloatArray, FloatArray]],
+    device: torch.device,
 ) -> dict[str, Any]:
     """How near the student comes to its teacher on pairs that it has not learned from.
 
@@ -217,7 +219,7 @@ def _images(
     """The pairs, and what the teacher fuses of them."""
     teacher = load_fuser(weights).fold().to(fabric.device)
 
-    def fuse(infrared: Plane, visible: Plane) -> Plane:
+    def fuse(infrared: FloatArray, visible: FloatArray) -> FloatArray:
         with torch.inference_mode():
             return fuse_planes(teacher, infrared, visible, fabric.device)
 
@@ -226,9 +228,11 @@ def _images(
         journal.advance(done)
 
     journal.begin("teacher", 1)
-    images = read_images(config.pairs, fuse, SMALLEST, progress)
+    images = read_images(config.pairs, fuse, SMALLEST, progress, config.run.skip_bad)
     for name in images.unmatched:
         journal.say(f"left out, no partner: {name}")
+    for what in images.bad:
+        journal.say(f"left out, {what}")
     journal.say(
         f"{sum(images.counts)} pairs, {len(images.images)} images, "
         f"{len(images.validation)} for validation"

@@ -16,11 +16,12 @@ from torch import Tensor
 
 from emma_fusion.errors import UserError
 from emma_fusion.images.folders import match_pairs
+from emma_fusion.pair import FloatArray
+from emma_fusion.training.bad_pairs import BadPairs
 from emma_fusion.training.config import Folders
-from emma_fusion.training.patches import held_out, read_planes, resized, spread
-from emma_fusion.training.teachers import Plane
+from emma_fusion.training.patches import evenly_spaced, held_out, read_planes, resized
 
-Fuse = Callable[[Plane, Plane], Plane]
+Fuse = Callable[[FloatArray, FloatArray], FloatArray]
 
 
 @dataclass
@@ -32,13 +33,15 @@ class ImageSet:
             Half precision is finer than 8 bits everywhere.
         validation: Whole pairs ``(stem, infrared, visible, fused)``, float32 in [0, 1].
         unmatched: Files without a partner.
+        bad: Pairs that were left out because they cannot be used, and why.
         fingerprint: Of all planes read, so that a result can say what it was trained on.
         counts: Pairs to learn from, a set each.
     """
 
     images: list[Tensor] = field(default_factory=list)
-    validation: list[tuple[str, Plane, Plane, Plane]] = field(default_factory=list)
+    validation: list[tuple[str, FloatArray, FloatArray, FloatArray]] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
+    bad: list[str] = field(default_factory=list)
     fingerprint: str = ""
     counts: list[int] = field(default_factory=list)
 
@@ -77,6 +80,7 @@ def read_images(
     fuse: Fuse,
     smallest: int,
     progress: Callable[[int, int], None] | None = None,
+    skip_bad: bool = False,
 ) -> ImageSet:
     """Reads every pair and has it fused.
 
@@ -86,11 +90,14 @@ def read_images(
             each, to the fused one.
         smallest: Images with a smaller side are left out.
         progress: Called with the pairs done and in all.
+        skip_bad: Whether pairs that cannot be used are left out.
 
     Raises:
-        UserError: A folder or file cannot be used, or nothing remains to learn from.
+        UserError: A folder or pair cannot be used, of pairs all that cannot, or nothing remains
+            to learn from.
     """
     result = ImageSet()
+    bad = BadPairs(skip_bad)
     digest = hashlib.sha256()
     listed = []
     for pairs in sets:
@@ -99,27 +106,34 @@ def read_images(
         out = held_out(pairs, [stem for stem, *_ in matched])
         left = [index for index in range(len(matched)) if index not in out]
         if pairs.most is not None:
-            left = [left[index] for index in sorted(spread(len(left), pairs.most))]
+            left = [left[index] for index in evenly_spaced(len(left), pairs.most)]
         listed.append((pairs, [(matched[index], index in out) for index in sorted({*out, *left})]))
     total, done = sum(len(chosen) for _, chosen in listed), 0
     for pairs, chosen in listed:
+        learnt = 0
         for (stem, infrared_path, visible_path), is_held_out in chosen:
-            planes = np.stack(read_planes(pairs, infrared_path, visible_path))
-            digest.update(stem.encode() + planes.tobytes())
-            for scale in pairs.scales:
-                infrared, visible = resized(planes, scale)
-                if min(infrared.shape) < smallest:
-                    continue
-                fused = fuse(infrared, visible)
-                if is_held_out:
-                    result.validation.append((stem, infrared, visible, fused))
-                else:
-                    stack = np.stack((infrared, visible, fused)).astype(np.float16)
-                    result.images.append(torch.from_numpy(stack))
+            with bad.noting(stem):
+                planes = np.stack(read_planes(pairs, infrared_path, visible_path))
+                learnt += not is_held_out
+                digest.update(stem.encode() + planes.tobytes())
+                if bad.found and not skip_bad:
+                    continue  # nothing will come of it: only what else is bad is to be found
+                for scale in pairs.scales:
+                    infrared, visible = resized(planes, scale)
+                    if min(infrared.shape) < smallest:
+                        continue
+                    fused = fuse(infrared, visible)
+                    if is_held_out:
+                        result.validation.append((stem, infrared, visible, fused))
+                    else:
+                        stack = np.stack((infrared, visible, fused)).astype(np.float16)
+                        result.images.append(torch.from_numpy(stack))
             done += 1
             if progress:
                 progress(done, total)
-        result.counts.append(sum(not is_held_out for _, is_held_out in chosen))
+        result.counts.append(learnt)
+    bad.settle(total)
+    result.bad = bad.found
     if not result.images:
         raise UserError(
             f"No image of at least {smallest}×{smallest} pixels was found in {total} pairs: give "

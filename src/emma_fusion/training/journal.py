@@ -1,4 +1,8 @@
-"""What a run tells while it goes on: progress, a CSV file, TensorBoard."""
+"""What a run tells while it goes on: progress, a CSV file, TensorBoard.
+
+The CSV files are written by hand: Fabric's `CSVLogger` begins by deleting the file that is there,
+so a resumed run would lose its first part, and it has one file for all stages.
+"""
 
 from __future__ import annotations
 

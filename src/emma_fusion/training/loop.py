@@ -8,7 +8,6 @@ import platform
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,18 +18,19 @@ import yaml
 from lightning_fabric import Fabric
 from pydantic import BaseModel
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from emma_fusion import __version__, models
 from emma_fusion.errors import UserError
 from emma_fusion.networks import pad_to_multiple
 from emma_fusion.networks.weights import FusionNetwork
+from emma_fusion.pair import FloatArray
 from emma_fusion.training.checkpoint import NAME, load_checkpoint, save_checkpoint
-from emma_fusion.training.config import Run
+from emma_fusion.training.config import RunSettings
 from emma_fusion.training.journal import Journal
-from emma_fusion.training.patches import spread
+from emma_fusion.training.patches import evenly_spaced
 from emma_fusion.training.processes import average_gradients
 from emma_fusion.training.stages import Draw, Stage
-from emma_fusion.training.teachers import Plane
 from emma_fusion.training.validation import validation_row
 
 CONFIG = "config.yaml"
@@ -40,7 +40,7 @@ PRECISIONS: dict[str, Literal["32-true", "bf16-mixed"]] = {
 }
 
 
-def check_run(run: Run, folder: Path, resume: bool) -> dict[str, Any] | None:
+def check_run(run: RunSettings, folder: Path, resume: bool) -> dict[str, Any] | None:
     """Checks, before anything is written, that a run can begin or go on.
 
     Args:
@@ -56,13 +56,15 @@ def check_run(run: Run, folder: Path, resume: bool) -> dict[str, Any] | None:
             on, or the device is not there.
     """
     if not resume and any((folder / name).exists() for name in (NAME, models.FUSER)):
-        raise UserError(f"{folder} holds a run already: go on with --resume, or use a new folder.")
+        raise UserError(
+            f"{folder} already holds a run: continue it with --resume, or use a new folder."
+        )
     if not _present(run.device):
         raise UserError(f"The device {run.device} is not on this machine: use auto or cpu.")
     return load_checkpoint(folder) if resume else None
 
 
-def launch(config: BaseModel, run: Run, folder: Path, resume: bool) -> Fabric:
+def launch(config: BaseModel, run: RunSettings, folder: Path, resume: bool) -> Fabric:
     """Starts the processes of a run; the first one saves its configuration.
 
     Args:
@@ -110,18 +112,18 @@ class Loop:
 
     def __init__(
         self,
-        run: Run,
+        run: RunSettings,
         folder: Path,
         fabric: Fabric,
         journal: Journal,
         networks: dict[str, nn.Module],
         data: str,
-        validation: Sequence[tuple[str, *tuple[Plane, ...]]],
+        validation: Sequence[tuple[str, *tuple[FloatArray, ...]]],
         state: dict[str, Any] | None = None,
     ) -> None:
         self.run, self.folder, self.fabric, self.journal = run, folder, fabric, journal
         self.networks, self.data = networks, data
-        chosen = sorted(spread(len(validation), run.validation_pairs))
+        chosen = evenly_spaced(len(validation), run.validation_pairs)
         self.validation = [validation[index] for index in chosen]
         self.state = state
         self.seconds = float(state["seconds"]) if state else 0.0
@@ -141,14 +143,16 @@ class Loop:
             if not any(frozen is net for net in stage.trained.values()):
                 frozen.eval().requires_grad_(False)
         optimizer = torch.optim.Adam(parameters, lr=stage.schedule.lr)
-        mean = deepcopy(stage.trained) if stage.ema else None
+        trained = nn.ModuleDict(stage.trained)
+        mean = AveragedModel(trained) if stage.ema else None
+        if mean is not None:
+            mean.update_parameters(trained)  # the first of all that the mean is of: the beginning
         first = 0
         if resumed:
             first = int(resumed["step"])
             optimizer.load_state_dict(resumed["optimizer"])
             if mean is not None:
-                for name, net in mean.items():
-                    net.load_state_dict(resumed["mean"][name])
+                mean.load_state_dict(resumed["average"])
         self.journal.begin(stage.name, total, first)
         began = time.monotonic()
         for step in range(first, total):
@@ -168,7 +172,8 @@ class Loop:
             if mean is not None:
                 # A mean over the steps so far, until it is as long as the decay asks for.
                 decay = min(stage.ema, (step + 1) / (step + 10))
-                _follow(mean, stage.trained, decay)
+                mean.multi_avg_fn = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+                mean.update_parameters(trained)
             done = step + 1
             if done % 10 == 0 or done == total:
                 values = {"loss": loss.item(), **{k: v.item() for k, v in terms.items()}}
@@ -183,8 +188,7 @@ class Loop:
             if done % self.run.preview_every == 0 or done == total:
                 self._preview(stage, done, mean)
         if mean is not None and total:
-            for name, net in stage.trained.items():
-                net.load_state_dict(mean[name].state_dict())
+            trained.load_state_dict(mean.module.state_dict())
 
     def facts(self, config: BaseModel) -> dict[str, Any]:
         """What the weights file of a network says of how it came to be."""
@@ -212,12 +216,13 @@ class Loop:
         seed = int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1)
         return torch.Generator().manual_seed(seed)
 
-    def _preview(self, stage: Stage, step: int, mean: dict[str, nn.Module] | None) -> None:
+    def _preview(self, stage: Stage, step: int, mean: AveragedModel | None) -> None:
         """Fuses validation pairs, logs their scores, shows four, and stops where they go wrong."""
         pairs = self.validation
         if "fuser" not in stage.trained or not pairs or not self.fabric.is_global_zero:
             return
-        network: Any = (mean or stage.trained)["fuser"]
+        averaged: Any = stage.trained if mean is None else mean.module
+        network = averaged["fuser"]
         with evaluating(network), torch.no_grad():
             planes = [pair[1:] for pair in pairs]
             fused = [fuse_planes(network, p[0], p[1], self.fabric.device) for p in planes]
@@ -230,9 +235,9 @@ class Loop:
         if stage.guard is not None:
             stage.guard(step, row)
 
-    def _show(self, stage: Stage, step: int, rows: list[tuple[Plane, ...]]) -> None:
+    def _show(self, stage: Stage, step: int, rows: list[tuple[FloatArray, ...]]) -> None:
         """A sheet of four validation pairs: what goes in, and what comes out on the right."""
-        chosen = [rows[index] for index in sorted(spread(len(rows), 4))]
+        chosen = [rows[index] for index in evenly_spaced(len(rows), 4)]
         stacked = [np.hstack(row) for row in chosen]
         width = min(row.shape[1] for row in stacked)
         sheet = np.vstack(
@@ -248,7 +253,7 @@ class Loop:
         stage: Stage,
         step: int,
         optimizer: torch.optim.Optimizer,
-        mean: dict[str, nn.Module] | None,
+        mean: AveragedModel | None,
     ) -> None:
         if self.fabric.is_global_zero:
             save_checkpoint(
@@ -261,7 +266,7 @@ class Loop:
                     "data": self.data,
                     **{name: net.state_dict() for name, net in self.networks.items()},
                     "optimizer": optimizer.state_dict(),
-                    "mean": {name: net.state_dict() for name, net in (mean or {}).items()},
+                    "average": {} if mean is None else mean.state_dict(),
                 },
             )
         self.fabric.barrier()
@@ -282,8 +287,8 @@ class Loop:
 
 
 def fuse_planes(
-    network: FusionNetwork, infrared: Plane, visible: Plane, device: torch.device
-) -> Plane:
+    network: FusionNetwork, infrared: FloatArray, visible: FloatArray, device: torch.device
+) -> FloatArray:
     """Fuses one whole pair with a network in training.
 
     Args:
@@ -301,7 +306,7 @@ def fuse_planes(
         pad_to_multiple(plane, network.multiple_of, network.minimum_size).to(device)
         for plane in planes
     ]
-    fused: Plane = network(*padded)[0, 0, :height, :width].float().cpu().numpy()
+    fused: FloatArray = network(*padded)[0, 0, :height, :width].float().cpu().numpy()
     return fused
 
 
@@ -321,12 +326,3 @@ def _present(device: str) -> bool:
     if device == "cuda":
         return torch.cuda.is_available()
     return device != "mps" or torch.backends.mps.is_available()
-
-
-def _follow(mean: dict[str, nn.Module], trained: dict[str, nn.Module], decay: float) -> None:
-    with torch.no_grad():
-        for name, net in trained.items():
-            for old, new in zip(mean[name].parameters(), net.parameters(), strict=True):
-                old.lerp_(new, 1 - decay)
-            for kept, now in zip(mean[name].buffers(), net.buffers(), strict=True):
-                kept.copy_(now)  # batch statistics are running means already

@@ -20,8 +20,10 @@ from torch import Tensor
 from emma_fusion.errors import UserError
 from emma_fusion.images.folders import match_pairs
 from emma_fusion.images.raster import read_pair
+from emma_fusion.pair import FloatArray
+from emma_fusion.training.bad_pairs import BadPairs
 from emma_fusion.training.config import Folders, Pairs, Patches
-from emma_fusion.training.teachers import Plane, Teachers
+from emma_fusion.training.teachers import Teachers
 
 Place = tuple[Tensor, int]
 """A stack of patches and an index in it."""
@@ -38,6 +40,7 @@ class PatchSet:
         validation: Whole pairs ``(stem, infrared, visible)``, float32 in [0, 1].
         unmatched: Files without a partner or a teacher.
         useless: Stems of pairs that gave no patch: too small, or without contrast.
+        bad: Pairs that were left out because they cannot be used, and why.
         fingerprint: Of all planes read, so that a result can say what it was trained on.
         counts: Pairs read, a set each.
         turned: Whether drawn patches are turned and mirrored.
@@ -45,9 +48,10 @@ class PatchSet:
 
     stacks: list[Tensor] = field(default_factory=list)
     stages: list[Sequence[str]] = field(default_factory=list)
-    validation: list[tuple[str, Plane, Plane]] = field(default_factory=list)
+    validation: list[tuple[str, FloatArray, FloatArray]] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
     useless: list[str] = field(default_factory=list)
+    bad: list[str] = field(default_factory=list)
     fingerprint: str = ""
     counts: list[int] = field(default_factory=list)
     turned: bool = True
@@ -142,7 +146,9 @@ class PatchSet:
 
     def _check(self) -> None:
         if not len(self):
-            raise UserError("A stage has no pairs to learn from: name it in their `stages`.")
+            raise UserError(
+                "A stage has no pairs to learn from: name the stage in the `stages` of some pairs."
+            )
 
 
 @lru_cache(maxsize=2)
@@ -194,6 +200,7 @@ def read_patches(
     patches: Patches,
     with_teachers: bool = True,
     progress: Callable[[int, int], None] | None = None,
+    skip_bad: bool = False,
 ) -> PatchSet:
     """Reads every pair, asks its teachers, and cuts what has contrast.
 
@@ -202,11 +209,14 @@ def read_patches(
         patches: How to cut.
         with_teachers: Whether the teachers are asked; a fine-tuning needs none.
         progress: Called with the pairs done and in all.
+        skip_bad: Whether pairs that cannot be used are left out.
 
     Raises:
-        UserError: A folder or file cannot be used, or nothing remains to train on.
+        UserError: A folder or pair cannot be used, of pairs all that cannot, or nothing remains
+            to train on.
     """
     result = PatchSet(turned=patches.turned)
+    bad = BadPairs(skip_bad)
     digest = hashlib.sha256()
     listed = []
     for pairs in sets:
@@ -224,29 +234,34 @@ def read_patches(
     for pairs, teachers, usable in listed:
         kept_out = held_out(pairs, [stem for stem, *_ in usable])
         cut: list[npt.NDArray[np.uint8]] = []
+        learnt = 0
         for index, (stem, infrared_path, visible_path) in enumerate(usable):
-            planes = read_planes(pairs, infrared_path, visible_path)
-            if index in kept_out:
-                result.validation.append((stem, planes[0], planes[1]))
-            else:
-                if with_teachers:
-                    planes += teachers.fuse(stem, *planes)
-                stack = np.stack(planes)
-                digest.update(stem.encode() + stack.tobytes())
-                of_pair = [p for s in pairs.scales for p in _cut(resized(stack, s), patches)]
-                if not of_pair:
-                    result.useless.append(stem)
-                cut += of_pair
+            with bad.noting(stem):
+                planes = read_planes(pairs, infrared_path, visible_path)
+                if index in kept_out:
+                    result.validation.append((stem, planes[0], planes[1]))
+                else:
+                    if with_teachers:
+                        planes += teachers.fuse(stem, *planes)
+                    stack = np.stack(planes)
+                    digest.update(stem.encode() + stack.tobytes())
+                    of_pair = [p for s in pairs.scales for p in _cut(resized(stack, s), patches)]
+                    if not of_pair:
+                        result.useless.append(stem)
+                    cut += of_pair
+                    learnt += 1
             done += 1
             if progress:
                 progress(done, total)
         if pairs.most is not None:
-            cut = [cut[index] for index in sorted(spread(len(cut), pairs.most))]
+            cut = [cut[index] for index in evenly_spaced(len(cut), pairs.most)]
         if cut:
             result.stacks.append(torch.from_numpy(np.stack(cut)))
             result.stages.append(pairs.stages)
             result.shares.append(pairs.share)
-        result.counts.append(len(usable) - len(kept_out))
+        result.counts.append(learnt)
+    bad.settle(total)
+    result.bad = bad.found
     if not len(result):
         raise UserError(
             f"No patch of {patches.size}×{patches.size} pixels with enough contrast was found in "
@@ -282,7 +297,7 @@ def scene_of(pairs: Folders, stem: str) -> str:
     return found[0] if found else stem
 
 
-def read_planes(pairs: Folders, infrared: Path, visible: Path) -> list[Plane]:
+def read_planes(pairs: Folders, infrared: Path, visible: Path) -> list[FloatArray]:
     """A pair's planes at the size and with the dimming or haze that the settings ask for."""
     pair = read_pair(infrared, visible, colour="none")
     changed = pairs.visible_gain * pair.visible + pairs.visible_offset
@@ -290,13 +305,13 @@ def read_planes(pairs: Folders, infrared: Path, visible: Path) -> list[Plane]:
     return list(resized(np.stack(planes), pairs.shrink))
 
 
-def spread(count: int, chosen: int) -> set[int]:
-    """``chosen`` indices spread evenly over ``count``, all of them where there are no more."""
+def evenly_spaced(count: int, chosen: int) -> list[int]:
+    """``chosen`` indices, evenly spaced over ``count``; all of them where there are no more."""
     chosen = min(chosen, count)
-    return {(2 * k + 1) * count // (2 * chosen) for k in range(chosen)}
+    return [(2 * k + 1) * count // (2 * chosen) for k in range(chosen)]
 
 
-def resized(planes: Plane, scale: float) -> Plane:
+def resized(planes: FloatArray, scale: float) -> FloatArray:
     """Planes ``(N, H, W)`` at another size."""
     if scale == 1:
         return planes
@@ -304,7 +319,7 @@ def resized(planes: Plane, scale: float) -> Plane:
     return np.stack([cv2.resize(p, None, fx=scale, fy=scale, interpolation=mode) for p in planes])
 
 
-def _cut(planes: Plane, patches: Patches) -> list[npt.NDArray[np.uint8]]:
+def _cut(planes: FloatArray, patches: Patches) -> list[npt.NDArray[np.uint8]]:
     stack = np.rint(planes * 255).clip(0, 255).astype(np.uint8)
     size, stride = patches.size, patches.stride
     cut = []

@@ -1,4 +1,10 @@
-"""What makes several processes train as one: the same gradients and the same statistics."""
+"""What makes several processes train as one: the same gradients and the same statistics.
+
+Fabric's own way (`Fabric.setup`, which wraps a network in `DistributedDataParallel`) does not
+serve: the losses call the networks several times in a step, and the search for the worst image
+(`emma_fusion.training.robust`) takes its gradient by `torch.autograd.grad`, which that wrapper
+does not know. PyTorch's `SyncBatchNorm` refuses tensors on a CPU.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +40,7 @@ def _sum(x: Tensor) -> Tensor:
 
 
 class SharedBatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation over the batches of all processes (PyTorch's own needs a GPU)."""
+    """Batch normalisation over the batches of all processes."""
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, H, W)`` → the same shape."""
@@ -46,7 +52,7 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         mean = _sum(x.sum((0, 2, 3))) / count
         variance = _sum(((x - mean[:, None, None]) ** 2).sum((0, 2, 3))) / count
         with torch.no_grad():
-            momentum = self.momentum or 0.1
+            momentum = 0.1 if self.momentum is None else self.momentum
             assert self.running_mean is not None
             assert self.running_var is not None
             assert self.num_batches_tracked is not None

@@ -28,10 +28,10 @@ from emma_fusion.training.stages import fusion_stage, sensing_stage, start_stage
 
 
 def train(config: TrainingConfig, folder: Path, resume: bool = False) -> Path:
-    """Trains, or goes on training, and writes the weights.
+    """Starts or continues a training and writes the weights.
 
     Args:
-        config: The configuration; of a resumed run it must be the one saved with it.
+        config: The configuration; for a resumed run it must be the one that was saved.
         folder: Where the run is kept: configuration, logs, checkpoint, previews, weights.
         resume: Go on from the folder's checkpoint.
 
@@ -81,7 +81,10 @@ class _Training:
         }
         for stage, schedule in schedules.items():
             if schedule.steps != 0 and not len(self.patches.of(stage)):
-                raise UserError(f"No pairs name the stage {stage} in their `stages`.")
+                raise UserError(
+                    f"There are no pairs for the stage {stage}: name it in the `stages` "
+                    "of a set of pairs."
+                )
 
     def run(self) -> Path:
         config = self.config
@@ -125,8 +128,8 @@ class _Training:
                 visible_net = SensingUNet(width, config.sensing.low_pass)
         if fuser.branches != config.network.branches:
             raise UserError(
-                f"The U-Fuser of {config.init} has the branches {fuser.branches!r} and "
-                f"network.branches is {config.network.branches!r}: make them equal, or begin anew "
+                f"The U-Fuser of {config.init} has the branches {fuser.branches!r}, but "
+                f"network.branches is {config.network.branches!r}: make them equal, or start again "
                 "with sensing.init in place of init."
             )
         for net in (fuser, infrared_net, visible_net):
@@ -141,9 +144,13 @@ class _Training:
         config = self.config
         needed = config.sensing.steps != 0 or config.start.steps != 0 or config.fusion.anchor > 0
         self.journal.begin("pairs", 1)
-        patches = read_patches(config.pairs, config.patches, needed, self._pairs_read)
+        patches = read_patches(
+            config.pairs, config.patches, needed, self._pairs_read, config.run.skip_bad
+        )
         for name in patches.unmatched:
             self.journal.say(f"left out, no partner: {name}")
+        for what in patches.bad:
+            self.journal.say(f"left out, {what}")
         if patches.useless:
             self.journal.say(
                 f"no patch of {config.patches.size}×{config.patches.size} pixels with enough "
@@ -181,7 +188,7 @@ def _u_fuser(init: str) -> UFuser:
     fuser = load_fuser(init)
     if not isinstance(fuser, UFuser):
         raise UserError(
-            f"{init} holds a fast fuser, which learns from another model: train a U-Fuser, then "
-            "`emma distill`."
+            f"{init} holds a fast fuser, which learns from another model: train a U-Fuser "
+            "first, then use `emma distill`."
         )
     return fuser

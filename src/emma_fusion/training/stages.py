@@ -113,9 +113,7 @@ def sensing_stage(
         generator = step.generator
         drawn = patches.draw(_places(patches, schedule, step), generator, "any", schedule.last)
         infrared, visible, fused = blacken(drawn, config.patches.black, generator)
-        if schedule.noise:
-            sigma = torch.rand(len(fused), 1, 1, 1, generator=generator) * schedule.noise
-            fused = fused + sigma * torch.randn(fused.shape, generator=generator)
+        fused = noisy(fused, schedule.noise, generator)
         infrared, visible, fused = _place((infrared, visible, fused), fabric)
 
         def errors(image: Tensor) -> tuple[Tensor, Tensor]:
@@ -207,6 +205,7 @@ def fusion_stage(
                 params,
                 itself=schedule.itself and schedule.alpha > 0,
                 gradient=gradient,
+                noise=partial(noisy, sigma=schedule.noise, generator=generator),
             )
             if schedule.sense
             else direct_terms(fuse, infrared, visible, transform, params, gradient=gradient)
@@ -233,6 +232,21 @@ def fusion_stage(
     return Stage(
         "fusion", trained, schedule, loss, schedule.ema, partial(stop_where, schedule.guard)
     )
+
+
+def noisy(images: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
+    """Images with white noise, its σ drawn for each of them up to ``sigma``.
+
+    Args:
+        images: ``(B, 1, H, W)``.
+        sigma: In units of 1; with 0 the images come back as they are.
+        generator: On the CPU.
+    """
+    if sigma == 0:
+        return images
+    each = torch.rand(len(images), 1, 1, 1, generator=generator) * sigma
+    noise = each * torch.randn(images.shape, generator=generator)
+    return images + noise.to(images)
 
 
 def stop_where(guard: Guard, step: int, row: dict[str, float]) -> None:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from emma_fusion import baselines
 from emma_fusion.baselines.additive import add
 from emma_fusion.errors import UserError
 from emma_fusion.images.folders import list_images
 from emma_fusion.images.raster import read_pair
+from emma_fusion.pair import FloatArray
 from emma_fusion.training.config import Pairs
-
-Plane = npt.NDArray[np.float32]
 
 
 class Teachers:
@@ -41,7 +37,7 @@ class Teachers:
             if stem not in folder
         ]
 
-    def fuse(self, stem: str, infrared: Plane, visible: Plane) -> list[Plane]:
+    def fuse(self, stem: str, infrared: FloatArray, visible: FloatArray) -> list[FloatArray]:
         """Every teacher's image of a pair; the additive one, if asked for, is the last.
 
         Args:
@@ -64,7 +60,7 @@ class Teachers:
         return fused
 
 
-def _read_plane(path: Path, shape: tuple[int, ...]) -> Plane:
+def _read_plane(path: Path, shape: tuple[int, ...]) -> FloatArray:
     plane = read_pair(path, path, colour="none").visible
     if plane.shape != shape:
         raise UserError(

@@ -10,7 +10,7 @@ import numpy as np
 from emma_fusion import metrics
 from emma_fusion.metrics.hidden_pattern import hidden_pattern_ratio
 from emma_fusion.metrics.protocol import prepare
-from emma_fusion.training.teachers import Plane
+from emma_fusion.pair import FloatArray
 
 NAMES = ("EN", "SD", "SF", "AG", "SCD", "VIF", "Qabf")
 VIF_SIDE = 41
@@ -19,7 +19,7 @@ BLUR = 2.0
 """Standard deviation in pixels: what is darker over a few pixels, not a line between two."""
 
 
-def darkening(fused: Plane, infrared: Plane, visible: Plane) -> float:
+def darkening(fused: FloatArray, infrared: FloatArray, visible: FloatArray) -> float:
     """How much darker the fused image is than both sources, mean over the blurred images, in 1/255.
 
         255 · mean max(0, min(i, v) − f)
@@ -36,7 +36,7 @@ def darkening(fused: Plane, infrared: Plane, visible: Plane) -> float:
     return float(255 * np.maximum(np.minimum(i, v) - f, 0).mean())
 
 
-def validation_row(images: Iterable[tuple[Plane, Plane, Plane]]) -> dict[str, float]:
+def validation_row(images: Iterable[tuple[FloatArray, FloatArray, FloatArray]]) -> dict[str, float]:
     """The means of seven metrics (convention ``paper``), period-2 ratio and darkening.
 
     Args:

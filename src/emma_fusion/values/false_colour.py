@@ -14,10 +14,18 @@ from emma_fusion.values.nodata import fill
 
 KNOWN = (
     "jet", "turbo", "rainbow", "hot", "inferno", "magma", "plasma", "viridis", "cividis", "parula",
+    "iron",
 )  # fmt: skip
 # Those whose brightness does not rise with the value: their luminance turns hot and cold round.
 MISLEADING = ("jet", "turbo", "rainbow")
 
+# FLIR's Iron, every fifteenth of its 224 colours as their radiometric files hold them (in YCbCr,
+# where Y counts up with the level).
+_IRON = (
+    (0, 31, 37), (31, 17, 105), (77, 9, 145), (117, 11, 161), (150, 20, 159), (178, 34, 143),
+    (200, 52, 115), (216, 75, 84), (230, 99, 55), (239, 125, 28), (243, 149, 12), (244, 174, 10),
+    (243, 197, 27), (240, 216, 67), (233, 230, 136), (225, 239, 239),
+)  # fmt: skip
 # A pixel is coloured from this difference of its channels, and an image from this share of them.
 _SPREAD, _SHARE = 32, 0.05
 # How far, of 441, half and nine tenths of the coloured pixels may be from a palette's curve: JPEG
@@ -26,6 +34,8 @@ _HALF, _MOST = 10.0, 30.0
 # How many of the palette's 256 levels they must span, at the least; a photograph in one hue lies
 # near a short piece of some curve.
 _SPAN = 32
+# ... and of a rainbow: a short piece of one is a piece of another run the other way.
+_WIDE, _EXTREMES = 128, (0.1, 99.9)
 _OFF = 45.0  # of 441: how far from the curve a pixel shows no value
 _SAMPLE = 4096  # pixels that are looked at
 _STEP = 2**16  # colours that are compared at a time
@@ -63,7 +73,8 @@ def recognise(image: npt.NDArray[Any]) -> Fit:
         levels, away = _nearest(coloured, name)
         half, most = np.percentile(away, (50, 90))
         span = np.ptp(np.percentile(levels, (2, 98)))
-        if half <= _HALF and most <= _MOST and span >= _SPAN:
+        wide = name not in MISLEADING or np.ptp(np.percentile(levels, _EXTREMES)) >= _WIDE
+        if half <= _HALF and most <= _MOST and span >= _SPAN and wide:
             found[name] = float(most)
     return Fit(True, min(found, key=found.__getitem__) if found else "")
 
@@ -117,6 +128,12 @@ def _nearest(
 @cache
 def _table(palette: str) -> npt.NDArray[np.float32]:
     """(256, 3) RGB, 0 to 255."""
+    if palette == "iron":
+        places = np.linspace(0, len(_IRON) - 1, 256)
+        channels = [
+            np.interp(places, range(len(_IRON)), channel) for channel in zip(*_IRON, strict=True)
+        ]
+        return np.stack(channels, axis=1).astype(np.float32)
     levels = np.arange(256, dtype=np.uint8)[:, None]
     bgr = cv2.applyColorMap(levels, getattr(cv2, f"COLORMAP_{palette.upper()}"))
     table: npt.NDArray[np.float32] = bgr[:, 0, ::-1].astype(np.float32)

@@ -12,10 +12,10 @@ from emma_fusion.video.frames import Frame
 from emma_fusion.video.reading import VideoFile
 
 Video: TypeAlias = VideoFile | FrameFolder
-Pairs: TypeAlias = Iterator[tuple[Frame | None, Frame]]
+FramePairs: TypeAlias = Iterator[tuple[Frame | None, Frame]]
 
 
-def pair_videos(infrared: Video, visible: Video, offset: Fraction = Fraction(0)) -> Pairs:
+def pair_videos(infrared: Video, visible: Video, offset: Fraction = Fraction(0)) -> FramePairs:
     """Give each visible frame the infrared frame of its time; see `pair_frames`.
 
     Videos begin together. Two folders whose names tell times, or numbers, go by these where they
@@ -43,7 +43,7 @@ def find_shift(infrared: Video, visible: Video) -> Fraction:
     return Fraction(0) if infrared.kind == visible.kind and overlap else begin_together
 
 
-def _at_rate(pairs: Pairs, rate: Fraction) -> Pairs:
+def _at_rate(pairs: FramePairs, rate: Fraction) -> FramePairs:
     """The same pairs, their visible frames timed one by one."""
     for number, (infrared, visible) in enumerate(pairs):
         yield infrared, replace(visible, time=number / rate)

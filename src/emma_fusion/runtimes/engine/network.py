@@ -75,7 +75,7 @@ class ProcessorNormalisation(nn.Module):
         channels = norm.weight.numel()
         mean = torch.full((1, channels), 1 / channels)
         centre = torch.eye(channels) - mean
-        self.centre, self.mean, self.spread = (
+        self.centre, self.mean, self.repeat = (
             Convolution(weight[..., None, None], bias, multiple=multiple)
             for weight, bias in (
                 (centre, None),
@@ -94,7 +94,7 @@ class ProcessorNormalisation(nn.Module):
         variance = self.mean(self.centre(x, combine="mul", other=x))
         # In half precision, that of equal channels can come out below zero.
         inverse = variance.clamp_min_(self.epsilon).rsqrt_()
-        scaled: Tensor = self.spread(inverse, combine="mul", other=x)
+        scaled: Tensor = self.repeat(inverse, combine="mul", other=x)
         return scaled if self.affine is None else self.affine(scaled)
 
 

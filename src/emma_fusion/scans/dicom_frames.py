@@ -20,7 +20,7 @@ _UNEVEN = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class Frame:
+class DicomFrame:
     """One slice, as its header describes it.
 
     Attributes:
@@ -48,7 +48,7 @@ class Frame:
     padding: tuple[int, int] | None = None
 
 
-def frames_of(path: Path, header: Any) -> list[Frame]:
+def frames_of(path: Path, header: Any) -> list[DicomFrame]:
     """The frames of a file.
 
     Raises:
@@ -104,7 +104,7 @@ def _padding(header: Any) -> tuple[int, int] | None:
     return min(ends), max(ends)
 
 
-def _frame(path: Path, header: Any, number: int, groups: Sequence[Any]) -> Frame:
+def _frame(path: Path, header: Any, number: int, groups: Sequence[Any]) -> DicomFrame:
     """A frame by what the first of its groups says that says it (PS3.3 C.7.6.2, C.7.6.16.2)."""
 
     def find(sequence: str, tag: str) -> Any:
@@ -138,7 +138,7 @@ def _frame(path: Path, header: Any, number: int, groups: Sequence[Any]) -> Frame
         raise UserError(f"{path} is damaged: its PixelSpacing is not above 0.")
     claimed = find(measures, "SpacingBetweenSlices") or find(measures, "SliceThickness") or 0.0
     slope, intercept = find(values, "RescaleSlope"), find(values, "RescaleIntercept")
-    return Frame(
+    return DicomFrame(
         header,
         path,
         number,
@@ -152,7 +152,7 @@ def _frame(path: Path, header: Any, number: int, groups: Sequence[Any]) -> Frame
     )
 
 
-def _detector_frames(path: Path, header: Any, count: int) -> list[Frame]:
+def _detector_frames(path: Path, header: Any, count: int) -> list[DicomFrame]:
     """Frames of reconstructed nuclear medicine, stacked from the first (PS3.3 C.8.4.11)."""
     kind = [str(word).upper() for word in header.get("ImageType", [])]
     detector = first_item(header, "DetectorInformationSequence")
@@ -182,7 +182,7 @@ def _window(center: Any, width: Any, function: Any) -> tuple[float, float] | Non
     return (c - w / 2, c + w / 2) if np.isfinite([c, w]).all() and w > 0 else None
 
 
-def in_order(frames: list[Frame]) -> list[Frame]:
+def in_order(frames: list[DicomFrame]) -> list[DicomFrame]:
     """Frames of one orientation, size and spacing, along their normal."""
     first = frames[0]
     for frame in frames[1:]:
@@ -210,7 +210,7 @@ def in_order(frames: list[Frame]) -> list[Frame]:
     return sorted(frames, key=lambda frame: float(frame.position @ normal))
 
 
-def affine_of(frames: list[Frame], path: Path) -> Affine:
+def affine_of(frames: list[DicomFrame], path: Path) -> Affine:
     """From (column, row, slice) to millimetres in LPS (PS3.3 C.7.6.2.1.1).
 
     The third axis runs from the first slice's position to the last's, which a tilted gantry makes

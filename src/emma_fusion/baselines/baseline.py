@@ -14,7 +14,7 @@ Core = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
-class Method:
+class Baseline:
     """A fusion method: called with two planes, it gives the fused one.
 
     The core computes in float64, so that a result does not depend on the sources' dtype;
