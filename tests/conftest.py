@@ -44,3 +44,18 @@ def golden(data: Path) -> Path:
     if not folder.is_dir():
         pytest.skip(f"no reference values: {folder} does not exist")
     return folder
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    """Weights of a small U-Fuser, untrained."""
+    import torch
+
+    from emma_fusion.networks.ufuser import UFuser
+    from emma_fusion.networks.weights import save_weights
+
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        save_weights(UFuser((8, 8, 8, 8)), path)
+    return path

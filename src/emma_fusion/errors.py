@@ -2,7 +2,7 @@
 
 
 class UserError(ValueError):
-    """Something the user can mend; its text is a sentence that says what and how.
+    """A mistake that the user can correct; its text says what is wrong and what to do.
 
     The command line prints the sentence and exits with code 2, without a traceback.
     """

@@ -35,17 +35,17 @@ class Fuser:
     Args:
         network: the trained U-Fuser or fast fuser; a folded copy of it is used. A subclass of
             either, or one with forward hooks, is copied and run as it is, by PyTorch and whole.
-        name: of the model, for the record of what was made with it.
+        name: what the record of a fused image calls the model.
         device: "auto" (CUDA where there is one, else the CPU), or any name PyTorch knows.
-        precision: "fp32", or "bf16" or "fp16" for faster, slightly rougher arithmetic; on an
+        precision: "fp32", or "bf16" or "fp16" to compute faster and a little less exactly; on an
             NVIDIA GPU also "tf32", float32 whose products have 11 significant bits.
-        threads: on a CPU; None leaves PyTorch's own number, which is one a core it may use.
-        memory: what the process may hold, on a GPU what it may hold there, such as "4GiB" or a
-            number of bytes; None is what is free. Images too large for it are fused in strips,
-            with the same output.
+        threads: their number on a CPU. None leaves it to PyTorch, which takes one for each core.
+        memory: the most that the process may use, on a GPU of its memory, such as "4GiB" or a
+            number of bytes; None for what is free. Images that are too large for it are fused in
+            strips, with the same output.
         runtime: "torch"; "engine" for the U-Fuser in fewer passes on a CPU; of the extra
             `runtimes`, "onnxruntime" or "openvino"; or "auto" for the fastest that is installed,
-            which the first time is tried out for a minute. Images that are fused in strips are
+            which takes a minute to find out the first time. Images that are fused in strips are
             fused by PyTorch.
 
     Raises:
@@ -99,12 +99,12 @@ class Fuser:
         memory: str | int | None = None,
         runtime: str = "torch",
     ) -> Fuser:
-        """Open weights that ship (by name) or your own, a file or the folder of a training run.
+        """Open a shipped model by its name, or weights of your own: a file or a training's folder.
 
         The other arguments are those of `Fuser`.
 
         Raises:
-            UserError: no such weights, or the file holds no network that fuses.
+            UserError: there are no such weights, or the file does not hold a fusing network.
         """
         network = load_fuser(name_or_path)
         return cls(
@@ -167,7 +167,7 @@ class Fuser:
         Args:
             pair: the pair.
             contrast: see `Pair.compose`.
-            progress: is told the share that is done of an image that is fused in strips.
+            progress: is called with the share that is done, for an image that is fused in strips.
 
         Returns:
             (H, W), (H, W, 3) or (H, W, 4); see `Pair.compose`.
@@ -175,11 +175,11 @@ class Fuser:
         return pair.compose(self.fuse_luminance(pair, progress), contrast)
 
     def fuse_luminance(self, pair: Pair, progress: Progress | None = None) -> FloatArray:
-        """Fuse the two planes of a pair: what the network says, and nothing added.
+        """Fuse the two planes of a pair; the result is the network's output, unchanged.
 
-        Two planes of one value each give one value, the median of what the network says. Its
-        transposed convolutions draw a faint grid of up to 4/255 into such a pair and its padding
-        a border, of which nothing was in the sources.
+        One exception: two constant planes give a constant plane, the median of the network's
+        output. Otherwise the transposed convolutions would draw a faint grid of up to 4/255 and
+        the padding a border that are not in the sources.
 
         Args:
             pair: the pair.
@@ -189,7 +189,7 @@ class Fuser:
             (H, W) float32 in [0, 1].
 
         Raises:
-            UserError: the device has not the memory for an image of this size, or the network
+            UserError: the device has too little memory for an image of this size, or the network
                 gave NaN or infinite values.
         """
         height, width = pair.visible.shape
@@ -274,8 +274,8 @@ def fuse(
         visible_range: how visible values become 0 to 1; see `Pair.from_arrays`.
         align: "off" for images that are registered; or how the infrared one is brought onto the
             visible one's pixels first: "translation", "rigid", "similarity", "affine",
-            "homography", "auto" for the simplest that explains it, or the file of a rig from emma
-            calibrate. Sizes may then differ.
+            "homography", "auto" for the simplest of these that fits, or the file that emma
+            calibrate wrote. Sizes may then differ.
         device: see `Fuser`.
         precision: see `Fuser`.
         threads: see `Fuser`.

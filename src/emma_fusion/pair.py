@@ -30,7 +30,7 @@ class Pair:
         visible: (H, W) float32 in [0, 1]; for medical pairs the MRI.
         colour: (H, W, 3) float32 RGB in [0, 1] whose chroma the fused image takes, or None
             when the fused image is grey.
-        alpha: (H, W) float32 in [0, 1] that goes through untouched, or None.
+        alpha: (H, W) float32 in [0, 1] that the fused image gets unchanged, or None.
         cover: (H, W) float32 in [0, 1], how much of the fused image is taken at each pixel (see
             `blend`); the rest is the visible one, which stands alone where the infrared does not
             reach. None where it reaches everywhere.
@@ -88,7 +88,7 @@ class Pair:
             cover: (H, W), where the infrared image reaches; see `Pair`.
 
         Raises:
-            UserError: sizes differ, a shape or dtype is none of the above, a value is not finite
+            UserError: sizes differ, a shape or dtype is not one of these, a value is not finite
                 or outside [0, 1], or an option is unknown.
 
         >>> pair = Pair.from_arrays(np.zeros((2, 3), np.uint8), np.full((2, 3, 3), 255, np.uint8))
@@ -145,7 +145,7 @@ class Pair:
         return reached if self.cover is None else reached & (np.asarray(self.cover) > 0)
 
     def fade(self, colour: FloatArray) -> FloatArray:
-        """Colour that stems from the infrared image, grey where that does not reach."""
+        """Colour of the infrared image, and grey where that image does not reach."""
         if self.cover is None:
             return colour
         share = self.cover[..., None]
@@ -153,7 +153,7 @@ class Pair:
         return faded
 
     def compose(self, fused: FloatArray, contrast: Contrast = "none") -> npt.NDArray[Any]:
-        """Turn a fused luminance into the image that goes out.
+        """Make the fused image from a fused luminance.
 
         Args:
             fused: (H, W) float32 in [0, 1].

@@ -29,9 +29,9 @@ class Sensor:
     Args:
         infrared: A_i; a copy of it is used.
         visible: A_v; a copy of it is used.
-        name: of the model, for the record of what was made with it.
+        name: what the record of a sensed image calls the model.
         device: "auto" (CUDA where there is one, else the CPU), or any name PyTorch knows.
-        threads: on a CPU; None leaves PyTorch's own number, which is one a core it may use.
+        threads: their number on a CPU. None leaves it to PyTorch, which takes one for each core.
 
     Raises:
         UserError: the device is not there, or the number of threads is below 1.
@@ -66,7 +66,7 @@ class Sensor:
         The other arguments are those of `Sensor`.
 
         Raises:
-            UserError: no such weights, or the files do not hold sensing networks.
+            UserError: there are no such weights, or the files do not hold sensing networks.
         """
         files = (models.SENSING_INFRARED, models.SENSING_VISIBLE)
         paths = [models.find(name_or_path, file) for file in files]
@@ -100,7 +100,7 @@ class Sensor:
         return from_unit(infrared, image.dtype), from_unit(visible, image.dtype)
 
     def sense_luminance(self, fused: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Sense a fused plane: what the networks say, and nothing added.
+        """Sense a fused plane; the results are the networks' outputs, unchanged.
 
         Args:
             fused: (H, W) float32 in [0, 1].
@@ -109,7 +109,7 @@ class Sensor:
             A_i(f) and A_v(f), (H, W) float32 in [0, 1] each.
 
         Raises:
-            UserError: the device has not the memory for an image of this size.
+            UserError: the device has too little memory for an image of this size.
         """
         height, width = fused.shape
         plane = torch.from_numpy(np.ascontiguousarray(fused))[None, None]

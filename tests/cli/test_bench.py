@@ -187,7 +187,7 @@ def test_ctrl_c_keeps_what_was_scored(emma, folders, monkeypatch):
     monkeypatch.syspath_prepend(str(folders))
     code, _, err = emma("--metrics", "EN", methods=("average", "my_stopped_method:f"))
     assert code == 130
-    assert "goes on from there" in err
+    assert "continues the run" in err
 
 
 def test_the_default_metrics_leave_out_what_only_finds_defects(emma, folders):

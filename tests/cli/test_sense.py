@@ -119,7 +119,7 @@ def test_scores_of_what_was_written(emma, folder):
     sources = ("--sources", folder / "ir", folder / "vi")
     code, out, err = emma(folder / "fused", "-o", folder / "out", *sources, "--json")
     assert code == 0
-    assert "Not scored, it has no pair of sources" in err
+    assert "Not scored, because its two sources are missing" in err
     assert "c.tif" in err
     report = json.loads(out)
     assert report["count"] == 2

@@ -101,7 +101,7 @@ def test_weights_to_go_on_from_leave_nothing_to_share(settings, tmp_path):
     ("change", "sentence"),
     [
         ({"seeds": []}, "seeds"),
-        ({"seeds": [3, 3]}, "A seed stands twice"),
+        ({"seeds": [3, 3]}, "A seed occurs twice"),
         ({"seed": 1}, "seed: Extra inputs"),
         ({"reference": "whole"}, "names whole, which is none of its variants: "),
         ({"claims": [{"claim": "x", "better": "full", "than": ["fewer"]}]}, "names fewer"),

@@ -1,15 +1,19 @@
 import pytest
-import torch
 
-from emma_fusion.networks.ufuser import UFuser
-from emma_fusion.networks.weights import save_weights
+from emma_fusion.cli import main
+from emma_fusion.fuser import Fuser
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """Weights of a small U-Fuser, untrained."""
-    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        save_weights(UFuser((8, 8, 8, 8)), path)
-    return path
+@pytest.fixture
+def emma(capfd, model, monkeypatch):
+    """Run a verb with a network that says what the infrared says; its code and what it said."""
+    monkeypatch.setattr(Fuser, "fuse_luminance", lambda self, pair, *_: pair.infrared)
+
+    def run(verb, *words):
+        weights = ["--model", model] if verb == "fuse" else []
+        with pytest.raises(SystemExit) as end:
+            main([verb, *map(str, [*words, *weights])])
+        said = capfd.readouterr()
+        return end.value.code or 0, said.err + said.out
+
+    return run

@@ -15,7 +15,8 @@ from emma_fusion.jobs import image
 from emma_fusion.jobs.fuse import fuse
 from emma_fusion.jobs.image import Recipe
 from emma_fusion.jobs.messages import Messages, Outcome
-from emma_fusion.jobs.request import FuseRequest, NetworkOptions, Option, VideoOptions
+from emma_fusion.jobs.options import NetworkOptions, Option
+from emma_fusion.jobs.request import FuseRequest, VideoOptions
 from emma_fusion.jobs.targets import Files
 from emma_fusion.pair import Colour, Contrast
 from emma_fusion.scans.display import AnatomicalPlane

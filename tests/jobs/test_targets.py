@@ -5,10 +5,8 @@ import os
 import numpy as np
 import pytest
 
-from emma_fusion.cli import main
 from emma_fusion.demo import render_scene
 from emma_fusion.errors import UserError
-from emma_fusion.fuser import Fuser
 from emma_fusion.images.raster import read_image, write_image
 from emma_fusion.images.record import beside
 from emma_fusion.jobs.image import Recipe
@@ -27,20 +25,6 @@ def folders(tmp_path):
         write_image(tmp_path / "ir" / name, infrared)
         write_image(tmp_path / "vi" / name, visible)
     return tmp_path / "ir", tmp_path / "vi"
-
-
-@pytest.fixture
-def emma(capfd, model, monkeypatch):
-    """Run a verb with a network that says what the infrared says; its code and what it said."""
-    monkeypatch.setattr(Fuser, "fuse_luminance", lambda self, pair, *_: pair.infrared)
-
-    def run(verb, *words):
-        weights = ["--model", model] if verb == "fuse" else []
-        with pytest.raises(SystemExit) as end:
-            main([verb, *map(str, [*words, *weights])])
-        return end.value.code or 0, capfd.readouterr().err
-
-    return run
 
 
 def link(kind, link, target):

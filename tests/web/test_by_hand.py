@@ -12,7 +12,8 @@ from emma_fusion.demo import render_scene
 from emma_fusion.errors import UserError
 from emma_fusion.images.raster import decode_image, encode_image
 from emma_fusion.jobs.fuse import fuse
-from emma_fusion.jobs.request import FuseRequest, NetworkOptions
+from emma_fusion.jobs.options import NetworkOptions
+from emma_fusion.jobs.request import FuseRequest
 from emma_fusion.web.limits import Limits
 from flir import radiometric, to_counts
 from web_images import png
@@ -98,7 +99,7 @@ def test_where_auto_refuses_the_pair_is_moved_refined_and_fused(pair, networks, 
     page.keyboard.press("Shift+ArrowRight")
     assert numbers(page)[3] == pytest.approx(104)
 
-    # what is seen is what the rig says
+    # what is seen is what the rig says, which changes nothing
     rough = download_rig(page, tmp_path / "rough.json")
     assert 2 < corner_distance(rough.matrix, TRUTH, SIZE) < 12
     halves = [[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]]  # of the pixels at the corners
@@ -110,6 +111,7 @@ def test_where_auto_refuses_the_pair_is_moved_refined_and_fused(pair, networks, 
     assert laid["y"] - table["y"] == pytest.approx(factor * (ends[:, 1].min() + 0.5), abs=1)
     assert laid["width"] == pytest.approx(factor * np.ptp(ends[:, 0]), abs=1)
 
+    assert numbers(page)[3] == pytest.approx(104)
     page.click("#hand-refine")
     wait_until(page, "#hand-said", "Refined, as a")
     rig = download_rig(page, tmp_path / "rig.json")

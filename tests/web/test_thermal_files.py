@@ -9,7 +9,8 @@ import pytest
 from emma_fusion.errors import UserError
 from emma_fusion.images.raster import decode_image
 from emma_fusion.jobs.fuse import fuse
-from emma_fusion.jobs.request import FuseRequest, NetworkOptions
+from emma_fusion.jobs.options import NetworkOptions
+from emma_fusion.jobs.request import FuseRequest
 from emma_fusion.web.limits import Limits
 from emma_fusion.web.studio import Studio
 from flir import radiometric, to_counts

@@ -69,12 +69,12 @@ class Aligner:
 
     @property
     def is_rig(self) -> bool:
-        """Whether every pair gets the transform of a calibration."""
+        """Whether the transform is that of a calibration."""
         return self._rig is not None
 
     @property
     def wanted(self) -> Wanted:
-        """The kind of transform that is looked for, where there is no calibration."""
+        """The kind of transform that is searched for, if there is no calibration."""
         return self._wanted
 
     def __call__(
@@ -124,7 +124,7 @@ def align(
     aligner: Aligner | None,
     labels: tuple[str, str],
 ) -> Aligned:
-    """The infrared image as an aligner brings it, or as it is where there is none."""
+    """Align an infrared image, or leave it as it is if there is no aligner."""
     return Aligned(infrared, None, {}) if aligner is None else aligner(infrared, visible, labels)
 
 

@@ -116,8 +116,8 @@ def calibrate_board(
     Args:
         pairs: a name, the infrared and the visible image of each; all of the same two sizes.
         board: how many inner corners the board has along its two sides, such as (11, 8).
-        square: the side of a square, in the unit that distances are to have.
-        distance: at which the transform is to be right; the boards' median if not given.
+        square: the side of a square, in the unit that you want distances in.
+        distance: at which the transform is exact; the median of the boards if not given.
 
     Raises:
         UserError: sizes differ, or the board was found in fewer than three pairs.

@@ -28,9 +28,9 @@ Image = npt.NDArray[Any]
 def calibrate(
     pairs: Iterable[tuple[Image, Image]], model: Wanted = "homography"
 ) -> tuple[Rig, int]:
-    """Find the one transform of a rig whose cameras do not move against each other.
+    """Find the transform between two cameras that are mounted together.
 
-    Each pair is registered; those that are not to be trusted are left out. The rig takes each
+    Each pair is registered, and pairs without confidence are left out. The rig takes each
     corner of the visible image to the median of where they take it, which no minority of wrong
     registrations moves far.
 

@@ -53,11 +53,11 @@ class Alignment:
     Attributes:
         matrix: (3, 3), from (x, y) of the visible image to (x, y) of the infrared one.
         model: the kind of transform it is; "identity" where the pair was aligned.
-        confidence: share of the patches that agree with it, see `Evidence.share`; below
-            `least` it is not to be used. Chance alone gives about 0.05.
+        confidence: share of the patches that agree with it, see `Evidence.share`. Do not use the
+            result below `least`. Chance alone gives about 0.05.
         moved: how far the corners of the visible image are taken, on average and in its pixels,
             from where they lie when the infrared image is stretched over it.
-        least: the confidence that it takes.
+        least: the least confidence that is accepted.
         mask: (H', W'), 1 where the infrared image shows something and 0 in the black frame that
             an earlier warp left; None for everywhere.
     """

@@ -52,7 +52,7 @@ class Rig:
         """Check that two images have the sizes that were calibrated.
 
         Raises:
-            UserError: they have not.
+            UserError: they have others.
         """
         for label, size, known in zip(
             labels, (infrared, visible), (self.infrared, self.visible), strict=True
@@ -71,7 +71,7 @@ class Rig:
         return infrared.bend(apply(self.matrix, visible.straighten(points)))
 
     def to_json(self) -> bytes:
-        """The text of its file."""
+        """The contents of the calibration's file."""
         facts: dict[str, Any] = {
             "kind": KIND,
             "format": _FORMAT if self.lenses is None else _FORMAT_WITH_LENSES,
@@ -97,7 +97,7 @@ def load_rig(path: Path | str) -> Rig:
     """Read a calibration.
 
     Raises:
-        UserError: the file is missing, damaged, or no calibration.
+        UserError: the file is missing or damaged, or it is not a calibration.
     """
     path = Path(path)
     if not path.is_file():

@@ -170,8 +170,8 @@ def run(
                 collect(block=True)
     except BrokenProcessPool:
         raise UserError(
-            "A process that was scoring was ended from outside, perhaps for want of memory. What "
-            "was scored is kept: run it again with fewer processes."
+            "A process that was scoring was ended from outside, perhaps because memory ran out. "
+            "What was scored is kept: run it again with fewer processes."
         ) from None
     finally:
         if store.rows:

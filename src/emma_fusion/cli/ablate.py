@@ -94,7 +94,7 @@ def ablate(
             chosen, complete, dataset, output, len(places), device, images, seed
         )
     except KeyboardInterrupt:
-        print("Stopped. The same command with --resume goes on from there.", file=sys.stderr)
+        print("Stopped. The same command with --resume continues the run.", file=sys.stderr)
         raise typer.Exit(130) from None
     for text in warnings + outcome.warnings:
         print(f"Warning: {text}", file=sys.stderr)

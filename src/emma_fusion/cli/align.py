@@ -6,7 +6,7 @@ import typer
 
 from emma_fusion.cli.options import takes
 from emma_fusion.cli.progress import Terminal
-from emma_fusion.jobs.request import AlignRequest
+from emma_fusion.jobs.camera_requests import AlignRequest
 
 
 @takes(AlignRequest)

@@ -137,7 +137,7 @@ def bench(
             )
         except KeyboardInterrupt:
             print(
-                "Stopped. What was scored is kept; the same command goes on from there.",
+                "Stopped. What was scored is kept; the same command continues the run.",
                 file=sys.stderr,
             )
             raise typer.Exit(130) from None

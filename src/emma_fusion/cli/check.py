@@ -11,7 +11,7 @@ import typer
 
 from emma_fusion.cli.options import takes
 from emma_fusion.cli.progress import Terminal, bar
-from emma_fusion.jobs.request import CheckRequest
+from emma_fusion.jobs.camera_requests import CheckRequest
 
 
 @takes(CheckRequest)

@@ -160,7 +160,7 @@ def _run(
             cells = compare(experiment, dataset, kinds, output, _progress(), show)
         _write(experiment, dataset, kinds, cells, measured, output)
     except KeyboardInterrupt:
-        print("Stopped. The same command goes on from there.", file=sys.stderr)
+        print("Stopped. The same command continues the run.", file=sys.stderr)
         raise typer.Exit(130) from None
     print(f"The report: {output / 'report.md'}", file=sys.stderr)
 

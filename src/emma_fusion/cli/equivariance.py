@@ -97,7 +97,7 @@ def equivariance(
             outcome = run(datasets, opened, settings, output, show)
         except KeyboardInterrupt:
             print(
-                "Stopped. What was measured is kept; the same command goes on from there.",
+                "Stopped. What was measured is kept; the same command continues the run.",
                 file=sys.stderr,
             )
             raise typer.Exit(130) from None

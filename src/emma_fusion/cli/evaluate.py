@@ -134,7 +134,7 @@ def match(
 def warn(stale: list[Path], missing: list[str]) -> None:
     """Name what was left out of the mean."""
     for path in stale:
-        print(f"Not scored, it has no pair of sources: {path}", file=sys.stderr)
+        print(f"Not scored, because its two sources are missing: {path}", file=sys.stderr)
     if missing:
         few = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
         print(f"Without a fused image: {len(missing)} pairs ({few})", file=sys.stderr)

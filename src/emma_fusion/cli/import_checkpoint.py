@@ -35,4 +35,4 @@ def import_checkpoint(
         raise UserError(f"{output} must end in .safetensors.")
     Targets([file], overwrite).check(output)
     save_weights(read_authors(file), output, {"imported from": file.name})
-    typer.echo(f"wrote {output}", err=True)
+    typer.echo(f"Wrote {output}", err=True)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import typer
 
-from emma_fusion.jobs.request import Option
+from emma_fusion.jobs.options import Option
 
 T = TypeVar("T")
 

@@ -107,7 +107,7 @@ def sense(
     todo = jobs if overwrite else [job for job in jobs if not job.is_done]
     if len(todo) < len(jobs):
         skipped = len(jobs) - len(todo)
-        print(f"Skipped {skipped} that exist; --overwrite makes them anew.", file=sys.stderr)
+        print(f"Skipped {skipped} that exist; --overwrite replaces them.", file=sys.stderr)
     failures: dict[Path, str] = {}
     if todo:
         from emma_fusion.sensor import Sensor
@@ -164,7 +164,9 @@ def plan(fused: Path, output: Path, sources: tuple[Path, Path] | None) -> list[J
                 "they are matched by file name without its suffix."
             )
         for stem in sorted(images.keys() - known.keys()):
-            print(f"Not scored, it has no pair of sources: {images[stem]}", file=sys.stderr)
+            print(
+                f"Not scored, because its two sources are missing: {images[stem]}", file=sys.stderr
+            )
     jobs = [
         Job(
             path,

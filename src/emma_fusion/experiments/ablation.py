@@ -113,7 +113,7 @@ def load_ablation(file: Path) -> Ablation:
             f"{', '.join(ablation.variants)}."
         )
     if len(set(ablation.seeds)) < len(ablation.seeds):
-        raise UserError(f"A seed stands twice in {file}: {ablation.seeds}.")
+        raise UserError(f"A seed occurs twice in {file}: {ablation.seeds}.")
     budgets = {name: _budget(ablation.configuration(name, 0)) for name in ablation.variants}
     for name, budget in budgets.items():
         if ablation.equal_budgets and budget != budgets[ablation.reference]:
@@ -403,7 +403,7 @@ def _reason(task: Task, exit_code: int | None) -> str:
     """Why a run failed, as far as its log says it."""
     if exit_code is not None and exit_code < 0:
         name = signal.Signals(-exit_code).name
-        return f"its process was ended by {name}, perhaps for want of memory."
+        return f"its process was ended by {name}, perhaps because memory ran out."
     log = task.folder / LOG
     lines = log.read_text(encoding="utf-8").split("\n") if log.is_file() else []
     said = [line for line in lines if line.strip()]

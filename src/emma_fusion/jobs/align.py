@@ -11,9 +11,9 @@ from emma_fusion.images.geotiff import read_georeference
 from emma_fusion.images.pairing import carry
 from emma_fusion.images.radiometric import read_infrared
 from emma_fusion.images.raster import read_image, write_image
+from emma_fusion.jobs.camera_requests import AlignRequest
 from emma_fusion.jobs.folder import report
 from emma_fusion.jobs.messages import Messages, Outcome
-from emma_fusion.jobs.request import AlignRequest
 from emma_fusion.jobs.targets import (
     Files,
     Targets,

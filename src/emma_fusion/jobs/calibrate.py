@@ -11,8 +11,8 @@ from emma_fusion.align import BoardCalibration, calibrate, calibrate_board
 from emma_fusion.errors import UserError
 from emma_fusion.images.pairing import read_infrared_values
 from emma_fusion.images.raster import encode_image, read_image, write_whole
+from emma_fusion.jobs.camera_requests import CalibrateRequest
 from emma_fusion.jobs.messages import Messages, Outcome
-from emma_fusion.jobs.request import CalibrateRequest
 from emma_fusion.jobs.targets import Targets, find_pairs
 
 

@@ -74,8 +74,14 @@ def plan(recipe: Recipe, messages: Messages) -> tuple[list[Files], list[Path]]:
     pairs = pairs or find_pairs(infrared, visible, messages, request.pairing)
     jobs = [Files(i, v, output / (stem + choose_suffix(request, v.suffix))) for stem, i, v in pairs]
     if request.overlay is not None:
-        both = [(job.target, overlay_beside(job.target)) for job in jobs]
-        targets.check_all([path for paths in both for path in paths])
+        fused = [job.target for job in jobs]
+        laid = [overlay_beside(target) for target in fused]
+        if both := set(fused) & set(laid):
+            raise UserError(
+                f"{min(both).name} would be a fused image and the overlay of another: rename one "
+                "of the inputs, or leave out --overlay."
+            )
+        targets.check_all([*fused, *laid])
     return targets.choose(jobs, messages), [i for _, i, _ in pairs]
 
 

@@ -26,7 +26,8 @@ from emma_fusion.images.placement import Placement, by_georeference
 from emma_fusion.images.radiometric import is_radiometric_file, read_both, read_infrared
 from emma_fusion.images.raster import ALPHA_SUFFIXES, check_format, read_decoded, write_image
 from emma_fusion.jobs.messages import Messages
-from emma_fusion.jobs.request import FuseRequest, NetworkOptions
+from emma_fusion.jobs.options import NetworkOptions
+from emma_fusion.jobs.request import FuseRequest
 from emma_fusion.jobs.targets import Files, Targets, check_record, overlay_beside
 from emma_fusion.pair import Pair
 from emma_fusion.values.overlay import overlay_pair

@@ -1,110 +1,21 @@
-"""What `emma fuse`, `align`, `check`, `calibrate` and `thermal` are asked for, as plain data.
+"""What `emma fuse` is asked for, as plain data.
 
 The command line and the page fill it in. Every option stands here once, with its type, its
 default and its help; `cli.options` makes the command line of it. So a new option is one field
-here, and its use in `jobs`.
+here, and its use in `jobs`. What other verbs have too is in `jobs.options`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-_FOLDERS = "Two folders"
+from emma_fusion.jobs.options import NetworkOptions, Option, Overwrite, PairingOptions
+
 _THERMAL = "Thermal cameras"
 _SCANS = "Scans (NIfTI, DICOM)"
 _VIDEOS = "Videos, folders of frames, cameras"
 _CLUSTERS = "Several workers, several machines"
-
-
-@dataclass(frozen=True)
-class Option:
-    """What the command line says of a field.
-
-    Attributes:
-        help: A sentence; the command line adds the default.
-        flags: How the option is written, where that is not `--` and the field's name.
-        metavar: What stands for the value.
-        panel: The part of the help that the option is listed in.
-        minimum: The smallest number that is allowed.
-        is_argument: Whether it is given by its place and not by a flag.
-        is_required: Whether it must be given, though the field has a default.
-    """
-
-    help: str
-    flags: tuple[str, ...] = ()
-    metavar: str | None = None
-    panel: str | None = None
-    minimum: int | None = None
-    is_argument: bool = False
-    is_required: bool = False
-
-
-@dataclass(frozen=True)
-class NetworkOptions:
-    """Which network fuses, and what it runs on; see `Fuser`."""
-
-    model: Annotated[
-        str,
-        Option("The weights to use: the name of a shipped model, or a .safetensors file."),
-    ] = "base"
-    device: Annotated[
-        str, Option("The device that the network runs on: auto, cpu, cuda, cuda:1 and so on.")
-    ] = "auto"
-    precision: Annotated[
-        Literal["fp32", "tf32", "bf16", "fp16"],
-        Option("The precision that the network computes in. tf32 exists on NVIDIA GPUs only."),
-    ] = "fp32"
-    threads: Annotated[
-        int | None,
-        Option(
-            "The number of threads on a CPU. Without it, there is one for each usable core.",
-            minimum=1,
-        ),
-    ] = None
-    memory: Annotated[
-        str | None,
-        Option(
-            "The most memory that this process may use, such as 4GiB or 800MB; on a GPU it is the "
-            "GPU's memory. Images that are too large for it are fused in strips, with the same "
-            "output. Without it, the limit is the free memory.",
-            metavar="SIZE",
-        ),
-    ] = None
-    runtime: Annotated[
-        Literal["auto", "torch", "engine", "onnxruntime", "openvino"],
-        Option(
-            "The program that runs the network on a CPU. auto takes the fastest that is installed "
-            "(extra runtimes); it tries them the first time and remembers the result."
-        ),
-    ] = "torch"
-
-
-@dataclass(frozen=True)
-class PairingOptions:
-    """Which images of two folders belong together; see `images.names.match_names`."""
-
-    match: Annotated[
-        str | None,
-        Option(
-            "How the names of the infrared images and of the visible ones go together, such as "
-            "'*_T=*_W' or 'IR_{n}=DC_{n+1}': * is any text that both have and {n} a number. "
-            "Without it, names go together that are the same but for capitals, leading zeros and "
-            "what marks the camera (_T and _W, _ir and _vi, IR and VIS).",
-            metavar="PATTERN",
-            panel=_FOLDERS,
-        ),
-    ] = None
-    recursive: Annotated[
-        bool,
-        Option(
-            "Also take the images in subfolders. The subfolders of the two folders must have the "
-            "same names.",
-            flags=("--recursive",),
-            panel=_FOLDERS,
-        ),
-    ] = False
 
 
 @dataclass(frozen=True)
@@ -364,124 +275,9 @@ class FuseRequest:
             flags=("--strip-metadata",),
         ),
     ] = False
-    overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False
-    pairing: PairingOptions = PairingOptions()
-    network: NetworkOptions = NetworkOptions()
+    overwrite: Overwrite = False
+    pairing: PairingOptions = field(default_factory=PairingOptions)
+    network: NetworkOptions = field(default_factory=NetworkOptions)
     scan: ScanOptions = ScanOptions()
     video: VideoOptions = VideoOptions()
     cluster: ClusterOptions = ClusterOptions()
-
-
-@dataclass(frozen=True)
-class AlignRequest:
-    """What is to be aligned, how, and where to."""
-
-    infrared: Annotated[Path, Option("The infrared image or folder.", is_argument=True)]
-    visible: Annotated[
-        Path, Option("The visible image or folder of the same scene.", is_argument=True)
-    ]
-    output: Annotated[
-        Path,
-        Option(
-            "The file that the aligned image is written to, or a folder if folders are aligned.",
-            flags=("--output", "-o"),
-            metavar="OUT",
-        ),
-    ]
-    align: Annotated[
-        str,
-        Option(
-            "How the images are aligned: translation, rigid, similarity, affine, homography, auto "
-            "(the simplest of these that fits), or a file that emma calibrate wrote.",
-            metavar="HOW",
-        ),
-    ] = "auto"
-    overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False
-    pairing: PairingOptions = PairingOptions()
-
-
-@dataclass(frozen=True)
-class CheckRequest:
-    """Which pairs are to be checked."""
-
-    infrared: Annotated[Path, Option("The infrared image or folder.", is_argument=True)]
-    visible: Annotated[
-        Path, Option("The visible image or folder of the same scene.", is_argument=True)
-    ]
-    as_json: Annotated[bool, Option("Print JSON instead of a table.", flags=("--json",))] = False
-    pairing: PairingOptions = PairingOptions()
-
-
-@dataclass(frozen=True)
-class CalibrateRequest:
-    """Which pairs a calibration is to be found from, and where to."""
-
-    infrared: Annotated[Path, Option("The folder of infrared images.", is_argument=True)]
-    visible: Annotated[
-        Path, Option("The folder of visible images of the same scenes.", is_argument=True)
-    ]
-    output: Annotated[
-        Path,
-        Option(
-            "The file that the calibration is written to.",
-            flags=("--output", "-o"),
-            metavar="FILE.json",
-        ),
-    ]
-    model: Annotated[
-        Literal["translation", "rigid", "similarity", "affine", "homography"],
-        Option("The most general transform that is considered without --board."),
-    ] = "affine"
-    board: Annotated[
-        str | None,
-        Option(
-            "The number of inner corners along the two sides of the checkerboard that the images "
-            "show, such as 11x8. The distortion of the lenses is then corrected too.",
-            metavar="11x8",
-        ),
-    ] = None
-    square: Annotated[
-        float,
-        Option(
-            "The side of a square of the board, in the unit that you want distances in, such as "
-            "0.03 for metres. By default distances are counted in squares."
-        ),
-    ] = 1.0
-    distance: Annotated[
-        float | None,
-        Option(
-            "The distance for which the transform is exact, in the unit of --square. By default it "
-            "is the median distance of the boards."
-        ),
-    ] = None
-    overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False
-    pairing: PairingOptions = PairingOptions()
-
-
-@dataclass(frozen=True)
-class ThermalRequest:
-    """Which radiometric files are to be written as temperatures, and where to."""
-
-    input: Annotated[
-        Path,
-        Option(
-            "The radiometric JPEG of a FLIR camera, or a folder of them.",
-            metavar="FILE",
-            is_argument=True,
-        ),
-    ]
-    output: Annotated[
-        Path,
-        Option(
-            "The .tif file that the temperatures are written to, or a folder if FILE is one.",
-            flags=("--output", "-o"),
-            metavar="OUT",
-        ),
-    ]
-    unit: Annotated[
-        Literal["degC", "K"], Option("The unit: degrees Celsius (degC) or kelvin (K).")
-    ] = "degC"
-    recursive: Annotated[
-        bool, Option("Also take the files in subfolders.", flags=("--recursive",))
-    ] = False
-    overwrite: Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))] = False

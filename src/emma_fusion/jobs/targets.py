@@ -16,7 +16,7 @@ from emma_fusion.images.folders import SUFFIXES, AnyPath, Pairing, pair_folders
 from emma_fusion.images.names import fold
 from emma_fusion.images.record import INSIDE, beside, check_beside
 from emma_fusion.jobs.messages import Messages
-from emma_fusion.jobs.request import PairingOptions
+from emma_fusion.jobs.options import PairingOptions
 
 
 class Files(NamedTuple):
@@ -220,7 +220,7 @@ def tell_pairing(found: Pairing[AnyPath], messages: Messages) -> None:
 def tell_skipped(skipped: int, messages: Messages) -> None:
     """Say how many results exist and are left as they are."""
     if skipped:
-        messages.say(f"Skipped {skipped} that exist; --overwrite makes them anew.")
+        messages.say(f"Skipped {skipped} that exist; --overwrite replaces them.")
 
 
 def _record(target: Path) -> Path | None:

@@ -12,9 +12,9 @@ from emma_fusion.images.files import shown
 from emma_fusion.images.metadata import read_metadata
 from emma_fusion.images.radiometric import read_thermogram
 from emma_fusion.images.raster import write_image
+from emma_fusion.jobs.camera_requests import ThermalRequest
 from emma_fusion.jobs.folder import find_radiometric, report
 from emma_fusion.jobs.messages import Messages, Outcome
-from emma_fusion.jobs.request import ThermalRequest
 from emma_fusion.jobs.targets import Files, Targets, check_exist, check_record
 
 

@@ -262,7 +262,7 @@ def load_config(
     file: Path | None = None,
     overrides: dict[str, Any] | None = None,
 ) -> TrainingConfig:
-    """Puts a configuration together; later ones win: preset, file, overrides.
+    """Puts a configuration together from a preset, a file and overrides, the last of which win.
 
     Args:
         preset: A name of `presets`.

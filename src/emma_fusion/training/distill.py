@@ -97,12 +97,12 @@ def load_config(
 
 
 def distill(config: DistillationConfig, folder: Path, resume: bool = False) -> Path:
-    """Trains a fast fuser, or goes on training it, and writes its weights.
+    """Starts or continues the training of a fast fuser and writes its weights.
 
-    The teacher's images are made anew where a run is resumed.
+    The teacher's images are made again if a run is resumed.
 
     Args:
-        config: The configuration; of a resumed run it must be the one saved with it.
+        config: The configuration; for a resumed run it must be the one that was saved.
         folder: Where the run is kept: configuration, logs, checkpoint, previews, weights.
         resume: Go on from the folder's checkpoint.
 

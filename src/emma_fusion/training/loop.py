@@ -172,7 +172,7 @@ class Loop:
             if mean is not None:
                 # A mean over the steps so far, until it is as long as the decay asks for.
                 decay = min(stage.ema, (step + 1) / (step + 10))
-                mean.multi_avg_fn = get_ema_multi_avg_fn(decay)
+                mean.multi_avg_fn = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
                 mean.update_parameters(trained)
             done = step + 1
             if done % 10 == 0 or done == total:

@@ -28,10 +28,10 @@ from emma_fusion.training.stages import fusion_stage, sensing_stage, start_stage
 
 
 def train(config: TrainingConfig, folder: Path, resume: bool = False) -> Path:
-    """Trains, or goes on training, and writes the weights.
+    """Starts or continues a training and writes the weights.
 
     Args:
-        config: The configuration; of a resumed run it must be the one saved with it.
+        config: The configuration; for a resumed run it must be the one that was saved.
         folder: Where the run is kept: configuration, logs, checkpoint, previews, weights.
         resume: Go on from the folder's checkpoint.
 

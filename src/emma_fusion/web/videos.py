@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -57,45 +57,42 @@ def fuse_videos(
     need_av()
     for video in (infrared, visible):
         check_video(video)
+    with _in_their_words((infrared, visible), target):
+        model = recipe.request.network.model
+        fuser = networks.open(model)
+        footage = open_footage(
+            infrared.path, visible.path, recipe.request.video, Messages(), limits.pixels
+        )
+        footage.names = infrared.name, visible.name
+        why, begin = ended(), time.monotonic()
+        made = fuse_footage(footage, recipe, partial(networks.fuse, model))
+        with open_video_output(target, footage) as sink, closing(made):
+            for frame, pair, image in () if why else made:
+                sink.write(image, frame, describe(pair, recipe, fuser))
+                yield _state(sink.count, footage.total, time.monotonic() - begin)
+                if why := ended():
+                    break
+            if not sink.count:
+                raise UserError(
+                    why or f"{infrared.name} and {visible.name} have no time in common."
+                )
+            sink.finish()
+        notes = [note.replace(target.name, "The video") for note in sink.notes]
+        if bridged := sum(map(len, footage.bridged.values())):
+            notes.append(f"{bridged} damaged frames, bridged by their neighbours.")
+        yield {"frames": sink.count, "ended": why, "notes": notes}
+
+
+@contextmanager
+def _in_their_words(videos: tuple[VideoGiven, VideoGiven], target: Path) -> Iterator[None]:
+    """Errors that name files on the shelf name what visitors call them."""
     try:
-        yield from _fuse(infrared, visible, target, recipe, networks, ended, limits)
-    except UserError as error:  # which names files on the shelf
+        yield
+    except UserError as error:
         text = str(error)
-        for video in (infrared, visible):
+        for video in videos:
             text = text.replace(str(video.path), video.name).replace(video.path.name, video.name)
         raise UserError(text.replace(target.name, "fused.mp4")) from None
-
-
-def _fuse(
-    infrared: VideoGiven,
-    visible: VideoGiven,
-    target: Path,
-    recipe: Recipe,
-    networks: Networks,
-    ended: Callable[[], str],
-    limits: Limits,
-) -> Iterator[dict[str, Any]]:
-    model = recipe.request.network.model
-    fuser = networks.open(model)
-    footage = open_footage(
-        infrared.path, visible.path, recipe.request.video, Messages(), limits.pixels
-    )
-    footage.names = infrared.name, visible.name
-    why, begin = ended(), time.monotonic()
-    made = fuse_footage(footage, recipe, partial(networks.fuse, model))
-    with open_video_output(target, footage) as sink, closing(made):
-        for frame, pair, image in () if why else made:
-            sink.write(image, frame, describe(pair, recipe, fuser))
-            yield _state(sink.count, footage.total, time.monotonic() - begin)
-            if why := ended():
-                break
-        if not sink.count:
-            raise UserError(why or f"{infrared.name} and {visible.name} have no time in common.")
-        sink.finish()
-    notes = [note.replace(target.name, "The video") for note in sink.notes]
-    if bridged := sum(map(len, footage.bridged.values())):
-        notes.append(f"{bridged} damaged frames, bridged by their neighbours.")
-    yield {"frames": sink.count, "ended": why, "notes": notes}
 
 
 def check_video(video: VideoGiven) -> None:

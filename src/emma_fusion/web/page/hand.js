@@ -23,16 +23,15 @@ const says = (text, wrong = false) => {
 
 /* ---- what is asked of the server ---- */
 
-// The rig of what is set; it is `base` from then on, and nothing is moved yet.
+// The rig of what is set. One that points or `auto` found is `base` from then on, and not moved yet.
 async function ask(what) {
   const signal = newest("hand");
   const request = { infrared: given.infrared.token, visible: given.visible.token, rig, motion: Object.values(motion), ...what };
   for await (const state of run("align", request, signal)) {
     if (state.state !== "done" || signal.aborted) continue;
-    base = state.matrix;
-    rig = state.rig;
-    settled = rig;
-    motion = { ...STILL };
+    settled = state.rig;
+    if (what.points || what.refine) [base, rig, motion] = [state.matrix, state.rig, { ...STILL }];
+    if (what.begin) base = state.matrix;
     draw();
     return state.said;
   }
@@ -97,7 +96,7 @@ export async function refresh() {
   showPoints();
   if (!base) {
     base = stretched(visible, infrared);
-    if (visible.isInside) await asking({}, "Asking the camera …");
+    if (visible.isInside) await asking({ begin: true }, "Asking the camera …");
   }
   draw();
 }
@@ -205,9 +204,7 @@ $("#hand-blink").addEventListener("click", () => blink(!blinking));
 
 addEventListener("points", async () => {
   const points = pairs();
-  if (points.visible.length < 3) return;
-  rig = "";
-  await asking({ points }, "Fitting …");
+  if (points.visible.length >= 3) await asking({ points }, "Fitting …");
 });
 $("#hand-refine").addEventListener("click", () => asking({ refine: true }, "Looking for what agrees …"));
 $("#hand-reset").addEventListener("click", async () => {

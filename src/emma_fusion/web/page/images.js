@@ -62,6 +62,7 @@ function empty(side, text = "", wrong = false) {
 // What was fused of other images is gone, and what still is being fused of them never comes.
 function forget() {
   newest("fuse");
+  closeHand();
   busy.delete("images");
   complain("images", null);
   say("images", "");
