@@ -165,6 +165,20 @@ def test_a_missing_frame_of_a_folder_does_not_shift_the_others(emma, folders, tm
     assert np.abs(fused - INFRARED[4]).mean() < 2
 
 
+def test_a_video_that_was_cut_short_is_told(emma, tmp_path):
+    for name in ("ir", "vis"):
+        write_video(tmp_path / f"{name}.mkv", [image(k) for k in range(40)])
+    assert "cut short" not in emma(
+        tmp_path / "ir.mkv", tmp_path / "vis.mkv", "-o", tmp_path / "whole.mp4"
+    )
+    data = (tmp_path / "vis.mkv").read_bytes()
+    (tmp_path / "vis.mkv").write_bytes(data[: len(data) // 2])
+    said = emma(tmp_path / "ir.mkv", tmp_path / "vis.mkv", "-o", tmp_path / "half.mp4")
+    count = len(list(VideoFile(tmp_path / "half.mp4")))
+    assert 10 < count < 30
+    assert f"vis.mkv ends after {count / 25:.2f} s and says that it is 1.60 s long" in said
+
+
 def test_frames_of_16_bit_have_one_range(emma, tmp_path):
     """A dark frame alone would be taken for 10 bits, and come out four times as bright."""
     levels = (900, 3000, 900)

@@ -112,3 +112,19 @@ def test_what_no_affine_transform_says_is_said_and_kept(tmp_path, tags, what):
             assert f"a.tif has {what}, which is not used" in note
     assert "notes" not in read_pair(tmp_path / "a.tif", tmp_path / "a.tif").record
     assert read_georeference(tmp_path / "a.tif") == tags
+
+
+@pytest.mark.parametrize(("suffix", "ending"), [("tif", "tfw"), ("png", "PGW"), ("jpg", "wld")])
+def test_world_files_place_images_that_say_nothing_themselves(tmp_path, suffix, ending):
+    for name, east in (("a", 500001.0), ("b", 500000.0), ("c", 500000.0)):
+        write_image(tmp_path / f"{name}.{suffix}", IMAGE)
+        if name != "c":
+            text = f"0.5\n0\n0\n-0.25\n{east}\n4600000\n"
+            (tmp_path / f"{name}.{ending}").write_text(text)
+    a, b, c = (tmp_path / f"{name}.{suffix}" for name in "abc")
+    placement = by_georeference(a, b, ("a", "b"))
+    np.testing.assert_allclose(placement.matrix, [[1, 0, -2], [0, 1, 0], [0, 0, 1]], atol=1e-6)
+    assert by_georeference(b, b, ("b", "b")) is None
+    assert by_georeference(a, c, ("a", "c")) is None
+    (tmp_path / f"a.{ending}").write_text("no numbers")
+    assert by_georeference(a, b, ("a", "b")) is None

@@ -14,6 +14,7 @@ import tifffile
 from emma_fusion.errors import UserError
 from emma_fusion.images.formats import Damaged
 from emma_fusion.images.tiff import TiffImages, is_tiff, orientation_of
+from emma_fusion.images.world_file import read_world_file
 
 _SCALE, _TIEPOINTS, _MATRIX, _KEYS, _RPC = 33550, 33922, 34264, 34735, 50844
 _GEO_TAGS = (_SCALE, _TIEPOINTS, _MATRIX, _KEYS, 34736, 34737, _RPC)
@@ -170,6 +171,8 @@ def between(
 ) -> npt.NDArray[np.float64] | None:
     """The transform from pixels of the visible image to those of the infrared one.
 
+    Where neither holds a georeference, the world files beside them count, if both have one.
+
     Returns:
         (3, 3), from (x, y) to (x, y); None where one of the two has no georeference, or both have
         the same pixel grid.
@@ -178,6 +181,8 @@ def between(
         UserError: they lie in different coordinate systems, or do not overlap.
     """
     first, second = read_grid(infrared), read_grid(visible)
+    if first is None and second is None:
+        first, second = (_by_world_file(path) for path in (infrared, visible))
     if first is None or second is None:
         return None
     if first.system != second.system:
@@ -202,6 +207,12 @@ def between(
             f"{east:g} east and {north:g} north of the first, in units of their coordinate system."
         )
     return matrix
+
+
+def _by_world_file(path: Path | str) -> Grid | None:
+    """The pixel grid by the file beside an image, which names no coordinate system."""
+    found = read_world_file(Path(path))
+    return None if found is None else Grid(found[0], (), found[1])
 
 
 def _name(grid: Grid) -> str:

@@ -225,7 +225,7 @@ def _without_palette(
             f"{'auto' if options.false_colour == 'reversed' else 'reversed'} takes the other end "
             "for hot, --false-colour off takes its brightness."
         )
-        facts = {"false_colour": fit.palette}
+        facts: dict[str, Any] = {"false_colour": fit.palette}
         facts |= {"reversed": True} if options.false_colour == "reversed" else {}
         return _undo(infrared, fit.palette, options), facts
     if not lends and options.colour != "none" and not fit.palette:

@@ -50,14 +50,14 @@ def find_kept(packet: bytes) -> str:
     if not packet or len(packet) > _MOST or b"<!" in packet:
         return ""
     try:
-        document = minidom.parseString(packet.strip(b"\0 \r\n\t"))
+        document: Any = minidom.parseString(packet.strip(b"\0 \r\n\t"))
         found = document.getElementsByTagNameNS(_RDF, "Description")
         return "".join(_keep(node) for node in found if node.parentNode.localName == "RDF")
     except (ExpatError, ValueError, RecursionError):  # the pixels may be sound
         return ""
 
 
-def _keep(description: minidom.Element) -> str:
+def _keep(description: Any) -> str:
     """A description with the properties that hold; "" where there are none."""
     spaces, said, inside = _spaces_of(description), "", ""
     for attribute in description.attributes.values():

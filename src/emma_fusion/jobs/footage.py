@@ -40,7 +40,8 @@ class Footage:
         alone: The times of visible frames met so far that have no infrared frame.
         cuts: The times of the cuts met so far.
         followed: The alignment that is found in the videos themselves, or None.
-        describe: Says at the end what was left out live, and how late the rest was.
+        describe: Says at the end what was left out live, and how late the rest was, or that a
+            file ended too early; "" where there is nothing to say.
         finished: Is told of each visible frame when it is out.
     """
 
@@ -104,8 +105,20 @@ def open_footage(
         v.time_base,
         v.aspect,
         audio=v.path if isinstance(v, VideoFile) else None,
+        describe=partial(_tell_cut, v),
         # reading images takes hold of stderr, which is no thing for another thread
         may_be_ahead=isinstance(i, VideoFile) and isinstance(v, VideoFile),
+    )
+
+
+def _tell_cut(video: Video) -> str:
+    """A sentence on a file that was read to its end, and that is shorter than it says."""
+    if not isinstance(video, VideoFile) or video.cut is None:
+        return ""
+    found, claimed = video.cut
+    return (
+        f"Note: {video.name} ends after {found:.2f} s and says that it is {claimed:.2f} s long: it "
+        "was cut short, or damaged at its end."
     )
 
 

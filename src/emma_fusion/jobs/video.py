@@ -230,8 +230,8 @@ def _report(
             f"Note: {footage.followed.unsure} of {footage.followed.looks} frames that were looked "
             "at could not be aligned with confidence; the alignment before them was kept."
         )
-    if footage.describe is not None:
-        messages.say(footage.describe())
+    if footage.describe is not None and (said := footage.describe()):
+        messages.say(said)
     if sink.count == 0:
         messages.say("Interrupted before the first frame: nothing was written.")
         return

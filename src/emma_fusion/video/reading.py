@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 
+# Seconds, and a share of all, by which a video may end before the time that its file claims.
+_SHORT, _SHORT_SHARE = 0.5, 0.05
+
+
 class VideoFile:
     """The video of a file. Each iteration reads it from its beginning.
 
@@ -38,6 +42,8 @@ class VideoFile:
         first: The image of the first frame.
         time_base: The unit of its time stamps, in seconds.
         aspect: Width of a pixel by its height, after the rotation.
+        cut: How many seconds were read, and how many the file claims, once it was read to its end
+            and that came much too early; None else.
 
     Args:
         path: The file.
@@ -58,11 +64,13 @@ class VideoFile:
             self.rate: Fraction = stream.average_rate or stream.guessed_rate or Fraction(25)
             self.time_base: Fraction = stream.time_base or Fraction(1, 90000)
             self.count = stream.frames or self._guess_count(container)
+            self._claimed = claimed_seconds(container)
             aspect = stream.sample_aspect_ratio or Fraction(1)
             first = next(self._read(container), None)
         if first is None:
             raise UserError(f"The video {path} has no frame that can be read.")
         self.start, self.first = first.time, first.image
+        self.cut: tuple[float, float] | None = None
         self.aspect = 1 / aspect if self._turned else aspect
 
     def __iter__(self) -> Iterator[Frame]:
@@ -75,8 +83,14 @@ class VideoFile:
         Raises:
             UserError: The size changes within the video.
         """
+        time = self.start
         with self._open() as container:
-            yield from self._read(container)
+            for frame in self._read(container):
+                time = frame.time
+                yield frame
+        found, claimed = float(time - self.start + 1 / self.rate), self._claimed
+        if claimed is not None and claimed - found > max(_SHORT, _SHORT_SHARE * claimed):
+            self.cut = found, claimed
 
     def _open(self) -> InputContainer:
         import av
@@ -198,6 +212,16 @@ class VideoFile:
         matrix = _display_matrix(frame)
         self._turned = matrix is not None and matrix[0, 0] == 0
         return image if matrix is None else upright(image, matrix)
+
+
+def claimed_seconds(container: InputContainer) -> float | None:
+    """How long a file says that its video is; None where it says so of all its streams alone."""
+    stream = find_stream(container)
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    if container.duration and len(container.streams) == 1:
+        return container.duration / 1_000_000
+    return None
 
 
 def find_stream(container: InputContainer) -> VideoStream:
