@@ -53,4 +53,5 @@ def overlay_record(record: dict[str, Any], request: FuseRequest) -> dict[str, An
 
 def _palette(request: FuseRequest) -> str:
     """The palette that is asked for, else hot."""
-    return "hot" if request.palette in (None, "none") else request.palette
+    palette = request.palette
+    return "hot" if palette is None or palette == "none" else palette
