@@ -330,7 +330,7 @@ def test_a_live_pair(emma, tmp_path, monkeypatch):
     times = [frame.time for frame in frames]
     assert times[0] == 0
     assert times == sorted(set(times))
-    assert "their own time" in emma(
+    assert "their own clock" in emma(
         "0", "1", "-o", tmp_path / "b.mp4", "--live", "--rate", 5, code=2
     )
 
