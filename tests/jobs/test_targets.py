@@ -135,10 +135,10 @@ def test_a_single_target_that_is_an_input_by_a_link_is_refused(kind, emma, folde
 # --- the rest
 def test_two_names_that_are_one_on_windows(tmp_path):
     check_names(["a.png", "b.png"])
-    with pytest.raises(UserError, match=r"a.png and A.PNG would be one file"):
+    with pytest.raises(UserError, match=r"a.png and A.PNG would be the same file"):
         check_names(["a.png", "A.PNG"])
     jobs = [Files(tmp_path / n, tmp_path / n, tmp_path / "out" / n) for n in ("e.png", "E.png")]
-    with pytest.raises(UserError, match="would be one file"):
+    with pytest.raises(UserError, match="would be the same file"):
         Targets((), False).choose(jobs, Messages())
 
 
@@ -148,7 +148,7 @@ def test_two_names_that_are_one_on_windows_on_ray(folders, tmp_path):
             write_image(folder / name, np.zeros((4, 4), np.uint8))
     if len(list(folders[0].iterdir())) < 4:
         pytest.skip("this disk takes the two for one")
-    with pytest.raises(UserError, match="would be one file"):
+    with pytest.raises(UserError, match="would be the same file"):
         planned_on_ray(folders, tmp_path / "out")
 
 

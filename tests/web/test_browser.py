@@ -21,6 +21,8 @@ def test_upload_fuse_slide_and_download(page, networks):
     page.wait_for_selector("#go:not([disabled])")
     assert page.text_content("#said-visible") == "V1.png, 128×96, 16 bit"
     page.select_option("#colour", "none")
+    captions = page.locator("#stage .caption")
+    assert captions.all_text_contents() == ["Infrared", "Visible"]
     page.click("#go")
     page.wait_for_selector("#scores:not([hidden])")
     assert page.locator("#scores tr").count() == 9

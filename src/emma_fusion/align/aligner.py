@@ -58,7 +58,7 @@ class Aligner:
         if isinstance(how, Rig):
             self._rig = how
         elif how in get_args(Wanted):
-            self._wanted = how
+            self._wanted = how  # type: ignore[assignment]
         elif Path(how).suffix or Path(how).exists():
             self._rig = load_rig(how)
         else:

@@ -20,8 +20,9 @@ from emma_fusion.jobs import image
 from emma_fusion.jobs.image import Fused, Recipe, choose_suffix, open_fuser, tell_notes
 from emma_fusion.jobs.messages import Messages, Outcome
 from emma_fusion.jobs.overlap import overlapped
+from emma_fusion.jobs.overlay import overlay_beside
 from emma_fusion.jobs.pages import fuse_pages
-from emma_fusion.jobs.targets import Files, Targets, find_pairs, overlay_beside
+from emma_fusion.jobs.targets import Files, Targets, find_pairs
 from emma_fusion.pair import Pair
 from emma_fusion.values.ranges import common_range, parse_shares
 

@@ -27,10 +27,10 @@ from emma_fusion.images.radiometric import is_radiometric_file, read_both, read_
 from emma_fusion.images.raster import ALPHA_SUFFIXES, check_format, read_decoded, write_image
 from emma_fusion.jobs.messages import Messages
 from emma_fusion.jobs.options import NetworkOptions
+from emma_fusion.jobs.overlay import check_overlay, lay, overlay_beside, overlay_record
 from emma_fusion.jobs.request import FuseRequest
-from emma_fusion.jobs.targets import Files, Targets, check_record, overlay_beside
+from emma_fusion.jobs.targets import Files, Targets, check_record
 from emma_fusion.pair import Pair
-from emma_fusion.values.overlay import overlay_pair
 from emma_fusion.values.palettes import colour_by_infrared
 
 if TYPE_CHECKING:
@@ -243,19 +243,7 @@ def finish(
 ) -> Fused:
     """Fuse a pair into all that is written of it."""
     image = fuse(pair, recipe, fuser, progress)
-    return Fused(image, made_by(recipe, fuser) | pair.record, pair.valid, lay(pair, recipe))
-
-
-def lay(pair: Pair, recipe: Recipe) -> npt.NDArray[np.uint8] | None:
-    """The overlay of a pair, where one is asked for."""
-    opacity = recipe.request.overlay
-    return None if opacity is None else overlay_pair(pair, overlay_palette(recipe), opacity)
-
-
-def overlay_palette(recipe: Recipe) -> str:
-    """The palette of the overlay: the one that is asked for, else hot."""
-    palette = recipe.request.palette
-    return "hot" if palette in (None, "none") else palette
+    return Fused(image, made_by(recipe, fuser) | pair.record, pair.valid, lay(pair, recipe.request))
 
 
 def made_by(recipe: Recipe, fuser: Fuser) -> dict[str, Any]:
@@ -285,30 +273,9 @@ def write(files: Files, fused: Fused, recipe: Recipe) -> None:
     metadata = None if recipe.request.strip_metadata else read_metadata(files.visible)
     about = georeference, metadata, fused.valid
     if fused.overlay is not None:
-        record = overlay_record(fused.record, recipe)
+        record = overlay_record(fused.record, recipe.request)
         write_image(overlay_beside(files.target), fused.overlay, record, *about)
     write_image(files.target, fused.image, fused.record, *about)
-
-
-def overlay_record(record: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
-    """The record of an overlay, from that of the fused image beside it."""
-    facts = {"palette": overlay_palette(recipe), "opacity": recipe.request.overlay}
-    kept = {key: record[key] for key in ("software", "infrared", "visible")}
-    return {**kept, "overlay": facts}
-
-
-def check_overlay(target: Path, request: FuseRequest) -> None:
-    """Check that the overlay beside a fused image, if one is asked for, replaces nothing unasked.
-
-    Raises:
-        UserError: It does.
-    """
-    if request.overlay is None:
-        return
-    path = overlay_beside(target)
-    if path.exists() and not request.overwrite:
-        raise UserError(f"{path} exists: write to another place, or replace it: --overwrite.")
-    check_record(path, request.overwrite)
 
 
 def tell_notes(record: dict[str, Any], messages: Messages, told: set[str]) -> None:

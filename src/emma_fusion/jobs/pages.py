@@ -17,18 +17,10 @@ from emma_fusion.images.placement import by_georeference
 from emma_fusion.images.raster import encode_pages, open_pages, write_whole
 from emma_fusion.images.reading import Pages
 from emma_fusion.images.record import beside, to_json
-from emma_fusion.jobs.image import (
-    Recipe,
-    check_overlay,
-    fuse,
-    lay,
-    made_by,
-    make_pair,
-    overlay_record,
-    tell_notes,
-)
+from emma_fusion.jobs.image import Recipe, fuse, made_by, make_pair, tell_notes
 from emma_fusion.jobs.messages import Messages
-from emma_fusion.jobs.targets import Files, check_record, overlay_beside
+from emma_fusion.jobs.overlay import check_overlay, lay, overlay_beside, overlay_record
+from emma_fusion.jobs.targets import Files, check_record
 from emma_fusion.jobs.visible_range import settle_visible_range
 from emma_fusion.values.ranges import common_range, parse_shares
 
@@ -78,7 +70,7 @@ def fuse_pages(files: Files, recipe: Recipe, fuser: Fuser, messages: Messages) -
             )
             tell_notes(pair.record, messages, told)
             fused.append(fuse(pair, recipe, fuser))
-            if (overlay := lay(pair, recipe)) is not None:
+            if (overlay := lay(pair, recipe.request)) is not None:
                 laid.append(overlay)
             valid.append(pair.valid)
             record = record or pair.record
@@ -87,7 +79,7 @@ def fuse_pages(files: Files, recipe: Recipe, fuser: Fuser, messages: Messages) -
     metadata = None if recipe.request.strip_metadata else read_metadata(files.visible)
     written = {}
     if laid:
-        path, record_of_it = overlay_beside(files.target), overlay_record(record, recipe)
+        path, record_of_it = overlay_beside(files.target), overlay_record(record, recipe.request)
         written[beside(path)] = to_json({"pages": len(laid), **record_of_it})
         written[path] = encode_pages(laid, georeference, metadata, valid)
     written[beside(files.target)] = to_json(record)

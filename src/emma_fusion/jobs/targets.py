@@ -114,15 +114,6 @@ class Targets:
         return todo
 
 
-def overlay_beside(target: Path) -> Path:
-    """Where the overlay beside a fused image goes.
-
-    >>> overlay_beside(Path("out/a.b.png")).name
-    'a.b_overlay.png'
-    """
-    return target.with_stem(f"{target.stem}_overlay")
-
-
 def check_record(target: Path, overwrite: bool) -> None:
     """Check that the record beside an image replaces nothing but an older record.
 

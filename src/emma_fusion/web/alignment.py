@@ -50,7 +50,9 @@ def set_by_hand(
         motion = _numbers(form, "motion").ravel()
         if motion.shape != (4,):
             raise UserError("A motion is a shift to the right and down, a turn and a scale.")
-        rig = rig_from_motion(*motion.tolist(), *sizes, begin=begin or _by_camera(visible, *sizes))
+        right, down, turn, scale = motion.tolist()
+        begin = begin or _by_camera(visible, *sizes)
+        rig = rig_from_motion(right, down, turn, scale, *sizes, begin=begin)
         said = "As it was set by hand."
     rig = replace(rig, notes={"by": "hand"})
     if not form.get("refine"):

@@ -6,6 +6,7 @@ import { newest, run } from "./server.js";
 import { clearPoints, isPoints, pairs, showPoints } from "./points.js";
 
 const STILL = { right: 0, down: 0, turn: 0, scale: 1 };
+const HOW = "Drag the infrared image, or use the arrow keys (with Shift ten times as far).";
 const STEPS = { right: 1, down: 1, turn: 0.1, scale: 0.002 };
 const box = $("#hand");
 const table = $("#hand-table");
@@ -69,6 +70,7 @@ export async function openHand() {
   if (!given.infrared || !given.visible) return;
   box.hidden = false;
   $("#result").hidden = true;
+  says(HOW);
   await refresh();
 }
 
@@ -96,7 +98,7 @@ export async function refresh() {
   showPoints();
   if (!base) {
     base = stretched(visible, infrared);
-    if (visible.isInside) await asking({ begin: true }, "Asking the camera …");
+    if (visible.isInside && await asking({ begin: true }, "Asking the camera …")) says(HOW);
   }
   draw();
 }
@@ -182,7 +184,7 @@ for (const input of $$("input[name=way]")) {
     $("#hand-points").hidden = !points;
     for (const part of [table, $("#hand-numbers"), $("#hand-look")]) part.hidden = points;
     if (points) blink(false);
-    says(points ? "Click a point in one image, then the same point in the other. Three pairs are enough; the arrow keys move the last point." : "");
+    says(points ? "Click a point in one image, then the same point in the other. Three pairs are enough; the arrow keys move the last point." : HOW);
     showPoints();
     draw();
   });
@@ -210,7 +212,7 @@ $("#hand-refine").addEventListener("click", () => asking({ refine: true }, "Look
 $("#hand-reset").addEventListener("click", async () => {
   newest("hand");
   forgetHand();
-  says("");
+  says(HOW);
   showPoints();
   await refresh();
 });

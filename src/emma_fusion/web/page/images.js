@@ -174,10 +174,15 @@ async function* aligned(request, signal) {
   if (!signal.aborted) yield* run("fuse", { ...request, rig }, signal);
 }
 
+function toPanel() {
+  if (matchMedia("(max-width: 780px)").matches) $("#panel-images").scrollIntoView({ behavior: "smooth" });
+}
+
 function byHand() {
   $("#align").value = "hand";
   complain("images", null);
   openHand();
+  toPanel();
 }
 for (const button of ["#to-hand", "#offer-hand"]) $(button).addEventListener("click", byHand);
 $("#hand-fuse").addEventListener("click", fuse);
@@ -210,7 +215,7 @@ function showFused(state) {
   download($("#download"), state.download, state.name);
   $("#scores").hidden = true;
   say("images", "Scoring …", true);
-  if (first && matchMedia("(max-width: 780px)").matches) $("#panel-images").scrollIntoView({ behavior: "smooth" });
+  if (first) toPanel();
 }
 
 function showScores(metrics) {

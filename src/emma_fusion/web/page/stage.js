@@ -5,6 +5,7 @@ import { colour } from "./palettes.js";
 const TITLES = { infrared: "Infrared", visible: "Visible", overlay: "Overlay", fused: "Fused" };
 export const views = {};
 const picked = { left: "infrared", right: "visible" };
+const shown = { ...picked }; // what stands in for a picked view that is not there yet
 const stage = $("#stage");
 let cut = 50;
 
@@ -16,7 +17,7 @@ function setCut(value) {
   cut = Math.min(100, Math.max(0, value));
   stage.style.setProperty("--cut", `${cut}%`);
   stage.setAttribute("aria-valuenow", Math.round(cut));
-  stage.setAttribute("aria-valuetext", `${TITLES[picked.left]} ${Math.round(cut)} %, ${TITLES[picked.right]} ${Math.round(100 - cut)} %`);
+  stage.setAttribute("aria-valuetext", `${TITLES[shown.left]} ${Math.round(cut)} %, ${TITLES[shown.right]} ${Math.round(100 - cut)} %`);
 }
 const follow = (event) => {
   const box = stage.getBoundingClientRect();
@@ -61,8 +62,8 @@ export function showViews() {
   if (!there.length) return;
   $("#result").classList.toggle("single", there.length === 1);
   for (const [place, half] of [["left", $(".over", stage)], ["right", $(".under", stage)]]) {
-    if (!views[picked[place]]) picked[place] = place === "left" ? there[0] : there.at(-1);
-    const view = picked[place];
+    const view = views[picked[place]] ? picked[place] : there.at(place === "left" ? 0 : -1);
+    shown[place] = view;
     const [base, laid] = [$(".base", half), $(".laid", half)];
     if (base.src !== views[view].src) base.src = views[view].src;
     base.alt = `${TITLES[view]} image`;
@@ -79,7 +80,7 @@ export function showViews() {
     $("#facts").textContent = there.length > 1
       ? "Slide to see whether the two lie on one another; then fuse." : "The other image is still to come.";
   }
-  $("#overlay-look").hidden = !Object.values(picked).includes("overlay");
+  $("#overlay-look").hidden = !Object.values(shown).includes("overlay");
   setCut(cut);
 }
 
