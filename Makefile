@@ -52,6 +52,7 @@ docs: $(STAMP)  ## Build the handbook into site/
 
 docs-images: $(STAMP)  ## Make the handbook's images, and what its tour prints, anew
 	$(BIN)/python benchmarks/handbook.py
+	$(BIN)/python benchmarks/gallery.py
 
 clean:  ## Remove what was made here
 	rm -rf demo build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
