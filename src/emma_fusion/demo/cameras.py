@@ -76,7 +76,7 @@ def infrared_camera(scene: Canvas, rng: np.random.Generator, air: float = 0.0) -
     Returns:
         uint8 (H / 2, W / 2).
     """
-    warmth = scene.warmth
+    warmth: Array = scene.warmth
     if air:
         clear = np.exp(-air * np.where(scene.depth < 5e3, scene.depth, 0))
         warmth = warmth * clear + 0.22 * (1 - clear)
