@@ -33,7 +33,7 @@ def sheet(tiles: dict[str, np.ndarray]) -> np.ndarray:
         small[caption] = cv2.resize(image, (width, TILE), interpolation=cv2.INTER_AREA)
     names = list(small)
     rows = [names[start : start + COLUMNS] for start in range(0, len(names), COLUMNS)]
-    sheets: list[np.ndarray] = [make_sheet({name: small[name] for name in row}) for row in rows]
+    sheets = [make_sheet({name: small[name] for name in row}) for row in rows]
     widest = max(each.shape[1] for each in sheets)
     paper = tuple(int(value) for value in sheets[0][-1, -1])
     sheets = [

@@ -97,8 +97,7 @@ def near_infrared_camera(scene: Canvas, rng: np.random.Generator, weather: Weath
 
 def expose(radiance: Array, rng: np.random.Generator, exposure: float) -> Array:
     """Glare, exposure, noise and the usual gamma: radiance (H, W) or (H, W, 3) to uint8."""
-    small: Array = radiance
-    width = radiance.shape[1]
+    small, width = radiance, radiance.shape[1]
     bright = np.clip(small - 0.8, 0, 12)
     for sigma, weight in ((0.002, 0.25), (0.008, 0.16), (0.03, 0.10)):
         small = small + weight * cv2.GaussianBlur(bright, (0, 0), sigma * 2 * width)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from emma_fusion.demo import outdoors
@@ -28,25 +30,20 @@ def draw(height: int, width: int, rng: np.random.Generator) -> tuple[Array, Arra
     outdoors.meadow(scene, (0.10, 0.13, 0.045), 0.22)
     outdoors.ridge(scene, 120.0, 5.0, (0.05, 0.07, 0.03), 0.20, wide=40.0, trees=10.0)
     outdoors.road(scene, 3.2, 0.29)
-    stands = [(8.0, 55.0, 9.0), (-7.6, 47.0, 9.0), (7.6, 36.0, 10.0), (-7.8, 30.0, 9.5)]
-    for x, z, tall in [*stands, (7.2, 21.0, 9.0)]:
-        _tree(scene, x, z, tall)
+    tree = partial(outdoors.broadleaf, scene, colour=(0.10, 0.11, 0.05), warm=0.215, bare=0.45)
+    for x, z, tall in ((8.0, 55, 9), (-7.6, 47, 9), (7.6, 36, 10), (-7.8, 30, 9.5), (7.2, 21, 9)):
+        tree(x, z, tall)
     blue, dark = (0.07, 0.08, 0.12), (0.09, 0.085, 0.08)
     walker(scene, 3.9, 37.0, stride=0.5, coat=dark, trousers=dark)
     walker(scene, 4.7, 37.5, stride=0.6, coat=blue, trousers=dark)
     car(scene, -1.65, 27.0, (0.15, 0.15, 0.16), running=True)
     deer(scene, 1.4, 24.0)
     walker(scene, -4.3, 17.0, stride=0.7, coat=blue, trousers=dark)
-    _tree(scene, -6.6, 14.0, 8.5)
+    tree(-6.6, 14.0, 8.5)
     for away in (40.0, 28.0, 18.0):
         _post(scene, 3.75, away)
     crossing_sign(scene, 4.6, 11.0)
     return infrared_camera(scene, rng, air=0.012), visible_camera(scene, rng, _WEATHER)
-
-
-def _tree(scene: Canvas, x: float, z: float, tall: float) -> None:
-    """A tree that has lost half of its leaves."""
-    outdoors.broadleaf(scene, x, z, tall, colour=(0.10, 0.11, 0.05), warm=0.215, bare=0.45)
 
 
 def _post(scene: Canvas, x: float, z: float) -> None:

@@ -171,18 +171,18 @@ def broadleaf(
     bark = 0.10 + 0.10 * scene.noise(s * 9 + 3, t * 2 + 90)
     scene.paint(wood & (t > 0), bark[..., None] * rgb(1.0, 0.86, 0.7), warm * 1.08, depth=z)
     leaf = scene.noise(s * 14 / tall + 17 + x, t * 14 / tall + 30, 5)
-    beside = scene.noise(s * 14 / tall + 17.2 + x, t * 14 / tall + 29.7, 5)
+    behind = scene.noise(s * 14 / tall + 17.2 + x, t * 14 / tall + 29.7, 5)
     crown = np.full(s.shape, np.inf, np.float32)
-    for dx, dy, radius in (
+    for dx, y, radius in (
         (0, 0.62, 0.27),
         (-0.19, 0.55, 0.18),
         (0.2, 0.58, 0.2),
         (0.03, 0.82, 0.2),
     ):
-        crown = np.minimum(crown, np.hypot(s - dx * tall, t - dy * tall) / (radius * tall))
+        crown = np.minimum(crown, np.hypot(s - dx * tall, t - y * tall) / (radius * tall))
     where = (crown + 1.7 * (leaf - 0.5) < 0.92) & (leaf > 0.34 + 0.30 * bare)
     shade = np.clip(
-        0.45 + 1.1 * leaf**1.5 + 2.2 * (leaf - beside) + 0.25 * (t / tall - 0.6), 0.12, 2
+        0.45 + 1.1 * leaf**1.5 + 2.2 * (leaf - behind) + 0.25 * (t / tall - 0.6), 0.12, 2
     )
     surface = shade[..., None] * np.asarray(colour, np.float32)
     warmth = warm * (0.82 + 0.36 * leaf) * (1 + lit * (shade - 1))

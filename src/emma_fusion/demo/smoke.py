@@ -128,7 +128,8 @@ def _hose(scene: Canvas) -> None:
 
 def _puffs(scene: Canvas, s: Array, t: Array) -> Array:
     """Round lumps with creases between them, in [0, 1], (H, W)."""
-    total, weight = np.zeros(s.shape, np.float32), 0.0
+    total: Array = np.zeros(s.shape, np.float32)
+    weight = 0.0
     for k in range(6):
         lump = scene.noise(s * 2**k + 9.7 * k, t * 2**k + 5.3 * k, 1, smooth=True)
         total += np.abs(2 * lump - 1) / np.float32(1.75**k)

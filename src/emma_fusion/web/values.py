@@ -25,7 +25,7 @@ def keep_values(shelf: Shelf, image: npt.NDArray[Any]) -> str:
         image: (H, W) or (H, W, C); where a masked array is masked there is no value.
     """
     if isinstance(image, np.ma.MaskedArray):
-        image = image.astype(np.float64).filled(np.nan)
+        image = np.ma.filled(image.astype(np.float64), np.nan)
     buffer = io.BytesIO()
     np.save(buffer, image, allow_pickle=False)
     return shelf.put(buffer.getvalue(), "values.npy", _MEDIA_TYPE)
