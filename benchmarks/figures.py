@@ -24,9 +24,9 @@ DOCS, REPORTS = HERE / "docs", HERE / "reports"
 SEVEN = ("EN", "SD", "SF", "AG", "SCD", "VIF", "Qabf")
 PURPOSE = {
     "base": "infrared with visible images: roads, surveillance, near-infrared landscapes",
-    "emma": "the same pairs, trained by EMMA's loss alone, for research",
-    "fast": "the same pairs, in real time; distilled from the first `base`",
-    "medical": "scans of brains: CT, PET or SPECT with MRI; tuned from the first `base`",
+    "emma": "the same pairs, trained from scratch by EMMA's loss, for research",
+    "fast": "the same pairs, in real time; distilled from `base`",
+    "medical": "scans of brains: CT, PET or SPECT with MRI; tuned from `base` by EMMA's loss",
 }
 UNKNOWN = "–"
 Row = dict[str, str]
