@@ -1,6 +1,7 @@
 """Score models and teachers on brain scans that no training saw: is each scan still visible?
 
     python benchmarks/scans.py -o OUT medical base mmdrfuse refusion average maximum
+    python benchmarks/scans.py -o OUT medical base average --kinds pet-mri
 
 Names are those of benchmarks/validation.py; so is OUT. The pairs are of the patients that
 configs/medical.yaml keeps out, at most eight a kind. Beside the metrics, the table has:
@@ -60,9 +61,10 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--config", type=Path, default=ROOT / "configs" / "medical.yaml")
     parser.add_argument("--most", type=int, default=8, help="pairs of each kind")
+    parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS)
     arguments = parser.parse_args()
     pairs = []
-    for kind in KINDS:
+    for kind in arguments.kinds:
         sets = [p for p in load_config("cpu", arguments.config).pairs if kind in p.infrared.parts]
         pairs += validation_pairs(sets[-1:], arguments.most)
     write_rows(arguments.methods, pairs, arguments.output, visible_parts)
