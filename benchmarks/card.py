@@ -104,7 +104,7 @@ def scores(fuser: Fuser, data: Path, teacher: str | None = None) -> str:
         theirs = means(Fuser.from_pretrained(teacher), data)[1]
         for protocol, values in theirs.items():
             row = " | ".join(f"{values[name]:.2f}" for name in names)
-            lines.append(f"| its teacher `{teacher}`, {titles[protocol]} | {row} |")
+            lines.append(f"| its teacher `{Path(teacher).name}`, {titles[protocol]} | {row} |")
             row = " | ".join(f"{own[protocol][name] / values[name] - 1:+.1%}" for name in names)
             lines.append(f"| difference, `{protocol}` | {row} |")
     published = " | ".join(f"{value:.2f}" for value in PUBLISHED)
