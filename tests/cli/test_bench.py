@@ -229,7 +229,7 @@ def test_files_of_others_are_not_overwritten(emma, folders):
     (folders / "out" / "tables.md").write_text("mine")
     code, _, err = emma("--metrics", "EN")
     assert code == 2
-    assert "tables.md is there" in err
+    assert "tables.md exists" in err
     assert (folders / "out" / "tables.md").read_text() == "mine"
     assert len(list((folders / "out").iterdir())) == 1
 

@@ -47,10 +47,10 @@ def test_it_distills_and_keeps_to_the_settings_it_began_with(place, capsys):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["IR", "VI"], "-o RUN"),
+        (["IR", "VI"], "-o runs/mine"),
         (["IR", "-o", "RUN"], "two folders"),
         (["-o", "RUN"], "nothing to learn from"),
-        (["IR", "VI", "-o", "RUN", "--set", "learning.steps"], "not NAME=VALUE"),
+        (["IR", "VI", "-o", "RUN", "--set", "learning.steps"], "not of the form NAME=VALUE"),
         (["IR", "VI", "-o", "RUN", "--teacher-model", "nobody"], "no model 'nobody'"),
         (["-o", "RUN", "--resume"], "no run to resume"),
     ],

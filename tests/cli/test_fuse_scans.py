@@ -271,7 +271,7 @@ def test_nothing_is_replaced_unasked_and_never_what_is_not_ours(emma, copying, s
     emma(*pair, "-o", folder, "--overwrite")
     assert len(list(folder.iterdir())) == 8
     (folder / "notes.txt").write_text("mine")
-    assert "no fused scan" in emma(*pair, "-o", folder, "--overwrite", code=2)
+    assert "are not a fused scan" in emma(*pair, "-o", folder, "--overwrite", code=2)
     assert (folder / "notes.txt").read_text() == "mine"
     before = state(scans)
     for output in (scans / "mri", scans, scans / "pet", scans / "mri/new", scans / "pet/f.nii"):
@@ -303,7 +303,7 @@ def test_inputs_that_do_not_go_together(emma, scans, tmp_path):
     pet, mri = scans / "pet.nii.gz", scans / "mri.nii.gz"
     assert "anatomical DICOM series" in emma(pet, mri, "-o", tmp_path / "folder", code=2)
     for name in ("f.png", "f.dcm", "f.gz"):
-        assert "no name for a fused scan" in emma(pet, mri, "-o", tmp_path / name, code=2)
+        assert "is not a name for a fused scan" in emma(pet, mri, "-o", tmp_path / name, code=2)
     to = ["-o", tmp_path / "f.nii"]
     assert "does not exist" in emma(scans / "none.nii", mri, *to, code=2)
     image = tmp_path / "image.png"

@@ -270,7 +270,7 @@ def test_options_of_videos_for_images_and_a_missing_extra(emma, videos, tmp_path
     assert "are for videos" in emma(
         *pair, "-o", tmp_path / "b.png", "--layout", "side-by-side", code=2
     )
-    assert "no video file" in emma(pair[0], videos[1], "-o", tmp_path / "b.mp4", code=2)
+    assert "is not a video file" in emma(pair[0], videos[1], "-o", tmp_path / "b.mp4", code=2)
     write_video(tmp_path / "small.mp4", [p[:32] for p in VISIBLE])
     said = emma(videos[0], tmp_path / "small.mp4", "-o", tmp_path / "b.mp4", code=2)
     assert "ir.mp4 is 96x64" in said

@@ -45,7 +45,7 @@ def test_bad_input_leaves_nothing_behind(checkpoint, tmp_path, capsys):
     assert "cannot be read" in said
     assert "weights_only" not in said  # PyTorch's advice to run the file's code is not passed on
     for state, complaint in [
-        ({1: torch.zeros(3)}, "no flat state dict"),
+        ({1: torch.zeros(3)}, "does not hold a flat state dict"),
         (to_authors(network) | {"last.0.bias": torch.full((1,), torch.nan)}, "NaN or infinite"),
     ]:
         torch.save(state, file)

@@ -28,12 +28,12 @@ def folders(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["IR", "VI"], "-o RUN"),
+        (["IR", "VI"], "-o runs/mine"),
         (["IR", "-o", "RUN"], "two folders"),
         (["-o", "RUN"], "nothing to train on"),
         (["IR", "NOWHERE", "-o", "RUN"], "does not exist"),
         (["IR", "VI", "-o", "RUN", "--preset", "best"], "no preset 'best'"),
-        (["IR", "VI", "-o", "RUN", "--set", "fusion.alpha"], "not NAME=VALUE"),
+        (["IR", "VI", "-o", "RUN", "--set", "fusion.alpha"], "not of the form NAME=VALUE"),
         (["IR", "VI", "-o", "RUN", "--set", "fusion.alpha=high"], "fusion.alpha"),
         (["IR", "VI", "-o", "RUN", "--set", "fusion.alpha=[1"], "not valid YAML"),
         (["-o", "RUN", "--teacher", "VI"], "is for two folders"),

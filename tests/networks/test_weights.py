@@ -176,7 +176,7 @@ def test_unpickling_is_restricted(tmp_path):
     with pytest.raises(UserError, match="cannot be read"):
         read_authors(path)
     torch.save([1, 2], path)
-    with pytest.raises(UserError, match="no flat state dict"):
+    with pytest.raises(UserError, match="does not hold a flat state dict"):
         read_authors(path)
 
 

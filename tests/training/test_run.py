@@ -253,7 +253,7 @@ def test_foreign_checkpoints_are_one_sentence(tiny, tmp_path):
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(tiny))
     for content in ({"step": 1}, [1, 2]):
         torch.save(content, tmp_path / "checkpoint.pt")
-        with pytest.raises(UserError, match="no checkpoint of a training run"):
+        with pytest.raises(UserError, match="is not a checkpoint of a training run"):
             train(TrainingConfig.model_validate(tiny), tmp_path, resume=True)
     (tmp_path / "checkpoint.pt").write_bytes(b"")
     with pytest.raises(UserError, match="damaged"):

@@ -99,6 +99,24 @@ class RestormerCNNBlock(nn.Module):
             self.local_branch = nn.Sequential(ResidualConv(outputs), ResidualConv(outputs))
         self.join = conv3x3(2 * outputs if branches == "both" else outputs, outputs, bias=False)
 
+    def shrink(self, factor: float) -> None:
+        """Makes all features of the block smaller, and its output the same.
+
+        Args:
+            factor: What they are divided by.
+        """
+        smaller = [self.embed.weight]
+        if self.branches != "convolution":
+            smaller += [self.attention.project.weight, self.feed_forward.project.weight]
+        if self.branches != "attention":
+            smaller += [
+                bias for name, bias in self.local_branch.named_parameters() if name.endswith("bias")
+            ]
+        with torch.no_grad():
+            for parameter in smaller:
+                parameter /= factor
+            self.join.weight *= factor
+
     def forward(self, x: Tensor) -> Tensor:
         """``(B, inputs, H, W)`` → ``(B, outputs, H, W)``."""
         x = self.embed(x)

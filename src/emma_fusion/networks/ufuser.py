@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from itertools import pairwise
 
 import torch
@@ -18,6 +19,8 @@ from emma_fusion.networks.block import (
 from emma_fusion.networks.output import to_plane
 
 CHANNELS = (8, 16, 32, 32)
+LARGE = 512.0
+"""Features above this are made smaller by `UFuser.balance`."""
 
 
 class Encoder(nn.Module):
@@ -111,6 +114,33 @@ class UFuser(nn.Module):
                 module.merged = True
         return self
 
+    def balance(self, infrared: Tensor, visible: Tensor) -> UFuser:
+        """Keeps the values inside small enough for fp16, which ends at 65504; the output is equal.
+
+        Training does not care how large the features of the decoders are, and they can grow to
+        tens of thousands. Where they pass `LARGE` they are divided by a power of two and what
+        comes after is multiplied by it (`RestormerCNNBlock.shrink`).
+
+        Args:
+            infrared: ``(1, 1, H, W)`` in [0, 1], an image to look at the features with.
+            visible: The same shape.
+
+        Returns:
+            This network.
+        """
+        for level in reversed(range(len(self.decoders))):
+            decoder = self.decoders[level]
+            inside = _largest(self, decoder, infrared, visible)
+            decoder.shrink(_power_of_two(inside / LARGE))
+            if level:
+                given = _largest(self, decoder.join, infrared, visible)
+                factor = _power_of_two(given / LARGE)
+                with torch.no_grad():
+                    coming = self.ups[level - 1].out_channels
+                    decoder.join.weight /= factor
+                    self.decoders[level - 1].embed.weight[:, :coming] *= factor
+        return self
+
     def fold(self) -> UFuser:
         """The form for inference: the same output for about three fifths of the work.
 
@@ -123,3 +153,25 @@ class UFuser(nn.Module):
             if isinstance(block, RestormerCNNBlock) and isinstance(attention, ChannelAttention):
                 block.attention = FoldedAttention(attention)
         return folded
+
+
+def _power_of_two(ratio: float) -> float:
+    """The least power of two, from 1, that is not below a ratio."""
+    return float(2.0 ** math.ceil(math.log2(max(ratio, 1.0))))
+
+
+def _largest(network: UFuser, part: nn.Module, infrared: Tensor, visible: Tensor) -> float:
+    """The largest magnitude that any layer inside a part of a network, or the part, puts out."""
+    found = [0.0]
+    hooks = [
+        layer.register_forward_hook(lambda *args: found.append(float(args[2].abs().max())))
+        for layer in part.modules()
+        if not list(layer.children()) and layer is not getattr(part, "join", None)
+    ]
+    try:
+        with torch.no_grad():
+            network(infrared, visible)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return max(found)

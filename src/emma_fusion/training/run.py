@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 
 from emma_fusion import models
 from emma_fusion.errors import UserError
 from emma_fusion.images.folders import match_pairs
-from emma_fusion.networks import SensingUNet, UFuser
+from emma_fusion.networks import SensingUNet, UFuser, pad_to_multiple
 from emma_fusion.networks.weights import (
     load_fuser,
     load_sensing,
@@ -166,12 +166,21 @@ class _Training:
         self.journal.resize(total)
         self.journal.advance(done)
 
+    def _first_validation_pair(self, network: UFuser) -> list[Tensor]:
+        size = network.multiple_of, network.minimum_size
+        return [
+            pad_to_multiple(torch.from_numpy(plane)[None, None], *size).to(self.fabric.device)
+            for plane in self.patches.validation[0][1:]
+        ]
+
     def _write(self, name: str, network: UFuser | SensingUNet) -> None:
         if self.fabric.is_global_zero:
             facts = self.loop.facts(self.config) | {
                 "pairs": self.patches.counts,
                 "patches": len(self.patches),
             }
+            if isinstance(network, UFuser) and self.patches.validation:
+                network.balance(*self._first_validation_pair(network))
             half = isinstance(network, SensingUNet)
             init = (half and self.config.sensing.init) or self.config.init
             if init:
