@@ -68,13 +68,12 @@ def test_sensing_networks_tell_something_of_their_own_source(fused_pairs):
         load_sensing(models.find("base", file)).eval()
         for file in (models.SENSING_INFRARED, models.SENSING_VISIBLE)
     )
-    to_i, to_v = np.zeros(3), np.zeros(3)  # of A_i(f), A_v(f) and f
+    to_i, to_v = np.zeros(2), np.zeros(2)  # of A_i(f) and A_v(f)
     for fused, infrared, visible in fused_pairs["roadscene/test"]:
         height, width = (16 * (size // 16) for size in fused.shape)
         plane = torch.from_numpy(fused)[None, None, :height, :width]
         with torch.no_grad():
             images = [net(plane)[0, 0].numpy() for net in (sense_i, sense_v)]
-        images.append(plane[0, 0].numpy())
         to_i += [np.abs(image - infrared[:height, :width]).mean() for image in images]
         to_v += [np.abs(image - visible[:height, :width]).mean() for image in images]
     assert to_i[0] < to_i[1]
