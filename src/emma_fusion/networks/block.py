@@ -105,16 +105,15 @@ class RestormerCNNBlock(nn.Module):
         Args:
             factor: What they are divided by.
         """
-        smaller = [self.embed.weight]
-        if self.branches != "convolution":
-            smaller += [self.attention.project.weight, self.feed_forward.project.weight]
-        if self.branches != "attention":
-            smaller += [
-                bias for name, bias in self.local_branch.named_parameters() if name.endswith("bias")
-            ]
+        linear = ("embed.weight", "attention.project.weight", "feed_forward.project.weight")
+        smaller = [
+            parameter
+            for name, parameter in self.named_parameters()
+            if name in linear or (name.startswith("local_branch") and name.endswith("bias"))
+        ]
         with torch.no_grad():
             for parameter in smaller:
-                parameter /= factor
+                parameter.div_(factor)
             self.join.weight *= factor
 
     def forward(self, x: Tensor) -> Tensor:

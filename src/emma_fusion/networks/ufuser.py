@@ -128,17 +128,17 @@ class UFuser(nn.Module):
         Returns:
             This network.
         """
-        for level in reversed(range(len(self.decoders))):
-            decoder = self.decoders[level]
+        decoders = [block for block in self.decoders if isinstance(block, RestormerCNNBlock)]
+        for level in reversed(range(len(decoders))):
+            decoder = decoders[level]
             inside = _largest(self, decoder, infrared, visible)
             decoder.shrink(_power_of_two(inside / LARGE))
             if level:
                 given = _largest(self, decoder.join, infrared, visible)
                 factor = _power_of_two(given / LARGE)
                 with torch.no_grad():
-                    coming = self.ups[level - 1].out_channels
                     decoder.join.weight /= factor
-                    self.decoders[level - 1].embed.weight[:, :coming] *= factor
+                    decoders[level - 1].embed.weight[:, : self.channels[level - 1]] *= factor
         return self
 
     def fold(self) -> UFuser:
