@@ -99,23 +99,6 @@ class RestormerCNNBlock(nn.Module):
             self.local_branch = nn.Sequential(ResidualConv(outputs), ResidualConv(outputs))
         self.join = conv3x3(2 * outputs if branches == "both" else outputs, outputs, bias=False)
 
-    def shrink(self, factor: float) -> None:
-        """Makes all features of the block smaller, and its output the same.
-
-        Args:
-            factor: What they are divided by.
-        """
-        linear = ("embed.weight", "attention.project.weight", "feed_forward.project.weight")
-        smaller = [
-            parameter
-            for name, parameter in self.named_parameters()
-            if name in linear or (name.startswith("local_branch") and name.endswith("bias"))
-        ]
-        with torch.no_grad():
-            for parameter in smaller:
-                parameter.div_(factor)
-            self.join.weight *= factor
-
     def forward(self, x: Tensor) -> Tensor:
         """``(B, inputs, H, W)`` → ``(B, outputs, H, W)``."""
         x = self.embed(x)

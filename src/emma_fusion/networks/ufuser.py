@@ -20,7 +20,7 @@ from emma_fusion.networks.output import to_plane
 
 CHANNELS = (8, 16, 32, 32)
 LARGE = 512.0
-"""Features above this are made smaller by `UFuser.balance`."""
+"""What a decoder gives above this is made smaller by `UFuser.balance`."""
 
 
 class Encoder(nn.Module):
@@ -59,7 +59,7 @@ class UFuser(nn.Module):
     minimum_size = 16
     """And at least this, so that the coarsest scale can still be reflected at its border."""
     supports_half = True
-    """Whether fp16 is right: attention's sums are in float32 ."""
+    """Whether fp16 is right: attention's sums are in float32, and trained weights are balanced."""
 
     def __init__(self, channels: tuple[int, ...] = CHANNELS, branches: Branches = "both") -> None:
         super().__init__()
@@ -115,11 +115,12 @@ class UFuser(nn.Module):
         return self
 
     def balance(self, infrared: Tensor, visible: Tensor) -> UFuser:
-        """Keeps the values inside small enough for fp16, which ends at 65504; the output is equal.
+        """Keeps what goes from decoder to decoder small enough for fp16, which ends at 65504.
 
-        Training does not care how large the features of the decoders are, and they can grow to
-        tens of thousands. Where they pass `LARGE` they are divided by a power of two and what
-        comes after is multiplied by it (`RestormerCNNBlock.shrink`).
+        Training does not care how large it is, and it can grow to tens of thousands. From the
+        last convolution of a decoder to the first one of the next there is nothing but
+        convolutions without bias and a ReLU: what one is divided by, the other is multiplied by.
+        The factors are powers of two, so the output stays the same.
 
         Args:
             infrared: ``(1, 1, H, W)`` in [0, 1], an image to look at the features with.
@@ -129,16 +130,12 @@ class UFuser(nn.Module):
             This network.
         """
         decoders = [block for block in self.decoders if isinstance(block, RestormerCNNBlock)]
-        for level in reversed(range(len(decoders))):
-            decoder = decoders[level]
-            inside = _largest(self, decoder, infrared, visible)
-            decoder.shrink(_power_of_two(inside / LARGE))
-            if level:
-                given = _largest(self, decoder.join, infrared, visible)
-                factor = _power_of_two(given / LARGE)
-                with torch.no_grad():
-                    decoder.join.weight /= factor
-                    decoders[level - 1].embed.weight[:, : self.channels[level - 1]] *= factor
+        for level in reversed(range(1, len(decoders))):
+            join, embed = decoders[level].join, decoders[level - 1].embed
+            factor = _power_of_two(_largest(self, join, infrared, visible) / LARGE)
+            with torch.no_grad():
+                join.weight /= factor
+                embed.weight[:, : self.channels[level - 1]] *= factor
         return self
 
     def fold(self) -> UFuser:
@@ -160,18 +157,13 @@ def _power_of_two(ratio: float) -> float:
     return float(2.0 ** math.ceil(math.log2(max(ratio, 1.0))))
 
 
-def _largest(network: UFuser, part: nn.Module, infrared: Tensor, visible: Tensor) -> float:
-    """The largest magnitude that any layer inside a part of a network, or the part, puts out."""
-    found = [0.0]
-    hooks = [
-        layer.register_forward_hook(lambda *args: found.append(float(args[2].abs().max())))
-        for layer in part.modules()
-        if not list(layer.children()) and layer is not getattr(part, "join", None)
-    ]
+def _largest(network: UFuser, layer: nn.Module, infrared: Tensor, visible: Tensor) -> float:
+    """The largest magnitude that a layer of a network puts out."""
+    found: list[float] = []
+    hook = layer.register_forward_hook(lambda *args: found.append(float(args[2].abs().max())))
     try:
         with torch.no_grad():
             network(infrared, visible)
     finally:
-        for hook in hooks:
-            hook.remove()
+        hook.remove()
     return max(found)
