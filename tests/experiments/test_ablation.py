@@ -117,6 +117,23 @@ def test_what_is_wrong_is_said_before_anything_is_trained(settings, tmp_path, ch
     assert sentence in str(error.value)
 
 
+def test_pairs_whose_names_differ_are_trained_on_and_judged(settings, pairs, tmp_path):
+    for kind, mark in (("ir", "north-"), ("vi", "")):
+        (tmp_path / kind).mkdir()
+        for path in (pairs / kind).iterdir():
+            shutil.copy(path, tmp_path / kind / f"{mark}{path.name}")
+    folders = {"infrared": str(tmp_path / "ir"), "visible": str(tmp_path / "vi")}
+    settings["training"]["pairs"][0] |= folders
+    settings["judged"] = dict(folders)
+    with pytest.raises(UserError, match="No pairs"):
+        load(settings, tmp_path)
+    settings["training"]["pairs"][0]["match"] = settings["judged"]["match"] = "north-*=*"
+    ablation = load(settings, tmp_path)
+    assert judged_stems(ablation) == list("abcde")
+    folder_pairs = ablation.configuration("full", 0).pairs[0].matched()[0]
+    assert folder_pairs[0] == ("a", tmp_path / "ir" / "north-a.png", tmp_path / "vi" / "a.png")
+
+
 def test_only_what_the_training_keeps_out_is_judged(settings, tmp_path):
     stems = judged_stems(load(settings, tmp_path))
     settings["judged"]["held_out"] = True

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from emma_fusion.cli.options import MatchOption
 from emma_fusion.cli.progress import bar
 from emma_fusion.cli.scoring import (
     ConventionOption,
@@ -26,6 +27,7 @@ def evaluate(
     convention: ConventionOption = "ours",
     protocol: ProtocolOption = "direct",
     metrics: MetricsOption = None,
+    match: MatchOption = None,
     skip_bad: Annotated[
         bool,
         typer.Option(
@@ -53,7 +55,7 @@ def evaluate(
 
     names = choose_metrics(convention, metrics)
     rules = Rules(convention, protocol, names)
-    triples, stale, missing = match(fused, infrared, visible)
+    triples, stale, missing = find_sources(fused, infrared, visible, match)
     images, failures = {}, []
     with bar("Scoring") as show:
         for done, (stem, paths) in enumerate(triples.items(), 1):
@@ -96,10 +98,12 @@ def evaluate(
 Triple = tuple[Path, Path, Path]
 
 
-def match(
-    fused: Path, infrared: Path, visible: Path
+def find_sources(
+    fused: Path, infrared: Path, visible: Path, pattern: str | None
 ) -> tuple[dict[str, Triple], list[Path], list[str]]:
     """Find the sources of each fused image: by stem in folders, or the three files given.
+
+    A fused image has the stem of its visible one.
 
     Returns:
         Stem -> the three paths; fused images without both sources; stems without a fused one.
@@ -112,6 +116,8 @@ def match(
         if not path.exists():
             raise UserError(f"{path} does not exist.")
     if not any(path.is_dir() for path in paths):
+        if pattern is not None:
+            raise UserError("--match is for three folders: leave it out.")
         return {fused.stem: paths}, [], []
     for path in paths:
         if not path.is_dir():
@@ -119,7 +125,7 @@ def match(
     outputs = list_images(fused)
     if not outputs:
         raise UserError(f"The folder {fused} holds no images.")
-    sources = {stem: (a, b) for stem, a, b in match_pairs(infrared, visible)[0]}
+    sources = {stem: (a, b) for stem, a, b in match_pairs(infrared, visible, pattern)[0]}
     triples = {stem: (path, *sources[stem]) for stem, path in outputs.items() if stem in sources}
     if not triples:
         raise UserError(

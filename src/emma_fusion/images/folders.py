@@ -207,14 +207,14 @@ def _no_pairs(
 
 
 def match_pairs(
-    folder_a: Path | str, folder_b: Path | str
+    folder_a: Path | str, folder_b: Path | str, pattern: str | None = None
 ) -> tuple[list[tuple[str, Path, Path]], list[Path]]:
     """The pairs of `pair_folders`, and the images that have no partner.
 
     Raises:
         UserError: see `pair_folders`.
     """
-    found = pair_folders(folder_a, folder_b)
+    found = pair_folders(folder_a, folder_b, pattern=pattern)
     return found.pairs, found.unmatched
 
 
@@ -240,7 +240,7 @@ def _tell_subfolders(folder: Path) -> str:
         return ""
     return (
         f"{folder} has {sum(counts.values())} images in folders in it, such as "
-        f"{next(iter(counts))}, which are left out: --recursive takes them too."
+        f"{next(iter(counts))}, which are left out: emma fuse --recursive takes them too."
     )
 
 
