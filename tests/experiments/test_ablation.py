@@ -117,12 +117,12 @@ def test_what_is_wrong_is_said_before_anything_is_trained(settings, tmp_path, ch
     assert sentence in str(error.value)
 
 
-def test_pairs_whose_names_differ_are_trained_on_and_judged(settings, pairs, tmp_path):
-    for kind, mark in (("ir", "north-"), ("vi", "")):
+def test_pairs_whose_names_differ_are_trained_on_and_judged(settings, tmp_path):
+    for kind, mark in (("infrared", "north-"), ("visible", "")):
         (tmp_path / kind).mkdir()
-        for path in (pairs / kind).iterdir():
+        for path in Path(settings["judged"][kind]).iterdir():
             shutil.copy(path, tmp_path / kind / f"{mark}{path.name}")
-    folders = {"infrared": str(tmp_path / "ir"), "visible": str(tmp_path / "vi")}
+    folders = {kind: str(tmp_path / kind) for kind in ("infrared", "visible")}
     settings["training"]["pairs"][0] |= folders
     settings["judged"] = dict(folders)
     with pytest.raises(UserError, match="No pairs"):
@@ -130,8 +130,8 @@ def test_pairs_whose_names_differ_are_trained_on_and_judged(settings, pairs, tmp
     settings["training"]["pairs"][0]["match"] = settings["judged"]["match"] = "north-*=*"
     ablation = load(settings, tmp_path)
     assert judged_stems(ablation) == list("abcde")
-    folder_pairs = ablation.configuration("full", 0).pairs[0].matched()[0]
-    assert folder_pairs[0] == ("a", tmp_path / "ir" / "north-a.png", tmp_path / "vi" / "a.png")
+    first = ablation.configuration("full", 0).pairs[0].matched()[0][0]
+    assert first == ("a", tmp_path / "infrared" / "north-a.png", tmp_path / "visible" / "a.png")
 
 
 def test_only_what_the_training_keeps_out_is_judged(settings, tmp_path):
