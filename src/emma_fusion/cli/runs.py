@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -80,11 +81,17 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def set_of_pairs(infrared: Path, visible: Path) -> dict[str, Any]:
-    """Two folders of the command line as a set of pairs in a configuration."""
-    from emma_fusion.images.folders import match_pairs
+    """Two folders of the command line as a set of pairs in a configuration.
 
+    What was paired by names that differ is said on stderr.
+    """
+    from emma_fusion.images.folders import pair_folders
+
+    found = pair_folders(infrared, visible)
+    for note in found.notes:
+        print(note, file=sys.stderr)
     # A few pairs to look at while the others train; of a handful none can be spared.
-    pairs = len(match_pairs(infrared, visible)[0])
+    pairs = len(found.pairs)
     validation = min(4, pairs // 10) / pairs
     return {"infrared": infrared, "visible": visible, "validation": validation}
 
