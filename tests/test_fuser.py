@@ -1,4 +1,7 @@
+import hashlib
 import os
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -310,6 +313,33 @@ def test_fuse_opens_a_model_once_and_again_when_it_changes(tmp_path, monkeypatch
     os.utime(path, ns=(time, time))
     emma_fusion.fuse(*images(8, 8), path)
     assert len(opened) == 2
+
+
+def test_weights_are_hashed_once_until_their_file_changes(tmp_path, monkeypatch):
+    """Also where another file of the same size and time takes its place."""
+    module = sys.modules["emma_fusion.fuser"]
+    original, hashed, now = module._hash, [], time.time_ns()
+
+    def counted(weights):
+        hashed.append(weights)
+        return original(weights)
+
+    monkeypatch.setattr(module, "_hash", counted)
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(b"one")
+    for _ in range(2):  # a file as fresh as this may change without a change of its time
+        assert module._digest(path) == hashlib.sha256(b"one").hexdigest()
+    assert len(hashed) == 2
+    monkeypatch.setattr(module.time, "time_ns", lambda: now + 3600 * 10**9)
+    for _ in range(3):
+        assert module._digest(path) == hashlib.sha256(b"one").hexdigest()
+    assert len(hashed) == 3
+    stamp = path.stat().st_mtime_ns
+    (tmp_path / "other").write_bytes(b"two")
+    os.utime(tmp_path / "other", ns=(stamp, stamp))
+    os.replace(tmp_path / "other", path)
+    assert module._digest(path) == hashlib.sha256(b"two").hexdigest()
+    assert module._digest(tmp_path / "missing") == ""
 
 
 @pytest.mark.parametrize("name", models.shipped())

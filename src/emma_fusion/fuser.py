@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
+import time
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +29,8 @@ from emma_fusion.runtimes.pytorch import PRECISIONS
 
 Image = TypeVar("Image", npt.NDArray[Any], Tensor)
 _NUMPY_FLOATS = (torch.float16, torch.float32, torch.float64)
+# Nanoseconds within which two contents of a file may have one time: two seconds on FAT.
+_SETTLED = 2 * 10**9
 
 
 class Fuser:
@@ -366,11 +370,30 @@ def _open(
 
 
 def _digest(weights: Path) -> str:
-    """A hash of a weights file, which may be trained anew; "" where it cannot be read."""
+    """A hash of a weights file, which may be trained anew; "" where it cannot be read.
+
+    It is computed again only when the file is another one, or has another size or time.
+    """
     try:
-        return hashlib.sha256(weights.read_bytes()).hexdigest()
+        found = os.stat(weights)
+        latest = max(found.st_mtime_ns, found.st_ctime_ns)
+        if time.time_ns() - latest < _SETTLED:
+            return _hash(weights)
+        return _remembered_hash(
+            weights.absolute(), (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        )
     except OSError:
         return ""  # opening it says why
+
+
+def _hash(weights: Path) -> str:
+    return hashlib.sha256(weights.read_bytes()).hexdigest()
+
+
+@functools.lru_cache(maxsize=16)
+def _remembered_hash(weights: Path, stamp: tuple[int, ...]) -> str:
+    """The hash of a file as it was when it had this stamp."""
+    return _hash(weights)
 
 
 def _is_constant(plane: FloatArray) -> bool:

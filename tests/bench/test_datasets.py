@@ -18,6 +18,14 @@ def test_two_folders(pairs, folders):
     assert dataset.warnings == ()
 
 
+def test_two_folders_whose_names_differ(pairs, folders):
+    for path in (folders / "ir").iterdir():
+        path.rename(path.with_name(f"north-{path.name}"))
+    dataset = open_dataset(pairs, match="north-*=*")
+    assert list(dataset.pairs) == list("abcd")
+    assert dataset.pairs["a"] == (folders / "ir" / "north-a.png", folders / "vi" / "a.png")
+
+
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_every_published_layout_is_found_whatever_its_case(tmp_path, name):
     layout = LAYOUTS[name]

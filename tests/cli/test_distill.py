@@ -44,6 +44,17 @@ def test_it_distills_and_keeps_to_the_settings_it_began_with(place, capsys):
     assert "began with" in said
 
 
+def test_match_learns_from_pairs_whose_names_differ(place, capsys):
+    (place / "IR" / "a.png").rename(place / "IR" / "IR_1.png")
+    (place / "VI" / "a.png").rename(place / "VI" / "DC_2.png")
+    quick = [word for setting in QUICK for word in ("--set", setting)]
+    options = ["IR", "VI", "--teacher-model", "teacher.safetensors", "--device", "cpu", *quick]
+    code, said = run(capsys, *options, "-o", "RUN", "--match", "IR_{n}=DC_{n+1}")
+    assert not code, said
+    assert "IR_1.png with DC_2.png" in said
+    assert "match: IR_{n}=DC_{n+1}" in (place / "RUN" / "config.yaml").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

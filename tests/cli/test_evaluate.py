@@ -166,6 +166,24 @@ def test_an_empty_folder(emma, folders):
     assert "holds no images" in err
 
 
+def test_match_scores_pairs_whose_names_differ(emma, folders):
+    """A fused image has the name of its visible one; the values are those of equal names."""
+    _, before, _ = emma("--json")
+    for stem in "abc":
+        (folders / "ir" / f"{stem}.png").rename(folders / "ir" / f"north-{stem}.png")
+    code, _, err = emma("--json")
+    assert code == 2
+    assert "as in --match" in err
+    code, out, err = emma("--json", "--match", "north-*=*")
+    assert code == 0
+    assert "Paired, though the names differ: north-a.png with a.png" in err
+    assert json.loads(out)["images"] == json.loads(before)["images"]
+    files = ("fused/a.png", "ir/north-a.png", "vi/a.png")
+    code, _, err = emma("--match", "north-*=*", paths=files)
+    assert code == 2
+    assert "--match is for folders of images" in err
+
+
 def test_names_that_do_not_match(emma, folders):
     for path in (folders / "fused").iterdir():
         path.rename(path.with_stem(f"{path.stem}_fused"))

@@ -136,6 +136,19 @@ def test_scores_of_what_was_written(emma, folder):
     assert "A_v(f)" in emma(folder / "fused", "-o", folder / "out", *sources)[1]
 
 
+def test_match_finds_sources_whose_names_differ(emma, refused, folder):
+    sources = ("--sources", folder / "ir", folder / "vi")
+    before = json.loads(emma(folder / "fused", "-o", folder / "one", *sources, "--json")[1])
+    for path in list((folder / "ir").iterdir()):
+        path.rename(path.with_name(f"north-{path.name}"))
+    options = ("-o", folder / "two", *sources, "--json")
+    assert "as in --match" in refused(folder / "fused", *options)
+    out = emma(folder / "fused", *options, "--match", "north-*=*")[1]
+    assert json.loads(out)["images"] == before["images"]
+    said = refused(folder / "fused", "-o", folder / "two", "--match", "north-*=*")
+    assert "--match is for folders" in said
+
+
 def test_sources_of_another_size_are_a_failure_of_that_image(emma, folder):
     for side in ("ir", "vi"):
         image(folder / side / "b.png", (22, 30))

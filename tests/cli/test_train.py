@@ -99,3 +99,24 @@ def test_a_missing_extra_is_named(capsys, monkeypatch, tmp_path, folders):
     code, said = run(capsys, "train", *folders, "-o", tmp_path / "run")
     assert code == 2
     assert "emma-fusion[train]" in said
+
+
+def test_match_trains_on_pairs_whose_names_differ(capsys, tmp_path, folders):
+    """Of IR_1 and DC_2; the run's settings keep the pattern, so that --resume finds the pair."""
+    (folders[0] / "a.png").rename(folders[0] / "IR_1.png")
+    (folders[1] / "a.png").rename(folders[1] / "DC_2.png")
+    steps = ("sensing.steps=0", "start.steps=0", "fusion.steps=1", "fusion.batch=1")
+    small = ("patches.size=32", *steps, "init=base", "run.device=cpu")
+    words = [*folders, "-o", tmp_path / "run", *(word for s in small for word in ("--set", s))]
+    code, said = run(capsys, "train", *words)
+    assert code == 2
+    assert "as in --match" in said
+    code, said = run(capsys, "train", *words, "--match", "IR_{n}=DC_{n+1}")
+    assert code == 0, said
+    assert "IR_1.png with DC_2.png" in said
+    assert "1 pairs, " in said
+    assert "match: IR_{n}=DC_{n+1}" in (tmp_path / "run" / "config.yaml").read_text()
+    assert run(capsys, "train", "-o", tmp_path / "run", "--resume")[0] == 0
+    code, said = run(capsys, "train", "-o", tmp_path / "other", "--match", "IR_{n}=DC_{n+1}")
+    assert code == 2
+    assert "--match is for two folders" in said

@@ -117,6 +117,23 @@ def test_what_is_wrong_is_said_before_anything_is_trained(settings, tmp_path, ch
     assert sentence in str(error.value)
 
 
+def test_pairs_whose_names_differ_are_trained_on_and_judged(settings, tmp_path):
+    for kind, mark in (("infrared", "north-"), ("visible", "")):
+        (tmp_path / kind).mkdir()
+        for path in Path(settings["judged"][kind]).iterdir():
+            shutil.copy(path, tmp_path / kind / f"{mark}{path.name}")
+    folders = {kind: str(tmp_path / kind) for kind in ("infrared", "visible")}
+    settings["training"]["pairs"][0] |= folders
+    settings["judged"] = dict(folders)
+    with pytest.raises(UserError, match="No pairs"):
+        load(settings, tmp_path)
+    settings["training"]["pairs"][0]["match"] = settings["judged"]["match"] = "north-*=*"
+    ablation = load(settings, tmp_path)
+    assert judged_stems(ablation) == list("abcde")
+    first = ablation.configuration("full", 0).pairs[0].matched()[0][0]
+    assert first == ("a", tmp_path / "infrared" / "north-a.png", tmp_path / "visible" / "a.png")
+
+
 def test_only_what_the_training_keeps_out_is_judged(settings, tmp_path):
     stems = judged_stems(load(settings, tmp_path))
     settings["judged"]["held_out"] = True

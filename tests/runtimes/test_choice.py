@@ -1,5 +1,8 @@
 import importlib.util
 import json
+import logging
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -39,6 +42,38 @@ def test_the_choice_is_measured_once_and_remembered(network, cache_home, trials)
     choose(network, CPU, "bf16", 1)
     choose(network, CPU, "fp32", 2)
     assert trials[1:] == [["openvino", "torch"], ["onnxruntime", "openvino", "torch"]]
+
+
+def test_what_it_does_is_told_to_the_log_and_not_to_stderr(
+    network, cache_home, trials, monkeypatch, caplog, capfd
+):
+    def refuse(network, runtime, precision, threads):
+        raise UserError(f"{runtime} is broken here.")
+
+    monkeypatch.setattr(choice, "_open_exported", refuse)
+    monkeypatch.setattr(choice, "fastest", lambda runs, threads: "torch")
+    with caplog.at_level(logging.INFO, "emma_fusion"):
+        assert choose(network, CPU, "fp32", 1) == "torch"
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("INFO", "Trying which runtime is the fastest here; once, about a minute."),
+        ("WARNING", "The runtime onnxruntime is left out: onnxruntime is broken here."),
+        ("WARNING", "The runtime openvino is left out: openvino is broken here."),
+    ]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_command_line_prints_it(tmp_path):
+    """In a process of its own, whose log is the command line's."""
+    program = """
+import logging
+from emma_fusion.cli.process import set_up_process
+set_up_process()
+logging.getLogger("emma_fusion.runtimes.choice").info("Trying %s.", "it")
+logging.getLogger("emma_fusion.runtimes.choice").debug("unsaid")
+logging.getLogger("other").info("unsaid")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "Trying it.\n")
 
 
 def test_what_has_changed_is_measured_anew(network, cache_home, trials, monkeypatch):

@@ -43,7 +43,10 @@ class Dataset:
 
 
 def open_datasets(
-    texts: list[str], root: Path | None = None, limit: int | None = None
+    texts: list[str],
+    root: Path | None = None,
+    limit: int | None = None,
+    match: str | None = None,
 ) -> list[Dataset]:
     """Find the datasets that a user means, in the order given.
 
@@ -51,22 +54,24 @@ def open_datasets(
         texts: Each as in `open_dataset`.
         root: Where known layouts are looked for.
         limit: Keep only the first so many pairs of each.
+        match: As in `open_dataset`.
 
     Raises:
         UserError: One is not found, or two have one name.
     """
-    datasets = [open_dataset(text, root) for text in texts]
+    datasets = [open_dataset(text, root, match) for text in texts]
     if len({dataset.name for dataset in datasets}) < len(datasets):
         raise UserError("Two datasets have one name: write NAME=INFRARED,VISIBLE for one of them.")
     return datasets if limit is None else [dataset.first(limit) for dataset in datasets]
 
 
-def open_dataset(text: str, root: Path | None = None) -> Dataset:
+def open_dataset(text: str, root: Path | None = None, match: str | None = None) -> Dataset:
     """Find the dataset that a user means.
 
     Args:
         text: ``NAME=INFRARED,VISIBLE`` for two folders, or the name of a known layout.
         root: Where known layouts are looked for.
+        match: How the names in two folders go together; see `images.names.match_names`.
 
     Raises:
         UserError: The name is unknown, the images are not there (with what to download), or the
@@ -81,7 +86,7 @@ def open_dataset(text: str, root: Path | None = None) -> Dataset:
                 "folders, such as street=photos/ir,photos/vi."
             )
         check_name(name)
-        return _pair(name, name, Path(infrared).expanduser(), Path(visible).expanduser())
+        return _pair(name, name, Path(infrared).expanduser(), Path(visible).expanduser(), match)
     layout = LAYOUTS.get(text.lower())
     if layout is None:
         raise UserError(
@@ -98,8 +103,10 @@ def open_dataset(text: str, root: Path | None = None) -> Dataset:
     return replace(dataset, warnings=warnings, labels=layout.labels)
 
 
-def _pair(name: str, title: str, infrared: Path, visible: Path) -> Dataset:
-    found = pair_folders(infrared, visible)
+def _pair(
+    name: str, title: str, infrared: Path, visible: Path, match: str | None = None
+) -> Dataset:
+    found = pair_folders(infrared, visible, pattern=match)
     unmatched = found.unmatched
     warnings = tuple(f"{title}: {note}" for note in found.notes)
     if unmatched:

@@ -131,7 +131,7 @@ def _dataset(judged: Judged, stems: list[str]) -> Dataset:
 
     from emma_fusion.bench import open_dataset
 
-    dataset = open_dataset(f"{judged.name}={judged.infrared},{judged.visible}")
+    dataset = open_dataset(f"{judged.name}={judged.infrared},{judged.visible}", match=judged.match)
     pairs = {stem: pair for stem, pair in dataset.pairs.items() if stem in stems}
     if len(pairs) == len(dataset.pairs):
         return dataset

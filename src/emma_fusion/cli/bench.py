@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emma_fusion.cli.options import MatchOption
 from emma_fusion.cli.progress import bar
 from emma_fusion.cli.scoring import (
     ConventionOption,
@@ -65,6 +66,7 @@ def bench(
     common: Annotated[
         bool, typer.Option("--common", help="Score only the images that every folder:PATH has.")
     ] = False,
+    match: MatchOption = None,
     limit: LimitOption = None,
     images: Annotated[
         int, typer.Option(help="The number of pairs of each dataset that the report shows.", min=0)
@@ -116,7 +118,7 @@ def bench(
     chosen = reference or names[0]
     if chosen not in names:
         raise UserError(f"The reference {chosen!r} is none of the methods: {', '.join(names)}.")
-    datasets = room.open_datasets(dataset, root, limit)
+    datasets = room.open_datasets(dataset, root, limit, match)
     with bar("Scoring") as show:
         try:
             outcome = room.run(

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from emma_fusion.cli.options import MatchOption
 from emma_fusion.cli.runs import (
     Device,
     Infrared,
@@ -46,6 +47,7 @@ def distill(
     precision: Precision = None,
     threads: Annotated[int | None, typer.Option(help="The number of CPU threads.")] = None,
     seed: Seed = None,
+    match: MatchOption = None,
     skip_bad: SkipBad = False,
     resume: Resume = False,
 ) -> None:
@@ -58,7 +60,7 @@ def distill(
     """
     from emma_fusion.errors import UserError
 
-    output = checked(infrared, visible, output)
+    output = checked(infrared, visible, output, match)
     try:
         from emma_fusion.training import distill as room
     except ImportError as error:
@@ -76,7 +78,7 @@ def distill(
         }
     )
     if infrared is not None and visible is not None:
-        overrides["pairs"] = [set_of_pairs(infrared, visible)]
+        overrides["pairs"] = [set_of_pairs(infrared, visible, match)]
     overrides |= single_settings(set_ or [])
     if resume:
         settings = room.load_config(saved_settings(output))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
+from emma_fusion.cli.options import MatchOption
 from emma_fusion.cli.progress import bar
 from emma_fusion.cli.scoring import (
     DatasetsOption,
@@ -71,6 +72,7 @@ def equivariance(
             help="The width, in pixels, of the border that the second error leaves out.", min=0
         ),
     ] = 32,
+    match: MatchOption = None,
     limit: LimitOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
@@ -91,7 +93,7 @@ def equivariance(
     )
     settings = Settings(cases, padding, margin)
     opened = open_methods(methods, device)
-    datasets = open_datasets(dataset, root, limit)
+    datasets = open_datasets(dataset, root, limit, match)
     with bar("Measuring") as show:
         try:
             outcome = run(datasets, opened, settings, output, show)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from emma_fusion.cli.options import MatchOption
 from emma_fusion.cli.progress import bar
 from emma_fusion.cli.scoring import (
     ConventionOption,
@@ -26,6 +27,7 @@ def evaluate(
     convention: ConventionOption = "ours",
     protocol: ProtocolOption = "direct",
     metrics: MetricsOption = None,
+    match: MatchOption = None,
     skip_bad: Annotated[
         bool,
         typer.Option(
@@ -34,14 +36,6 @@ def evaluate(
             "Without it nothing is averaged then.",
         ),
     ] = False,
-    match: Annotated[
-        str | None,
-        typer.Option(
-            help="How the names of the infrared images and of the visible ones go together, as in "
-            "emma fuse. The fused images have the visible images' names.",
-            metavar="PATTERN",
-        ),
-    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Score a fused image against the two images that it was made of, or a folder of them.

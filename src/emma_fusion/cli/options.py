@@ -9,8 +9,10 @@ from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import typer
 
-from emma_fusion.jobs.options import Option
+from emma_fusion.jobs.options import MATCH_HELP, Option
 
+# For the verbs whose options are not made of a dataclass.
+MatchOption = Annotated[str | None, typer.Option("--match", help=MATCH_HELP, metavar="PATTERN")]
 T = TypeVar("T")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import io
+import logging
 import os
 import platform
 import sys
@@ -17,14 +18,26 @@ TUNED = ("MALLOC_", "GLIBC_TUNABLES")
 
 
 def set_up_process() -> None:
-    """To be called once, before the work begins: memory is kept, and decoders say nothing."""
+    """To be called once, before the work begins.
+
+    Memory is kept, decoders say nothing, and what the package logs is printed.
+    """
     keep_freed_memory()
+    print_log()
     # A name may hold bytes that are no text, or letters that the terminal has not.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     # What is wrong with a file is said in a sentence, and not by what decodes it too.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+
+
+def print_log() -> None:
+    """Prints what the package tells a host's log, such as a runtime that is not used, to stderr."""
+    log = logging.getLogger("emma_fusion")
+    log.addHandler(logging.StreamHandler())
+    log.setLevel(logging.INFO)
+    log.propagate = False
 
 
 def keep_freed_memory() -> None:

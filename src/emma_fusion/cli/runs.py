@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,11 +58,14 @@ Resume = Annotated[
 ]
 
 
-def checked(infrared: Path | None, visible: Path | None, output: Path | None) -> Path:
+def checked(
+    infrared: Path | None, visible: Path | None, output: Path | None, match: str | None
+) -> Path:
     """The folder of the run.
 
     Raises:
-        UserError: There is none, or one folder of images came without the other.
+        UserError: There is none, one folder of images came without the other, or a pattern of
+            their names without both.
     """
     if output is None:
         raise UserError("Name a folder for the results with -o, for example -o runs/mine.")
@@ -71,6 +73,11 @@ def checked(infrared: Path | None, visible: Path | None, output: Path | None) ->
         raise UserError(
             "Give two folders, INFRARED and VISIBLE, or no folder and a --config that names the "
             "pairs."
+        )
+    if match is not None and infrared is None:
+        raise UserError(
+            "--match is for two folders on the command line; in a --config, each set of pairs has "
+            "its own `match`."
         )
     return output
 
@@ -80,20 +87,21 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def set_of_pairs(infrared: Path, visible: Path) -> dict[str, Any]:
+def set_of_pairs(infrared: Path, visible: Path, match: str | None) -> dict[str, Any]:
     """Two folders of the command line as a set of pairs in a configuration.
 
-    What was paired by names that differ is said on stderr.
+    What `emma fuse` says of how it paired their images is printed.
     """
     from emma_fusion.images.folders import pair_folders
 
-    found = pair_folders(infrared, visible)
+    found = pair_folders(infrared, visible, pattern=match)
     for note in found.notes:
-        print(note, file=sys.stderr)
+        typer.echo(note, err=True)
     # A few pairs to look at while the others train; of a handful none can be spared.
     pairs = len(found.pairs)
     validation = min(4, pairs // 10) / pairs
-    return {"infrared": infrared, "visible": visible, "validation": validation}
+    settings = {"infrared": infrared, "visible": visible, "validation": validation}
+    return settings | ({"match": match} if match is not None else {})
 
 
 def single_settings(texts: list[str]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from emma_fusion.cli.options import MatchOption
 from emma_fusion.cli.progress import bar
 from emma_fusion.cli.scoring import finite
 
@@ -57,6 +58,7 @@ def sense(
             metavar="INFRARED VISIBLE",
         ),
     ] = None,
+    match: MatchOption = None,
     attack: Annotated[
         bool,
         typer.Option(
@@ -103,7 +105,9 @@ def sense(
         raise UserError("--json prints scores, for which --sources INFRARED VISIBLE is needed.")
     if (attack and sources is None) or (better and not attack):
         raise UserError("--attack needs --sources INFRARED VISIBLE, and --better needs --attack.")
-    jobs = plan(fused, output, sources)
+    if match is not None and (sources is None or not fused.is_dir()):
+        raise UserError("--match is for folders as FUSED and --sources: leave it out.")
+    jobs = plan(fused, output, sources, match)
     todo = jobs if overwrite else [job for job in jobs if not job.is_done]
     if len(todo) < len(jobs):
         skipped = len(jobs) - len(todo)
@@ -133,7 +137,9 @@ def sense(
         raise typer.Exit(2 if len(jobs) == 1 else 1)
 
 
-def plan(fused: Path, output: Path, sources: tuple[Path, Path] | None) -> list[Job]:
+def plan(
+    fused: Path, output: Path, sources: tuple[Path, Path] | None, match: str | None
+) -> list[Job]:
     """What is to be done with each fused image; sources are found by stem in folders.
 
     Raises:
@@ -156,7 +162,7 @@ def plan(fused: Path, output: Path, sources: tuple[Path, Path] | None) -> list[J
         raise UserError(f"The folder {fused} holds no images.")
     known = {}
     if sources is not None:
-        pairs = match_pairs(*sources)[0] if fused.is_dir() else [(fused.stem, *sources)]
+        pairs = match_pairs(*sources, match)[0] if fused.is_dir() else [(fused.stem, *sources)]
         known = {stem: (infrared, visible) for stem, infrared, visible in pairs}
         if not images.keys() & known.keys():
             raise UserError(

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from emma_fusion.cli.options import MatchOption
 from emma_fusion.cli.runs import (
     Device,
     Infrared,
@@ -69,6 +70,7 @@ def train(
         int | None, typer.Option(help="The number of machines that train together.")
     ] = None,
     seed: Seed = None,
+    match: MatchOption = None,
     skip_bad: SkipBad = False,
     resume: Resume = False,
 ) -> None:
@@ -81,7 +83,7 @@ def train(
     """
     from emma_fusion.errors import UserError
 
-    output = checked(infrared, visible, output)
+    output = checked(infrared, visible, output, match)
     if teacher and infrared is None:
         raise UserError(
             "--teacher is for two folders on the command line; a --config names its own teachers."
@@ -106,7 +108,7 @@ def train(
         }
     )
     if infrared is not None and visible is not None:
-        pairs = set_of_pairs(infrared, visible) | {"teachers": teacher or []}
+        pairs = set_of_pairs(infrared, visible, match) | {"teachers": teacher or []}
         if preset != "paper":
             pairs["additive"] = {}
         overrides["pairs"] = [pairs]

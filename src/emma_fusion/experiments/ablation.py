@@ -63,6 +63,7 @@ class Judged(Section):
     name: Name = "test"
     infrared: Path
     visible: Path
+    match: str | None = Field(None, description="how the names go together; see `Folders.match`")
     held_out: bool = Field(
         False, description="only the pairs of these folders that the reference's training keeps out"
     )
@@ -124,7 +125,7 @@ def load_ablation(file: Path) -> Ablation:
             )
     for name in ablation.variants:
         for pairs in ablation.configuration(name, 0).pairs:
-            match_pairs(pairs.infrared, pairs.visible)
+            pairs.matched()
             for teacher in pairs.teachers:
                 list_images(teacher)
     judged_stems(ablation)
@@ -139,7 +140,7 @@ def judged_stems(ablation: Ablation) -> list[str]:
             is kept out is to be judged.
     """
     judged = ablation.judged
-    matched, _ = match_pairs(judged.infrared, judged.visible)
+    matched, _ = match_pairs(judged.infrared, judged.visible, judged.match)
     stems = [stem for stem, *_ in matched]
     if judged.held_out:
         kept: set[int] = set()
@@ -170,7 +171,7 @@ def check_files(ablation: Ablation, judged: Mapping[str, tuple[Path, Path]]) -> 
     for name in ablation.variants:
         config = ablation.configuration(name, 0)
         for pairs in () if config.run.skip_bad else config.pairs:
-            matched, _ = match_pairs(pairs.infrared, pairs.visible)
+            matched, _ = pairs.matched()
             found |= {f"{pairs.infrared}: {stem}": (a, b) for stem, a, b in matched}
     check_pairs(found)
 
@@ -217,6 +218,9 @@ class Task:
             place["init"] and Path(place["init"]).name for place in (values, values["sensing"])
         ]
         values["init"] = inits
+        for pairs in values["pairs"]:
+            if pairs["match"] is None:
+                del pairs["match"]  # as before there was one: results keep their keys
         for stage in ("sensing", "start", "fusion"):
             if values[stage]["steps"] == 0:
                 values[stage] = None  # so that what it would do tells nobody apart

@@ -180,7 +180,7 @@ def _tell_matches(pairs: Sequence[tuple[PurePath, PurePath]]) -> list[str]:
     more = f", and {len(pairs) - 3} more" if len(pairs) > 3 else ""
     return [
         f"Paired, though the names differ: {shown}{more}. If that is wrong, rename the files to "
-        "the same names, or say how they go together with --match where the command has it."
+        "the same names, or say how they go together with --match."
     ]
 
 
@@ -210,14 +210,14 @@ def _no_pairs(
 
 
 def match_pairs(
-    folder_a: Path | str, folder_b: Path | str
+    folder_a: Path | str, folder_b: Path | str, pattern: str | None = None
 ) -> tuple[list[tuple[str, Path, Path]], list[Path]]:
     """The pairs of `pair_folders`, and the images that have no partner.
 
     Raises:
         UserError: see `pair_folders`.
     """
-    found = pair_folders(folder_a, folder_b)
+    found = pair_folders(folder_a, folder_b, pattern=pattern)
     return found.pairs, found.unmatched
 
 

@@ -74,21 +74,19 @@ class NetworkOptions:
     ] = "torch"
 
 
+MATCH_HELP = (
+    "How the names of the infrared images and of the visible ones go together, such as '*_T=*_W' "
+    "or 'IR_{n}=DC_{n+1}': * is any text that both have and {n} a number. Without it, names go "
+    "together that are the same but for capitals, leading zeros and what marks the camera (_T and "
+    "_W, _ir and _vi, IR and VIS)."
+)
+
+
 @dataclass(frozen=True)
 class PairingOptions:
     """Which images of two folders belong together; see `images.names.match_names`."""
 
-    match: Annotated[
-        str | None,
-        Option(
-            "How the names of the infrared images and of the visible ones go together, such as "
-            "'*_T=*_W' or 'IR_{n}=DC_{n+1}': * is any text that both have and {n} a number. "
-            "Without it, names go together that are the same but for capitals, leading zeros and "
-            "what marks the camera (_T and _W, _ir and _vi, IR and VIS).",
-            metavar="PATTERN",
-            panel=_FOLDERS,
-        ),
-    ] = None
+    match: Annotated[str | None, Option(MATCH_HELP, metavar="PATTERN", panel=_FOLDERS)] = None
     recursive: Annotated[
         bool,
         Option(

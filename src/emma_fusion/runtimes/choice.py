@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import platform
 import statistics
-import sys
 import tempfile
 import time
 from importlib.metadata import version
@@ -38,6 +38,7 @@ _PRECISIONS = {
     "openvino": ("fp32", "bf16"),
 }
 _TRIAL_SIZE = (240, 320)
+_log = logging.getLogger(__name__)
 
 
 def open_runtime(
@@ -121,7 +122,7 @@ def choose(
     known = cache.recall(key)
     if known in names:
         return known
-    print("Trying which runtime is the fastest here; once, about a minute.", file=sys.stderr)
+    _log.info("Trying which runtime is the fastest here; once, about a minute.")
     runs = {}
     for name in names:
         try:
@@ -129,7 +130,7 @@ def choose(
                 network, device, runtime=name, precision=precision, threads=threads
             )
         except UserError as error:
-            print(f"{name} is left out: {error}", file=sys.stderr)
+            _log.warning("The runtime %s is left out: %s", name, error)
     best = fastest(runs, threads)
     cache.remember(key, best)
     return best

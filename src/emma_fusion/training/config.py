@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from emma_fusion.baselines.additive import Additive
 from emma_fusion.errors import UserError
+from emma_fusion.images.folders import match_pairs
 from emma_fusion.networks.block import Branches
 
 StageName = Literal["sensing", "start", "fusion"]
@@ -24,10 +25,13 @@ class Section(BaseModel):
 
 
 class Folders(Section):
-    """Two folders of registered pairs, matched by stem."""
+    """Two folders of registered pairs, matched by their names."""
 
     infrared: Path
     visible: Path
+    match: str | None = Field(
+        None, description="how the names go together, such as *_T=*_W; see `emma fuse --match`"
+    )
     visible_gain: float = Field(1.0, ge=0, description="of the visible image: below 1, dusk")
     visible_offset: float = Field(0.0, ge=0, description="added to it: haze")
     scales: list[Annotated[float, Field(gt=0)]] = Field(
@@ -49,11 +53,21 @@ class Folders(Section):
         [], description="stems kept out too, such as 41???: a patient's slices are too alike"
     )
 
+    def matched(self) -> tuple[list[tuple[str, Path, Path]], list[Path]]:
+        """The pairs, each with the stem of its visible image, and the images without a partner.
+
+        Raises:
+            UserError: see `pair_folders`.
+        """
+        return match_pairs(self.infrared, self.visible, self.match)
+
 
 class Pairs(Folders):
     """Two folders of pairs and their teachers."""
 
-    teachers: list[Path] = Field([], description="folders of fused images, same stems")
+    teachers: list[Path] = Field(
+        [], description="folders of fused images, which have the stems of the visible images"
+    )
     methods: list[str] = Field(
         ["laplacian", "wavelet", "guided"],
         description="baselines that make teachers where no folder is given",

@@ -23,7 +23,6 @@ from torch import Tensor
 from emma_fusion import models
 from emma_fusion.equivariance.loss import sobel
 from emma_fusion.errors import UserError
-from emma_fusion.images.folders import match_pairs
 from emma_fusion.metrics import prepare, score
 from emma_fusion.networks.fast import CHANNELS, FILTERS, FastFuser
 from emma_fusion.networks.weights import load_fuser, read_facts, save_weights
@@ -117,7 +116,7 @@ def distill(config: DistillationConfig, folder: Path, resume: bool = False) -> P
     if not config.pairs:
         raise UserError("There is nothing to learn from: give two folders of pairs.")
     for pairs in config.pairs:  # before anything is written
-        match_pairs(pairs.infrared, pairs.visible)
+        pairs.matched()
     teacher = models.find(config.teacher)
     load_fuser(teacher)
     fabric = launch(config, config.run, folder, resume)

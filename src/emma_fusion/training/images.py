@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from emma_fusion.errors import UserError
-from emma_fusion.images.folders import match_pairs
 from emma_fusion.pair import FloatArray
 from emma_fusion.training.bad_pairs import BadPairs
 from emma_fusion.training.config import Folders
@@ -101,7 +100,7 @@ def read_images(
     digest = hashlib.sha256()
     listed = []
     for pairs in sets:
-        matched, unmatched = match_pairs(pairs.infrared, pairs.visible)
+        matched, unmatched = pairs.matched()
         result.unmatched += [str(path) for path in unmatched]
         out = held_out(pairs, [stem for stem, *_ in matched])
         left = [index for index in range(len(matched)) if index not in out]

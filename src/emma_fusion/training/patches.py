@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 
 from emma_fusion.errors import UserError
-from emma_fusion.images.folders import match_pairs
 from emma_fusion.images.raster import read_pair
 from emma_fusion.pair import FloatArray
 from emma_fusion.training.bad_pairs import BadPairs
@@ -221,7 +220,7 @@ def read_patches(
     listed = []
     for pairs in sets:
         teachers = Teachers(pairs)
-        matched, unmatched = match_pairs(pairs.infrared, pairs.visible)
+        matched, unmatched = pairs.matched()
         result.unmatched += [str(path) for path in unmatched]
         usable = []
         for found in matched:

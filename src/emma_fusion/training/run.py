@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from emma_fusion import models
 from emma_fusion.errors import UserError
-from emma_fusion.images.folders import match_pairs
 from emma_fusion.networks import SensingUNet, UFuser, pad_to_multiple
 from emma_fusion.networks.weights import (
     load_fuser,
@@ -45,7 +44,7 @@ def train(config: TrainingConfig, folder: Path, resume: bool = False) -> Path:
     if not config.pairs:
         raise UserError("There is nothing to train on: give two folders of pairs.")
     for pairs in config.pairs:  # before anything is written
-        match_pairs(pairs.infrared, pairs.visible)
+        pairs.matched()
     for init in filter(None, (config.init, config.sensing.init)):
         models.find(init)
     fabric = launch(config, config.run, folder, resume)
