@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 OUTSIDE = "project"  # where the files of the project lie that are not in docs/
 _VERSION = re.compile(r'^__version__ = "(.+)"', re.MULTILINE)
 _IMAGE = re.compile(r'<img\b[^>]*\bsrc="([^"]+)"[^>]*>')
+_LONG_CODE = re.compile(r"<code>(?=[^<]{60})")  # may be wider than the page
 _LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#|/)([^)#\s]+)")
 
 
@@ -45,7 +46,8 @@ def on_config(config: Any) -> Any:
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Let an image be opened by itself, in its full size."""
+    """Let an image be opened by itself, in its full size; mark code that may be broken."""
+    html = _LONG_CODE.sub('<code class="long">', html)
     return _IMAGE.sub(lambda image: f'<a href="{image[1]}">{image[0]}</a>', html)
 
 
