@@ -76,8 +76,11 @@ def fuse(request: FuseRequest, messages: Messages | None = None) -> Outcome:
         from emma_fusion.jobs.pages import fuse_pages
 
         fuse_pages(files, recipe, image.open_fuser(request.network), messages)
-    elif request.infrared_range.startswith("folder"):
-        raise UserError("--infrared-range folder is for two folders, or TIFF files of many pages.")
+    elif "folder" in (request.infrared_range.split(":")[0], request.visible_range):
+        raise UserError(
+            "The range folder (--infrared-range, --visible-range) is for two folders, or TIFF "
+            "files of many pages."
+        )
     else:
         image.fuse_files(files, recipe, messages)
     messages.say(f"Wrote {files.target}")
@@ -95,7 +98,8 @@ def settle(request: FuseRequest) -> FuseRequest:
     request = _settle_inputs(request)
     if request.infrared_range.split(":")[0] != "folder":
         parse_range(request.infrared_range)
-    parse_range(request.visible_range, "visible")
+    if request.visible_range != "folder":
+        parse_range(request.visible_range, "visible")
     if request.overlay is not None:
         check_opacity(request.overlay)
     if not request.output:
