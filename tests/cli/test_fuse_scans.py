@@ -336,3 +336,14 @@ def test_the_missing_extra_is_named(emma, scans, tmp_path, monkeypatch):
     pair = scans / "pet.nii.gz", scans / "mri.nii.gz"
     said = emma(*pair, "-o", tmp_path / "f.nii", code=2)
     assert "needs pydicom: pip install 'emma-fusion[medical]'" in said
+
+
+def test_a_window_that_misses_all_values_is_said(emma, scans, tmp_path):
+    """The user's own is used all the same."""
+    two = scans / "pet", scans / "mri"
+    said = emma(*two, "-o", tmp_path / "a.nii.gz", "--window", "90000:10")
+    assert "mri has no value between 89995 and 90005" in said
+    assert "--window takes values in the file's own units" in said
+    said = emma(*two, "-o", tmp_path / "b.nii.gz", "--infrared-range", "-9:-8")
+    assert "pet has no value between -9 and -8" in said
+    assert "has no value" not in emma(*two, "-o", tmp_path / "c.nii.gz", "--window", "300:600")

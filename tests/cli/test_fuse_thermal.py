@@ -69,6 +69,23 @@ def test_ranges_of_their_own_are_said_once(emma, folders, tmp_path):
         assert "does not compare" not in said
 
 
+@pytest.mark.parametrize("side", ["infrared", "visible"])
+def test_a_range_that_misses_all_values_is_said(emma, folders, tmp_path, side):
+    """As degrees Celsius are given for a file that holds counts."""
+    place = folders[side == "visible"]
+    counts = RNG.integers(29420, 30181, (20, 24), np.uint16)
+    counts[0, :2] = 29420, 30180
+    write_image(place / "0.png", counts)
+    two = [folder / "0.png" for folder in folders]
+    said = emma(*two, "-o", tmp_path / "a.png", f"--{side}-range", "15:40")
+    assert "0.png has no value between 15 and 40: its values run from 29420 to 30180" in said
+    assert f"--{side}-range takes values in the file's own units" in said
+    assert read_record(tmp_path / "a.png")["notes"]
+    for rule in ("30000:40000", "29420:29430", "100:30000"):
+        said = emma(*two, "-o", tmp_path / "a.png", "--overwrite", f"--{side}-range", rule)
+        assert "has no value" not in said
+
+
 def test_one_visible_range_over_a_folder(emma, tmp_path):
     """Of a camera of 12 bits in 16, whose dark image would be taken for one of 10 bits."""
     images = [RNG.integers(0, top, (20, 24), np.uint16) for top in (1000, 4000)]

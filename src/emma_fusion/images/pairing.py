@@ -24,6 +24,7 @@ from emma_fusion.pair import Colour, FloatArray, Pair, is_coloured
 from emma_fusion.values.false_colour import MISLEADING, levels_of, recognise
 from emma_fusion.values.mending import Mend, mend
 from emma_fusion.values.nodata import cover_of, fill
+from emma_fusion.values.ranges import note_missed, values_of
 
 FalseColour = Literal["auto", "reversed", "off"]
 Align = Callable[[npt.NDArray[Any], npt.NDArray[Any], tuple[str, str]], Aligned]
@@ -162,6 +163,11 @@ def make_pair(
     ):
         if image.stored:
             pair.record[side]["dtype"] = image.stored
+        if pair.record[side]["rule"] == "fixed" and not (side == "infrared" and find_range):
+            low, high = pair.record[side]["range"]
+            given = pixels if side == "infrared" else image.pixels  # without false colours
+            values = values_of(_masked(given, image.valid))
+            notes += note_missed(values, low, high, label, f"--{side}-range")
         if "nodata_pixels" in pair.record[side]:
             count = pair.record[side]["nodata_pixels"]
             notes.append(

@@ -36,6 +36,7 @@ from emma_fusion.scans.secondary_capture import SecondaryCapture, is_ours
 from emma_fusion.scans.slices import fuse_slices, overlay_slices
 from emma_fusion.scans.volume import Volume
 from emma_fusion.scans.window import apply_window, find_window, parse_window
+from emma_fusion.values.ranges import note_missed
 
 if TYPE_CHECKING:
     from emma_fusion.fuser import Fuser
@@ -80,6 +81,13 @@ def fuse_scans(
     moving = replace(moving, unit=request.unit or moving.unit)
     infrared, first = _show(moving, on_grid, request.infrared_range, functional)
     visible, second = _show(fixed, fixed.voxels, rule, anatomical)
+    for volume, about, path, option in (
+        (moving, first, functional, "--infrared-range"),
+        (fixed, second, anatomical, "--window"),
+    ):
+        if about["rule"] == "fixed":
+            for note in note_missed(volume.values, *about["range"], str(path), option):
+                messages.say(f"Note: {note}")
     palette = _palette(request, moving, messages)
 
     axis = slice_axis(fixed, scan.plane)
