@@ -69,6 +69,12 @@ def test_images_without_a_partner_are_named(pairs, folders):
     assert "c.png" in dataset.warnings[0]
 
 
+def test_pairs_whose_names_differ_are_told(pairs, folders):
+    (folders / "vi" / "c.png").rename(folders / "vi" / "c_vis.png")
+    (warning,) = open_dataset(pairs).warnings
+    assert "Paired, though the names differ: c.png with c_vis.png" in warning
+
+
 def test_the_first_pairs_only(pairs):
     dataset = open_dataset(pairs).first(3)
     assert list(dataset.pairs) == list("abc")

@@ -1,4 +1,4 @@
-"""Every command of docs/video.md, as it stands there."""
+"""Every command of the pages on videos, as it stands there."""
 
 import re
 import shlex
@@ -11,14 +11,15 @@ from emma_fusion.images.raster import write_image
 from emma_fusion.video.reading import VideoFile
 from videos import image, write_video
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "video.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE, SCORES = DOCS / "video.md", DOCS / "video-scores.md"
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+def blocks(page, language):
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
 
 
-def test_the_page_is_right(tmp_path, monkeypatch, capfd, model):
+def test_the_pages_are_right(tmp_path, monkeypatch, capfd, model):
     monkeypatch.chdir(tmp_path)
     frames = [image(number, (32, 48)) for number in range(5)]
     write_video("thermal.mp4", frames)
@@ -26,9 +27,10 @@ def test_the_page_is_right(tmp_path, monkeypatch, capfd, model):
     for number, pixels in enumerate(frames):
         write_image(tmp_path / f"THERMAL/{number}.png", pixels)
         write_image(tmp_path / f"VISIBLE/{number}.png", pixels)
-    lines = [shlex.split(line, comments=True) for line in "".join(blocks("sh")).splitlines()]
+    code = "".join(blocks(PAGE, "sh") + blocks(SCORES, "sh"))
+    lines = [shlex.split(line, comments=True) for line in code.splitlines()]
     commands = [words[1:] for words in lines if words[:1] == ["emma"]]
-    assert len(commands) == 10
+    assert len(commands) == 11
     for words in commands:
         if "--live" in words:  # the cameras are not here
             continue
@@ -43,7 +45,7 @@ def test_the_page_is_right(tmp_path, monkeypatch, capfd, model):
     assert VideoFile("folders.mp4").rate == 30
     assert len(list(Path("FRAMES").glob("*.png"))) == 5
     names = {}
-    for code in blocks("python"):
+    for code in blocks(PAGE, "python"):
         exec(compile(code, PAGE.name, "exec"), names)
     assert names["record"]["model"] == "small.safetensors"
     assert "BiSWE" in Path("SCORES2/tables.md").read_text(encoding="utf-8")

@@ -175,12 +175,13 @@ def test_match_scores_pairs_whose_names_differ(emma, folders):
     assert code == 2
     assert "as in --match" in err
     code, out, err = emma("--json", "--match", "north-*=*")
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert "Paired, though the names differ: north-a.png with a.png" in err
     assert json.loads(out)["images"] == json.loads(before)["images"]
     files = ("fused/a.png", "ir/north-a.png", "vi/a.png")
     code, _, err = emma("--match", "north-*=*", paths=files)
     assert code == 2
-    assert "--match is for three folders" in err
+    assert "--match is for folders of images" in err
 
 
 def test_names_that_do_not_match(emma, folders):
@@ -247,3 +248,32 @@ def test_a_source_given_as_the_fused_one_is_told(emma):
     code, _, err = emma("--metrics", "EN", paths=("vi", "ir", "vi"))
     assert code == 0
     assert "FUSED and VISIBLE are the same" in err
+
+
+def test_names_that_go_together_by_a_pattern(emma, folders):
+    """Camera numbers that count on: without the pattern, a wrong partner is told."""
+    for number, stem in enumerate("abc", 1):
+        (folders / "ir" / f"{stem}.png").rename(folders / "ir" / f"IR_{number}.png")
+        for side in ("vi", "fused"):
+            (folders / side / f"{stem}.png").rename(folders / side / f"DC_{number + 1}.png")
+    code, out, err = emma("--json", "--metrics", "SCD", "--match", "IR_{n}=DC_{n+1}")
+    assert code == 0
+    assert "Paired, though the names differ: IR_1.png with DC_2.png" in err
+    images = json.loads(out)["images"]
+    assert list(images) == ["DC_2", "DC_3", "DC_4"]
+    sides = ("fused/DC_2.png", "ir/IR_1.png", "vi/DC_2.png")
+    assert images["DC_2"] == metrics.score(*(read(folders / s) for s in sides), metrics=["SCD"])
+    code, out, err = emma("--json", "--metrics", "SCD")
+    assert "IR_2.png with DC_2.png" in err
+    assert "If that is wrong" in err
+    assert json.loads(out)["count"] == 2
+
+
+def test_a_pattern_for_files_and_a_scan_are_refused(emma, folders):
+    code, _, err = emma("--match", "*=*", paths=("fused/a.png", "ir/a.png", "vi/a.png"))
+    assert code == 2
+    assert "--match is for folders" in err
+    (folders / "brain.nii.gz").write_bytes(b"scan")
+    code, _, err = emma(paths=("brain.nii.gz", "ir/a.png", "vi/a.png"))
+    assert code == 2
+    assert "is a scan, and only images are scored" in " ".join(err.split())

@@ -84,6 +84,14 @@ def test_two_folders_of_many_pairs_keep_one_in_ten_for_previews(capsys, tmp_path
     assert (tmp_path / "run" / "previews" / "fusion-000001.png").is_file()
 
 
+def test_pairs_whose_names_differ_are_told(capsys, tmp_path, folders):
+    (folders[0] / "a.png").rename(folders[0] / "a_ir.png")
+    # a bad setting ends it before it trains
+    code, said = run(capsys, "train", *folders, "-o", tmp_path / "run", "--set", "no.such=1")
+    assert code == 2
+    assert "Paired, though the names differ: a_ir.png with a.png" in said
+
+
 def test_a_missing_extra_is_named(capsys, monkeypatch, tmp_path, folders):
     for name in [name for name in sys.modules if name.startswith("emma_fusion.training")]:
         monkeypatch.delitem(sys.modules, name)

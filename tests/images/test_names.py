@@ -152,7 +152,7 @@ def test_what_was_paired_is_said(tmp_path):
     assert [path.name for path in found.unmatched] == ["8.jpg"]
     (note,) = found.notes
     assert "0000_T.JPG with 0000_W.JPG" in note
-    assert note.endswith("and 2 more.")
+    assert "and 2 more. If that is wrong, " in note
 
 
 def test_no_note_where_names_are_the_same(tmp_path):

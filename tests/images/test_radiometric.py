@@ -21,6 +21,7 @@ from emma_fusion.images.radiometric import (
     read_infrared,
     read_thermogram,
 )
+from emma_fusion.images.raster import read_pair
 from emma_fusion.images.reading import read_image
 from emma_fusion.values.false_colour import levels_of, recognise
 
@@ -329,3 +330,16 @@ def test_what_the_camera_shows_in_its_palette_is_turned_back(data, name):
     brightness = np.corrcoef((shown @ (0.299, 0.587, 0.114)).ravel(), celsius.ravel())[0, 1]
     assert levels > 0.9
     assert levels > brightness
+
+
+def test_one_file_given_as_both_images_of_a_pair_is_the_camera_s_pair(tmp_path):
+    """As the command line does with one file, so that Python can, too."""
+    data, _ = two_cameras()
+    (tmp_path / "a.jpg").write_bytes(data)
+    pair = read_pair(tmp_path / "a.jpg", tmp_path / "a.jpg")
+    found = decode_thermogram(data)
+    assert pair.visible.shape == found.visible.shape[:2]
+    assert pair.record["infrared"]["alignment"]["by"] == "camera"
+    assert pair.cover is not None
+    assert 0.4 < (pair.cover > 0).mean() < 0.46  # 1 / 1.5 each way
+    assert pair.record["infrared"]["rule"] == "percentile:0.1:99.9"

@@ -63,7 +63,7 @@ class Aligner:
             self._rig = load_rig(how)
         else:
             raise UserError(
-                f"There is no alignment {how!r}: use off, {', '.join(get_args(Wanted))}, or the "
+                f"There is no alignment {how!r} here: use {', '.join(get_args(Wanted))}, or the "
                 "file of a calibration that emma calibrate wrote."
             )
 

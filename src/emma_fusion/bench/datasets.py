@@ -7,7 +7,7 @@ from pathlib import Path
 
 from emma_fusion.bench.layouts import LAYOUTS, Layout
 from emma_fusion.errors import UserError
-from emma_fusion.images.folders import check_name, match_pairs
+from emma_fusion.images.folders import check_name, pair_folders
 
 
 @dataclass(frozen=True)
@@ -106,12 +106,13 @@ def open_dataset(text: str, root: Path | None = None, match: str | None = None) 
 def _pair(
     name: str, title: str, infrared: Path, visible: Path, match: str | None = None
 ) -> Dataset:
-    pairs, unmatched = match_pairs(infrared, visible, match)
-    warnings: tuple[str, ...] = ()
+    found = pair_folders(infrared, visible, pattern=match)
+    unmatched = found.unmatched
+    warnings = tuple(f"{title}: {note}" for note in found.notes)
     if unmatched:
         few = ", ".join(path.name for path in unmatched[:5]) + (", ..." if unmatched[5:] else "")
-        warnings = (f"{title}: {len(unmatched)} images have no partner ({few}).",)
-    files = {stem: (i, v) for stem, i, v in pairs}
+        warnings += (f"{title}: {len(unmatched)} images have no partner ({few}).",)
+    files = {stem: (i, v) for stem, i, v in found.pairs}
     return Dataset(name, title, files, warnings, frozenset(files))
 
 

@@ -40,7 +40,8 @@ def evaluate(
 ) -> None:
     """Score a fused image against the two images that it was made of, or a folder of them.
 
-    Files belong together by their names without the suffix. Fused images that lack a source, and
+    Files belong together by their names without the suffix; the names of the infrared and the
+    visible images may differ as for emma fuse. Fused images that lack a source, and
     sources that lack a fused image, are listed and not scored. If an image is unreadable or has
     another size than its sources, all such images are listed and no means are printed, unless
     --skip-bad leaves them out.
@@ -65,6 +66,8 @@ def evaluate(
                 failures.append(f"{stem}: {error}")
             show(done, len(triples))
     if failures and (not skip_bad or not images):
+        if len(triples) == 1:
+            raise UserError(f"The fused image could not be scored. {failures[0]}")
         raise UserError(
             f"{len(failures)} of {len(triples)} fused images could not be scored, "
             "so nothing was averaged.\n" + "\n".join(failures)
@@ -99,25 +102,33 @@ Triple = tuple[Path, Path, Path]
 
 
 def find_sources(
-    fused: Path, infrared: Path, visible: Path, pattern: str | None
+    fused: Path, infrared: Path, visible: Path, pattern: str | None = None
 ) -> tuple[dict[str, Triple], list[Path], list[str]]:
     """Find the sources of each fused image: by stem in folders, or the three files given.
 
-    A fused image has the stem of its visible one.
+    What was paired by names that differ is said on stderr.
+
+    Args:
+        fused: A file or a folder, as the other two.
+        infrared: See `images.folders.pair_folders`, as for the rest.
+        visible: The visible images, whose stems the fused images have.
+        pattern: How the sources' names go together.
 
     Returns:
         Stem -> the three paths; fused images without both sources; stems without a fused one.
     """
     from emma_fusion.errors import UserError
-    from emma_fusion.images.folders import list_images, match_pairs
+    from emma_fusion.images.folders import list_images, pair_folders
 
     paths = (fused, infrared, visible)
     for path in paths:
         if not path.exists():
             raise UserError(f"{path} does not exist.")
+        if path.name.lower().endswith((".nii", ".nii.gz", ".mgz", ".dcm")):
+            raise UserError(f"{path} is a scan, and only images are scored: save slices as png.")
     if not any(path.is_dir() for path in paths):
-        if pattern is not None:
-            raise UserError("--match is for three folders: leave it out.")
+        if pattern:
+            raise UserError("--match is for folders of images: leave it out.")
         return {fused.stem: paths}, [], []
     for path in paths:
         if not path.is_dir():
@@ -125,7 +136,10 @@ def find_sources(
     outputs = list_images(fused)
     if not outputs:
         raise UserError(f"The folder {fused} holds no images.")
-    sources = {stem: (a, b) for stem, a, b in match_pairs(infrared, visible, pattern)[0]}
+    found = pair_folders(infrared, visible, pattern=pattern)
+    for note in found.notes:
+        print(note, file=sys.stderr)
+    sources = {stem: (a, b) for stem, a, b in found.pairs}
     triples = {stem: (path, *sources[stem]) for stem, path in outputs.items() if stem in sources}
     if not triples:
         raise UserError(
@@ -152,7 +166,8 @@ def print_table(report: dict[str, Any], title: str) -> None:
     from rich.table import Table
 
     print(f"Convention {report['convention']}: {title}.")
-    table = Table(caption=f"{report['count']} images, protocol {report['protocol']}")
+    images = "1 image" if report["count"] == 1 else f"{report['count']} images"
+    table = Table(caption=f"{images}, protocol {report['protocol']}")
     table.add_column("metric")
     table.add_column("better")
     for column in ("mean", "lowest", "highest"):

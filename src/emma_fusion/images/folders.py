@@ -178,7 +178,10 @@ def _tell_matches(pairs: Sequence[tuple[PurePath, PurePath]]) -> list[str]:
         return []
     shown = ", ".join(f"{one.name} with {other.name}" for one, other in pairs[:3])
     more = f", and {len(pairs) - 3} more" if len(pairs) > 3 else ""
-    return [f"Paired, though the names differ: {shown}{more}."]
+    return [
+        f"Paired, though the names differ: {shown}{more}. If that is wrong, rename the files to "
+        "the same names, or say how they go together with --match."
+    ]
 
 
 def _no_pairs(
@@ -240,7 +243,8 @@ def _tell_subfolders(folder: Path) -> str:
         return ""
     return (
         f"{folder} has {sum(counts.values())} images in folders in it, such as "
-        f"{next(iter(counts))}, which are left out: emma fuse --recursive takes them too."
+        f"{next(iter(counts))}, which are left out: --recursive takes them too, "
+        "where the command has it."
     )
 
 

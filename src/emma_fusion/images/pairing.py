@@ -18,7 +18,7 @@ from emma_fusion.errors import UserError
 from emma_fusion.images.decoded import Decoded
 from emma_fusion.images.files import shown
 from emma_fusion.images.placement import Placement, by_georeference
-from emma_fusion.images.radiometric import read_infrared
+from emma_fusion.images.radiometric import is_radiometric_file, read_both, read_infrared
 from emma_fusion.images.reading import read_decoded
 from emma_fusion.pair import Colour, FloatArray, Pair, is_coloured
 from emma_fusion.values.false_colour import MISLEADING, levels_of, recognise
@@ -71,7 +71,8 @@ def read_pair(
     """Read two images as a pair, which has the stem of the visible image's name.
 
     Where both are GeoTIFFs of other pixel grids, the infrared one is warped onto the visible one's.
-    Of a radiometric file the temperatures are the infrared image; see `radiometric`.
+    Of a radiometric file the temperatures are the infrared image; see `radiometric`. Where both
+    paths are one radiometric file, the visible image is the one inside.
 
     Args:
         infrared: path.
@@ -93,9 +94,12 @@ def read_pair(
     options = PairOptions(colour, infrared_range, visible_range, mending, aligner, false_colour)
     infrared, visible = Path(infrared), Path(visible)
     labels = shown(infrared.name), shown(visible.name)
-    placement = None if aligner is not None else by_georeference(infrared, visible, labels)
-    images = read_infrared(infrared), read_decoded(visible)
-    pair = make_pair(*images, labels, options, placement, name=visible.stem)
+    if infrared == visible and is_radiometric_file(infrared):
+        first, second, placement = read_both(infrared, aligner)
+    else:
+        placement = None if aligner is not None else by_georeference(infrared, visible, labels)
+        first, second = read_infrared(infrared), read_decoded(visible)
+    pair = make_pair(first, second, labels, options, placement, name=visible.stem)
     # what is read as floats is written as integers
     return replace(pair, dtype=np.dtype(np.uint16)) if pair.dtype.kind == "f" else pair
 
