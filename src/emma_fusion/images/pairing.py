@@ -20,7 +20,7 @@ from emma_fusion.images.files import shown
 from emma_fusion.images.placement import Placement, by_georeference
 from emma_fusion.images.radiometric import is_radiometric_file, read_both, read_infrared
 from emma_fusion.images.reading import read_decoded
-from emma_fusion.pair import Colour, FloatArray, Pair, is_coloured
+from emma_fusion.pair import Colour, FloatArray, Pair, is_coloured, parse_range
 from emma_fusion.values.false_colour import MISLEADING, levels_of, recognise
 from emma_fusion.values.mending import Mend, mend
 from emma_fusion.values.nodata import cover_of, fill
@@ -167,7 +167,8 @@ def make_pair(
     ):
         if image.stored:
             pair.record[side]["dtype"] = image.stored
-        if pair.record[side]["rule"] == "fixed" and not (side == "infrared" and find_range):
+        asked = options.infrared_range if side == "infrared" else options.visible_range
+        if parse_range(asked, side)[0] == "fixed":
             low, high = pair.record[side]["range"]
             given = pixels if side == "infrared" else image.pixels  # without false colours
             values = values_of(_masked(given, image.valid))

@@ -43,6 +43,7 @@ def fuse(request: FuseRequest, messages: Messages | None = None) -> Outcome:
         return fuse_on_ray(recipe, messages)
     if wants_video(request):
         check_pairing(request.pairing)
+        _check_not_for_scans(request)
         if request.overlay is not None:
             raise UserError("--overlay is for images and scans: leave it out.")
         from emma_fusion.jobs.video import fuse_video
@@ -64,8 +65,7 @@ def fuse(request: FuseRequest, messages: Messages | None = None) -> Outcome:
         raise UserError(
             f"{scans} is a folder of scans and {other} is not: give two folders of scans."
         )
-    if request.scan != ScanOptions():
-        raise UserError("--plane, --window and --register are for scans: leave them out.")
+    _check_not_for_scans(request)
     if check_inputs(infrared, visible):
         from emma_fusion.jobs.folder import fuse_folder
 
@@ -166,6 +166,12 @@ def wants_video(request: FuseRequest) -> bool:
             "two folders of frames: leave them out, or give two video files or folders."
         )
     return False
+
+
+def _check_not_for_scans(request: FuseRequest) -> None:
+    """Refuse what is for scans alone."""
+    if request.scan != ScanOptions():
+        raise UserError("--plane, --window and --register are for scans: leave them out.")
 
 
 def _check_for_ray(request: FuseRequest) -> None:
