@@ -291,12 +291,21 @@ def test_nothing_is_replaced_unasked_and_never_what_is_not_ours(emma, copying, s
         (["--window", "40"], "LEVEL:WIDTH"),
         (["--infrared-range", "9:1"], "not understood"),
         (["--depth", "16", "--palette", "hot"], "8 bit"),
+        (["--visible-range", "0:1"], "--window"),
+        (["--false-colour", "off"], "--false-colour is for images"),
+        (["--strip-metadata"], "names the patient"),
     ],
 )
 def test_options_that_mean_nothing_for_scans(emma, scans, tmp_path, options, says):
     pair = scans / "pet.nii.gz", scans / "mri.nii.gz"
     assert says in emma(*pair, "-o", tmp_path / "f.nii", *options, code=2)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_mri_in_the_first_place_is_said(emma, scans, tmp_path):
+    said = emma(scans / "mri", scans / "pet", "-o", tmp_path / "f.nii.gz")
+    assert "the first scan is an MRI and the second is not (PT)" in said
+    assert "an MRI and" not in emma(scans / "pet", scans / "mri", "-o", tmp_path / "g.nii.gz")
 
 
 def test_inputs_that_do_not_go_together(emma, scans, tmp_path):
@@ -336,3 +345,14 @@ def test_the_missing_extra_is_named(emma, scans, tmp_path, monkeypatch):
     pair = scans / "pet.nii.gz", scans / "mri.nii.gz"
     said = emma(*pair, "-o", tmp_path / "f.nii", code=2)
     assert "needs pydicom: pip install 'emma-fusion[medical]'" in said
+
+
+def test_a_window_that_misses_all_values_is_said(emma, scans, tmp_path):
+    """The user's own is used all the same."""
+    two = scans / "pet", scans / "mri"
+    said = emma(*two, "-o", tmp_path / "a.nii.gz", "--window", "90000:10")
+    assert "mri has no value between 89995 and 90005" in said
+    assert "--window takes values in the file's own units" in said
+    said = emma(*two, "-o", tmp_path / "b.nii.gz", "--infrared-range", "-9:-8")
+    assert "pet has no value between -9 and -8" in said
+    assert "has no value" not in emma(*two, "-o", tmp_path / "c.nii.gz", "--window", "300:600")

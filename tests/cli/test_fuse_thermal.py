@@ -57,6 +57,61 @@ def test_one_range_over_a_folder_makes_images_comparable(emma, folders, tmp_path
     assert read_record(tmp_path / "out/2.png")["infrared"]["range"] == [low, high]
 
 
+def test_ranges_of_their_own_are_said_once(emma, folders, tmp_path):
+    """By themselves the scenes look alike, though each is warmer than the one before."""
+    said = emma(*folders, "-o", tmp_path / "out")
+    assert said.count("so their brightness does not compare: --infrared-range folder") == 1
+    ranges = [read_record(tmp_path / f"out/{n}.png")["infrared"]["range"] for n in range(3)]
+    assert f"{ranges[0][0]:g} to {ranges[0][1]:g} and {ranges[1][0]:g}" in said
+    assert len({tuple(r) for r in ranges}) == 3
+    for rule in ("folder", "7000:9000", "full"):
+        said = emma(*folders, "-o", tmp_path / rule[:3], "--infrared-range", rule)
+        assert "does not compare" not in said
+
+
+@pytest.mark.parametrize("side", ["infrared", "visible"])
+def test_a_range_that_misses_all_values_is_said(emma, folders, tmp_path, side):
+    """As degrees Celsius are given for a file that holds counts."""
+    place = folders[side == "visible"]
+    counts = RNG.integers(29420, 30181, (20, 24), np.uint16)
+    counts[0, :2] = 29420, 30180
+    write_image(place / "0.png", counts)
+    two = [folder / "0.png" for folder in folders]
+    said = emma(*two, "-o", tmp_path / "a.png", f"--{side}-range", "15:40")
+    assert "0.png has no value between 15 and 40: its values run from 29420 to 30180" in said
+    assert f"--{side}-range takes values in the file's own units" in said
+    assert read_record(tmp_path / "a.png")["notes"]
+    for rule in ("30000:40000", "29420:29430", "100:30000"):
+        said = emma(*two, "-o", tmp_path / "a.png", "--overwrite", f"--{side}-range", rule)
+        assert "has no value" not in said
+
+
+def test_one_visible_range_over_a_folder(emma, tmp_path):
+    """Of a camera of 12 bits in 16, whose dark image would be taken for one of 10 bits."""
+    images = [RNG.integers(0, top, (20, 24), np.uint16) for top in (1000, 4000)]
+    for number, image in enumerate(images):
+        write_image(tmp_path / f"ir/{number}.png", np.zeros((20, 24), np.uint8))
+        write_image(tmp_path / f"vi/{number}.png", image)
+    two = tmp_path / "ir", tmp_path / "vi"
+    emma(*two, "-o", tmp_path / "own")
+    assert read_record(tmp_path / "own/0.png")["visible"]["range"] == [0, 1023]
+    said = emma(*two, "-o", tmp_path / "out", "--visible-range", "folder")
+    assert "0:4095 become black and white in all of them" in said
+    for number in range(2):
+        record = read_record(tmp_path / f"out/{number}.png")["visible"]
+        assert (record["range"], record["rule"]) == ([0, 4095], "12 bits, folder")
+    # of 8 bit, or of both, each image has its own
+    write_image(tmp_path / "vi/1.png", (images[1] // 16).astype(np.uint8))
+    emma(*two, "-o", tmp_path / "mixed", "--visible-range", "folder")
+    ranges = [read_record(tmp_path / f"mixed/{n}.png")["visible"]["range"] for n in (0, 1)]
+    assert ranges == [[0, 1023], [0, 255]]
+    said = emma(
+        *(place / "0.png" for place in two), "-o", tmp_path / "f.png", "--visible-range", "folder",
+        code=2,
+    )  # fmt: skip
+    assert "is for two folders" in said
+
+
 def test_a_broken_image_does_not_stop_the_range(emma, folders, tmp_path):
     (folders[0] / "1.png").write_bytes(b"broken")
     said = emma(*folders, "-o", tmp_path / "out", "--infrared-range", "folder", code=1)

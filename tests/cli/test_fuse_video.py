@@ -479,3 +479,28 @@ def test_files_played_live(emma, videos, tmp_path):
     assert re.search(r"Left out \d of \d+ infrared and \d+ of \d+ visible frames", said)
     assert "from camera to output" in said
     assert len(list(VideoFile(tmp_path / "out.mp4"))) >= 1
+
+
+def test_a_range_that_misses_the_video_is_said_once(emma, videos, tmp_path):
+    said = emma(*videos, "-o", tmp_path / "a.mp4", "--infrared-range", "300:400")
+    assert said.count("has no value between 300 and 400") == 1
+    assert "has no value" not in emma(*videos, "-o", tmp_path / "b.mp4", "--frames", "3")
+
+
+def test_options_for_scans_are_refused(emma, videos, tmp_path):
+    for option in (("--window", "1:2"), ("--plane", "axial"), ("--register", "rigid")):
+        said = emma(*videos, "-o", tmp_path / "a.mp4", *option, code=2)
+        assert "--plane, --window and --register are for scans" in said
+    assert not (tmp_path / "a.mp4").exists()
+
+
+def test_frames_of_16_and_of_8_bit_have_no_visible_range_in_common(emma, tmp_path):
+    """Scaled as the others are, the one of 8 bit would be black."""
+    deep = np.arange(32 * 32, dtype=np.uint16).reshape(32, 32)
+    for number in range(2):
+        write_image(tmp_path / f"ir/{number}.png", np.full((32, 32), 50, np.uint8))
+        write_image(tmp_path / f"vi/{number}.png", deep if number == 0 else VISIBLE[0][:32, :32])
+    two = tmp_path / "ir", tmp_path / "vi"
+    emma(*two, "-o", tmp_path / "out", "--video", "--layout", "side-by-side")
+    middle = read_image(tmp_path / "out/1.png")[:, 32:64]
+    assert np.abs(middle.astype(int) - VISIBLE[0][:32, :32]).max() <= 1

@@ -7,7 +7,7 @@ import tifffile
 from PIL import Image, ImageOps
 
 from emma_fusion.errors import UserError
-from emma_fusion.images.raster import read_image, read_pair, write_image
+from emma_fusion.images.raster import read_decoded, read_image, read_pair, write_image
 from emma_fusion.images.record import beside, read_record
 
 RECORD = {"model": "base", "infrared": {"name": "a & <b>.png", "range": [0.0, 65535.0]}, "ü": None}
@@ -266,3 +266,15 @@ def test_real_images(data):
         image = read_image(path)
         assert image.shape == expected.shape
         assert np.abs(image - expected).max() <= 4
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp"])
+def test_an_animation_gives_its_first_frame_and_says_so(tmp_path, suffix):
+    frames = [Image.fromarray(smooth()), Image.fromarray(255 - smooth())]
+    path = tmp_path / f"x.{suffix}"
+    frames[0].save(path, save_all=True, append_images=frames[1:], lossless=True)
+    image = read_decoded(path)
+    np.testing.assert_array_equal(image.pixels, smooth())
+    assert image.notes == ("is an animation of 2 frames, of which the first is read",)
+    frames[0].save(path, lossless=True)
+    assert read_decoded(path).notes == ()

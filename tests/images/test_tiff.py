@@ -6,6 +6,7 @@ import zlib
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from emma_fusion.errors import UserError
 from emma_fusion.images import tiff
@@ -199,6 +200,26 @@ def test_a_palette_and_inks(path):
     inks = np.dstack([255 - RGB, np.zeros_like(ALPHA)])
     tifffile.imwrite(path, inks, photometric="separated")
     np.testing.assert_array_equal(read_image(path), RGB)
+
+
+def test_a_palette_of_8_bit(path):
+    """Some writers put bytes where 16 bit belong; shifted, every colour of theirs is black."""
+    table = RNG.integers(0, 256, (3, 256)).astype(np.uint16)
+    tifffile.imwrite(path, ALPHA, photometric="palette", colormap=table)
+    np.testing.assert_array_equal(read_image(path), table.T[ALPHA])
+
+
+def test_luma_and_chroma_are_not_taken_for_rgb(path):
+    """With JPEG the decoder gives RGB; without, it gives what is stored."""
+    with path.open("wb") as file:
+        Image.fromarray(RGB).convert("YCbCr").save(file, "TIFF")
+    with pytest.raises(UserError, match="colours YCbCr without JPEG"):
+        read_image(path)
+    smooth = np.arange(0, 240, 8).reshape(1, 30, 1) + np.arange(3) + np.zeros((20, 1, 1))
+    tifffile.imwrite(path, smooth.astype(np.uint8), photometric="rgb", compression="jpeg")
+    with tifffile.TiffFile(path) as file:
+        assert file.pages[0].photometric == tifffile.PHOTOMETRIC.YCBCR
+    assert np.abs(read_image(path) - smooth).max() < 12
 
 
 @pytest.mark.parametrize(

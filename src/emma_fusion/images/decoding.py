@@ -48,7 +48,10 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Decoded:
         raise Damaged("is damaged: its image data could not be decoded") from None
     if pixels.shape[:2] != (height, width):
         raise Damaged("is damaged: its parts do not agree on its size")
-    return Decoded(pixels).upright(header.orientation)
+    notes: tuple[str, ...] = ()
+    if header.frames > 1:
+        notes = (f"is an animation of {header.frames} frames, of which the first is read",)
+    return Decoded(pixels, notes=notes).upright(header.orientation)
 
 
 def _decode(data: bytes, header: Header) -> npt.NDArray[Any]:

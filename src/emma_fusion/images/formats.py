@@ -50,6 +50,7 @@ class Header:
         height: in pixels, as stored.
         orientation: the EXIF orientation that is still to be applied, 1 (none) to 8.
         bits: of a channel.
+        frames: of an animation; else 1.
     """
 
     format: str
@@ -57,6 +58,7 @@ class Header:
     height: int
     orientation: int = 1
     bits: int = 8
+    frames: int = 1
 
 
 def walk(data: bytes) -> Header:
@@ -82,7 +84,7 @@ def walk(data: bytes) -> Header:
 def _read_png(data: bytes) -> Header:
     """PNG specification, 5 and 11: chunks of length, type, data and CRC from IHDR to IEND."""
     width = height = 0
-    orientation, bits = 1, 8
+    orientation, bits, frames = 1, 8, 1
     has_data = False
     position = len(_PNG)
     while True:
@@ -99,12 +101,14 @@ def _read_png(data: bytes) -> Header:
         has_data = has_data or kind == b"IDAT"
         if kind == b"eXIf":
             orientation = orientation_of(body)
+        if kind == b"acTL":  # of an APNG
+            (frames,) = struct.unpack_from(">I", body)
         if kind == b"IEND":
             break
         position += 12 + length
     if not has_data:
         raise Damaged("is damaged: it has no image data")
-    return Header("png", width, height, orientation, bits)
+    return Header("png", width, height, orientation, bits, frames)
 
 
 def _read_jpeg(data: bytes) -> Header:
@@ -170,10 +174,12 @@ def _read_webp(data: bytes) -> Header:
     if len(data) < riff_size + 8:
         raise Damaged("is cut short")
     size = None
-    orientation = 1
+    orientation, frames = 1, 0
     for kind, body in _riff_chunks(data[12 : riff_size + 8]):
         if kind == b"EXIF":
             orientation = orientation_of(body.removeprefix(b"Exif\0\0"))
+        elif kind == b"ANMF":
+            frames += 1
         elif size is None and kind == b"VP8X":
             low, high = int.from_bytes(body[4:7], "little"), int.from_bytes(body[7:10], "little")
             size = low + 1, high + 1
@@ -185,7 +191,7 @@ def _read_webp(data: bytes) -> Header:
             size = w & 0x3FFF, h & 0x3FFF
     if size is None:
         raise Damaged("is damaged: it has no image data")
-    return Header("webp", *size, orientation=orientation)
+    return Header("webp", *size, orientation=orientation, frames=max(frames, 1))
 
 
 def _riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

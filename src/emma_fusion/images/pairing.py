@@ -20,10 +20,11 @@ from emma_fusion.images.files import shown
 from emma_fusion.images.placement import Placement, by_georeference
 from emma_fusion.images.radiometric import is_radiometric_file, read_both, read_infrared
 from emma_fusion.images.reading import read_decoded
-from emma_fusion.pair import Colour, FloatArray, Pair, is_coloured
+from emma_fusion.pair import Colour, FloatArray, Pair, is_coloured, parse_range
 from emma_fusion.values.false_colour import MISLEADING, levels_of, recognise
 from emma_fusion.values.mending import Mend, mend
 from emma_fusion.values.nodata import cover_of, fill
+from emma_fusion.values.ranges import note_missed, values_of
 
 FalseColour = Literal["auto", "reversed", "off"]
 Align = Callable[[npt.NDArray[Any], npt.NDArray[Any], tuple[str, str]], Aligned]
@@ -166,6 +167,12 @@ def make_pair(
     ):
         if image.stored:
             pair.record[side]["dtype"] = image.stored
+        asked = options.infrared_range if side == "infrared" else options.visible_range
+        if parse_range(asked, side)[0] == "fixed":
+            low, high = pair.record[side]["range"]
+            given = pixels if side == "infrared" else image.pixels  # without false colours
+            values = values_of(_masked(given, image.valid))
+            notes += note_missed(values, low, high, label, f"--{side}-range")
         if "nodata_pixels" in pair.record[side]:
             count = pair.record[side]["nodata_pixels"]
             notes.append(

@@ -12,6 +12,7 @@ from emma_fusion.images.decoded import Decoded
 from emma_fusion.images.formats import Damaged
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _MASK, _CMYK, _YCBCR = 0, 1, 2, 3, 4, 5, 6
+_JPEG = (6, 7)  # compressions: as TIFF 6.0 has it, and as its supplement does
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # alpha; 0 is a sample that means nothing that is stated
 _NODATA = 42113
 
@@ -36,6 +37,8 @@ def interpret(planes: npt.NDArray[Any], page: tifffile.TiffPage, plane: int | No
     if photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _PALETTE, _MASK):
         # colour that its writer did not call so, as GDAL does for 16 bit
         colours = 3 if photometric == _BLACK_IS_ZERO and samples.shape[2] in (3, 4) else 1
+    elif photometric == _YCBCR and int(page.compression) not in _JPEG:  # which gives RGB
+        raise Damaged("has the colours YCbCr without JPEG, which are not read: save it as RGB")
     elif photometric in (_RGB, _YCBCR):
         colours = 3 if samples.shape[2] >= 3 else 1
     elif photometric == _CMYK and samples.shape[2] >= 4:
@@ -68,7 +71,9 @@ def _to_colour(values: npt.NDArray[Any], page: tifffile.TiffPage, bits: int) -> 
         table = page.colormap
         if table is None or table.shape != (3, 2**bits):
             raise Damaged("is damaged: its palette has not the size that it claims")
-        colours: npt.NDArray[Any] = (table.T >> 8).astype(np.uint8)[values[..., 0]]
+        # 16 bit, but some writers put 8 there; libtiff tells the two apart in this way
+        eight = table if table.max() < 256 else table >> 8
+        colours: npt.NDArray[Any] = eight.T.astype(np.uint8)[values[..., 0]]
         return colours
     if photometric == _CMYK:
         if values.dtype not in (np.uint8, np.uint16):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from emma_fusion.jobs.overlap import overlapped
 from emma_fusion.jobs.overlay import overlay_beside
 from emma_fusion.jobs.pages import fuse_pages
 from emma_fusion.jobs.targets import Files, Targets, find_pairs
+from emma_fusion.jobs.visible_range import settle_visible_folder
 from emma_fusion.pair import Pair
 from emma_fusion.values.ranges import common_range, parse_shares
 
@@ -40,10 +41,13 @@ def fuse_folder(recipe: Recipe, messages: Messages) -> Outcome:
     Raises:
         UserError: A folder cannot be listed, there is no pair, or the model cannot be opened.
     """
-    jobs, infrared = plan(recipe, messages)
+    jobs, pairs = plan(recipe, messages)
     if not jobs:
         return Outcome()
-    recipe = settle_range(infrared, recipe, messages)
+    recipe = settle_range((infrared for infrared, _ in pairs), recipe, messages)
+    if recipe.request.visible_range == "folder":
+        visible = [visible for _, visible in pairs]
+        recipe = settle_visible_folder(visible, recipe, "folder", messages)
     fuser = open_fuser(recipe.request.network)
     failures = []
     with messages.bar("Fusing") as show:
@@ -55,11 +59,11 @@ def fuse_folder(recipe: Recipe, messages: Messages) -> Outcome:
     return report("Fused", failures, len(jobs), recipe.request.output, messages)
 
 
-def plan(recipe: Recipe, messages: Messages) -> tuple[list[Files], list[Path]]:
+def plan(recipe: Recipe, messages: Messages) -> tuple[list[Files], list[tuple[Path, Path]]]:
     """What is to be done; the rest is named.
 
     Returns:
-        The files of each pair that is to be fused, and the infrared images of all pairs.
+        The files of each pair that is to be fused; and the two images of all pairs.
 
     Raises:
         UserError: See `Targets` and `find_pairs`.
@@ -83,7 +87,7 @@ def plan(recipe: Recipe, messages: Messages) -> tuple[list[Files], list[Path]]:
                 "of the inputs, or leave out --overlay."
             )
         targets.check_all([*fused, *laid])
-    return targets.choose(jobs, messages), [i for _, i, _ in pairs]
+    return targets.choose(jobs, messages), [(i, v) for _, i, v in pairs]
 
 
 def find_radiometric(folder: Path, recursive: bool, messages: Messages) -> dict[str, Path]:
@@ -150,6 +154,7 @@ def fuse_all(
         Each job when it is done, in order, and the exception that it failed by, or None.
     """
     told: set[str] = set()
+    ranges: set[tuple[float, float]] = set()
 
     def read(place: Place) -> tuple[Files, Pair | None]:
         files = fetch(place)
@@ -163,6 +168,7 @@ def fuse_all(
             fuse_pages(files, recipe, fuser, messages)
             return files, None
         tell_notes(pair.record, messages, told)
+        _tell_own_ranges(pair.record, ranges, messages)
         return files, image.finish(pair, recipe, fuser)
 
     def write(place: Place, result: tuple[Files, Fused | None]) -> None:
@@ -175,6 +181,28 @@ def fuse_all(
         return item[1] is None or item[1].visible.size > _HEAVY
 
     yield from overlapped(jobs, read, work, write, heavy)
+
+
+def _tell_own_ranges(
+    record: dict[str, Any], ranges: set[tuple[float, float]], messages: Messages
+) -> None:
+    """Say once that infrared images have ranges of their own, when the second one is seen.
+
+    Args:
+        record: of a pair.
+        ranges: those seen before; this pair's is added.
+        messages: takes the line.
+    """
+    facts = record["infrared"]
+    if len(ranges) > 1 or not facts["rule"].startswith("percentile"):
+        return
+    ranges.add((facts["range"][0], facts["range"][1]))
+    if len(ranges) > 1:
+        found = " and ".join(f"{low:g} to {high:g}" for low, high in sorted(ranges))
+        messages.say(
+            f"Each infrared image has a range of values of its own, such as {found}, so their "
+            "brightness does not compare: --infrared-range folder gives all of them one."
+        )
 
 
 def report(

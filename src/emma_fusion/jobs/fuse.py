@@ -43,6 +43,7 @@ def fuse(request: FuseRequest, messages: Messages | None = None) -> Outcome:
         return fuse_on_ray(recipe, messages)
     if wants_video(request):
         check_pairing(request.pairing)
+        _check_not_for_scans(request)
         if request.overlay is not None:
             raise UserError("--overlay is for images and scans: leave it out.")
         from emma_fusion.jobs.video import fuse_video
@@ -64,8 +65,7 @@ def fuse(request: FuseRequest, messages: Messages | None = None) -> Outcome:
         raise UserError(
             f"{scans} is a folder of scans and {other} is not: give two folders of scans."
         )
-    if request.scan != ScanOptions():
-        raise UserError("--plane, --window and --register are for scans: leave them out.")
+    _check_not_for_scans(request)
     if check_inputs(infrared, visible):
         from emma_fusion.jobs.folder import fuse_folder
 
@@ -76,8 +76,11 @@ def fuse(request: FuseRequest, messages: Messages | None = None) -> Outcome:
         from emma_fusion.jobs.pages import fuse_pages
 
         fuse_pages(files, recipe, image.open_fuser(request.network), messages)
-    elif request.infrared_range.startswith("folder"):
-        raise UserError("--infrared-range folder is for two folders, or TIFF files of many pages.")
+    elif "folder" in (request.infrared_range.split(":")[0], request.visible_range):
+        raise UserError(
+            "The range folder (--infrared-range, --visible-range) is for two folders, or TIFF "
+            "files of many pages."
+        )
     else:
         image.fuse_files(files, recipe, messages)
     messages.say(f"Wrote {files.target}")
@@ -95,7 +98,8 @@ def settle(request: FuseRequest) -> FuseRequest:
     request = _settle_inputs(request)
     if request.infrared_range.split(":")[0] != "folder":
         parse_range(request.infrared_range)
-    parse_range(request.visible_range, "visible")
+    if request.visible_range != "folder":
+        parse_range(request.visible_range, "visible")
     if request.overlay is not None:
         check_opacity(request.overlay)
     if not request.output:
@@ -162,6 +166,12 @@ def wants_video(request: FuseRequest) -> bool:
             "two folders of frames: leave them out, or give two video files or folders."
         )
     return False
+
+
+def _check_not_for_scans(request: FuseRequest) -> None:
+    """Refuse what is for scans alone."""
+    if request.scan != ScanOptions():
+        raise UserError("--plane, --window and --register are for scans: leave them out.")
 
 
 def _check_for_ray(request: FuseRequest) -> None:

@@ -69,8 +69,12 @@ def fuse_on_ray(recipe: Recipe, messages: Messages, open_fuser: OpenFuser | None
     for name in ("ray", "fsspec"):
         if find_spec(name) is None:
             raise UserError(f"--engine ray needs {name}: pip install 'emma-fusion[cluster]'.")
-    if recipe.infrared_range.startswith("folder"):
-        raise UserError("--infrared-range folder looks at all images first: leave out --engine.")
+    for side, rule in (
+        ("infrared", recipe.infrared_range),
+        ("visible", recipe.request.visible_range),
+    ):
+        if rule.startswith("folder"):
+            raise UserError(f"--{side}-range folder looks at all images first: leave out --engine.")
     jobs = plan(recipe, messages)
     if not jobs:
         return Outcome()

@@ -189,9 +189,10 @@ class FuseRequest:
     visible_range: Annotated[
         str,
         Option(
-            "Which visible values become black and white: auto, full, LOW:HIGH (values) or "
-            "percentile:LOW:HIGH. auto is the range of 8, 10, 12 or 14 bits for a 16-bit image "
-            "whose values all fit into these, and full for others.",
+            "Which visible values become black and white: auto, full, LOW:HIGH (values), "
+            "percentile:LOW:HIGH or folder. auto is the range of 8, 10, 12 or 14 bits for a 16-bit "
+            "image whose values all fit into these, and full for others; folder is the same for "
+            "all images of the folder together.",
             metavar="RULE",
         ),
     ] = "auto"

@@ -36,6 +36,7 @@ from emma_fusion.scans.secondary_capture import SecondaryCapture, is_ours
 from emma_fusion.scans.slices import fuse_slices, overlay_slices
 from emma_fusion.scans.volume import Volume
 from emma_fusion.scans.window import apply_window, find_window, parse_window
+from emma_fusion.values.ranges import note_missed
 
 if TYPE_CHECKING:
     from emma_fusion.fuser import Fuser
@@ -80,6 +81,13 @@ def fuse_scans(
     moving = replace(moving, unit=request.unit or moving.unit)
     infrared, first = _show(moving, on_grid, request.infrared_range, functional)
     visible, second = _show(fixed, fixed.voxels, rule, anatomical)
+    for volume, about, path, option in (
+        (moving, first, functional, "--infrared-range"),
+        (fixed, second, anatomical, "--window"),
+    ):
+        if about["rule"] == "fixed":
+            for note in note_missed(volume.values, *about["range"], str(path), option):
+                messages.say(f"Note: {note}")
     palette = _palette(request, moving, messages)
 
     axis = slice_axis(fixed, scan.plane)
@@ -153,6 +161,15 @@ def _check(request: FuseRequest) -> None:
         )
     if request.mending != "none" or request.infrared_range.startswith("folder"):
         raise UserError("--mend and --infrared-range folder are for images: leave them out.")
+    if request.visible_range != "auto":
+        raise UserError("--visible-range is for images; for the second scan there is --window.")
+    if request.false_colour != "auto":
+        raise UserError("--false-colour is for images: leave it out.")
+    if request.strip_metadata:
+        raise UserError(
+            "--strip-metadata is for images: leave it out. A fused DICOM series names the patient "
+            "and the study that it belongs to; a NIfTI file (-o fused.nii.gz) names neither."
+        )
     if request.align != "off":
         raise UserError("--align is for images; for scans there is --register: leave it out.")
     if request.palette not in (None, "none") and request.depth == "16":
@@ -198,10 +215,15 @@ def _check_target(target: Path, sources: tuple[Path, Path], request: FuseRequest
 
 def _doubts(moving: Volume, fixed: Volume, scan: ScanOptions) -> list[str]:
     """What the headers say against each other, without quoting them."""
-    if not moving.frames or not fixed.frames:
-        return []
-    first, second = moving.frames[0].header, fixed.frames[0].header
     doubts = []
+    if moving.modality == "MR" and fixed.modality in ("PT", "NM", "CT"):
+        doubts.append(
+            f"the first scan is an MRI and the second is not ({fixed.modality}): the PET, SPECT or "
+            "CT belongs into the first place and the MRI into the second."
+        )
+    if not moving.frames or not fixed.frames:
+        return doubts
+    first, second = moving.frames[0].header, fixed.frames[0].header
     if text(first, "PatientID") != text(second, "PatientID"):
         doubts.append("the two series carry different patient IDs.")
     frames = [text(header, "FrameOfReferenceUID") for header in (first, second)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -17,14 +17,13 @@ import numpy.typing as npt
 from emma_fusion.errors import UserError
 from emma_fusion.images.decoded import Decoded
 from emma_fusion.images.folders import list_images
-from emma_fusion.images.raster import read_image
 from emma_fusion.jobs.folder import settle_range
 from emma_fusion.jobs.footage import Footage, open_footage, watch_cameras
 from emma_fusion.jobs.image import Recipe, made_by, make_pair, open_fuser, tell_notes
 from emma_fusion.jobs.messages import Messages, Outcome
 from emma_fusion.jobs.targets import Targets
 from emma_fusion.jobs.video_output import FolderOutput, Output, VideoOutput, Window, plan_output
-from emma_fusion.jobs.visible_range import settle_visible_range
+from emma_fusion.jobs.visible_range import settle_visible_folder
 from emma_fusion.pair import FloatArray, Pair
 from emma_fusion.video.following import FollowedAlignment
 from emma_fusion.video.frames import Frame, is_video
@@ -62,12 +61,8 @@ def fuse_video(recipe: Recipe, messages: Messages) -> Outcome:
             if inputs[0].is_dir():
                 recipe = settle_range(list_images(inputs[0]).values(), recipe, messages)
             if inputs[1].is_dir():
-                recipe = settle_visible_range(_images(inputs[1]), recipe, "video")
-                if recipe.visible_rule:
-                    messages.say(
-                        f"{inputs[1]} holds frames of 16 bit: {recipe.request.visible_range} "
-                        "become black and white in all of them (--visible-range)."
-                    )
+                visible = list_images(inputs[1]).values()
+                recipe = settle_visible_folder(visible, recipe, "video", messages)
         fuser = open_fuser(request.network)
         made = stack.enter_context(closing(fuse_footage(footage, recipe, fuser.fuse_luminance)))
         sink: Output = FolderOutput(target, request, targets)
@@ -159,13 +154,6 @@ def _fuse_pairs(
         yield frame, pair, steady(pair, frame.time)
 
 
-def _images(folder: Path) -> Iterator[npt.NDArray[Any]]:
-    """The frames of a folder, without those that cannot be read, which are bridged."""
-    for path in list_images(folder).values():
-        with suppress(UserError):
-            yield read_image(path)
-
-
 def _run(
     made: Iterator[Made],
     sink: Output,
@@ -253,8 +241,14 @@ def _check(recipe: Recipe) -> None:
     request = recipe.request
     if request.protocol == "paper":
         raise UserError("The paper protocol is for images: leave out --protocol.")
-    if request.infrared_range.startswith("folder") and not Path(request.infrared).is_dir():
-        raise UserError("--infrared-range folder is for folders: give LOW:HIGH, or leave it out.")
+    for side, rule, place in (
+        ("infrared", request.infrared_range, request.infrared),
+        ("visible", request.visible_range, request.visible),
+    ):
+        if rule.startswith("folder") and not Path(place).is_dir():
+            raise UserError(
+                f"--{side}-range folder is for folders: give LOW:HIGH, or leave it out."
+            )
     if request.video.live and recipe.aligner is not None and not recipe.aligner.is_rig:
         raise UserError(
             "Live, there is no time to find an alignment: calibrate the cameras with emma "

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from emma_fusion.errors import UserError
+from emma_fusion.images.raster import open_pages
 from emma_fusion.jobs.image import Recipe
+from emma_fusion.jobs.messages import Messages
 from emma_fusion.pair import camera_range
 
 
@@ -20,17 +25,18 @@ def settle_visible_range(images: Iterable[npt.NDArray[Any]], recipe: Recipe, ove
     next.
 
     Args:
-        images: (H, W), or (H, W, 3 or 4); no more than the first is asked for where that is not of
-            16 bit, or where the recipe has a range.
+        images: (H, W), or (H, W, 3 or 4); none is asked for where the recipe has a range, and none
+            after the first that is not of 16 bit: then each has its own.
         recipe: what is asked for.
-        over: what the record calls the images together: "video" or "pages".
+        over: what the record calls the images together: "video", "pages" or "folder".
     """
-    if recipe.request.visible_range != "auto":
+    if recipe.request.visible_range not in ("auto", "folder"):
         return recipe
+    recipe = replace(recipe, request=replace(recipe.request, visible_range="auto"))
     low, high = 2**16, 0
     for image in images:
         if image.dtype != np.uint16:
-            break
+            return recipe
         values = image[..., :3] if image.ndim == 3 else image  # no alpha
         low, high = min(low, int(values.min())), max(high, int(values.max()))
     if low > high:
@@ -38,3 +44,29 @@ def settle_visible_range(images: Iterable[npt.NDArray[Any]], recipe: Recipe, ove
     rule, bottom, top = camera_range(low, high)
     request = replace(recipe.request, visible_range=f"{bottom:g}:{top:g}")
     return replace(recipe, request=request, visible_rule=f"{rule}, {over}")
+
+
+def settle_visible_folder(
+    visible: Iterable[Path], recipe: Recipe, over: str, messages: Messages
+) -> Recipe:
+    """The recipe with the visible range of a folder's 16-bit images, which is said.
+
+    Args:
+        visible: the images; those that cannot be read are left out.
+        recipe: what is asked for.
+        over: see `settle_visible_range`.
+        messages: takes what is to be said.
+    """
+
+    def images() -> Iterator[npt.NDArray[Any]]:
+        for path in visible:
+            with suppress(UserError), open_pages(path) as pages:
+                yield from (page.pixels for page in pages)
+
+    recipe = settle_visible_range(images(), recipe, over)
+    if recipe.visible_rule:
+        messages.say(
+            f"The visible images are of 16 bit: {recipe.request.visible_range} become black and "
+            "white in all of them (--visible-range)."
+        )
+    return recipe

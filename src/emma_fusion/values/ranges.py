@@ -53,7 +53,7 @@ def common_range(
                 "common range of values."
             )
         dtype = image.dtype
-        found, often = np.unique(_values(image), return_counts=True)
+        found, often = np.unique(values_of(image), return_counts=True)
         # a camera counts in steps, so that there are few values however many pixels
         values, places = np.unique(np.concatenate([values, found]), return_inverse=True)
         counts = np.bincount(places, np.concatenate([counts, often])).astype(np.int64)
@@ -69,8 +69,33 @@ def common_range(
     return low, high
 
 
-def _values(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The values of an image that count."""
+def note_missed(
+    values: npt.NDArray[Any], low: float, high: float, label: str, option: str
+) -> list[str]:
+    """A sentence where a range holds none of an image's values; else nothing.
+
+    Args:
+        values: those that count.
+        low: what becomes 0.
+        high: what becomes 1.
+        label: what the sentence calls the image.
+        option: the option that the range is given by.
+
+    >>> note_missed(np.array([29420, 30180]), 15, 40, "ir.tif", "--infrared-range")[0][:51]
+    'ir.tif has no value between 15 and 40: its values r'
+    """
+    lowest, highest = values.min(), values.max()
+    if lowest < high and highest > low:
+        return []
+    return [
+        f"{label} has no value between {low:g} and {high:g}: its values run from {lowest:g} to "
+        f"{highest:g}, so all of it has one brightness. {option} takes values in the file's own "
+        "units."
+    ]
+
+
+def values_of(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The values of an image that count: not masked ones, and of colours the luminance."""
     plane = np.asarray(image)
     if image.ndim == 3:
         grey = luminance(plane[..., :3].astype(np.float32))
