@@ -86,7 +86,8 @@ def fuse_scans(
         (fixed, second, anatomical, "--window"),
     ):
         if about["rule"] == "fixed":
-            for note in note_missed(volume.values, *about["range"], str(path), option):
+            low, high = about["range"]
+            for note in note_missed(volume.values, low, high, str(path), option):
                 messages.say(f"Note: {note}")
     palette = _palette(request, moving, messages)
 
