@@ -102,7 +102,8 @@ def data(model: str) -> str:
         found = rows(card(model).read_text(encoding="utf-8"), "data", "terms")
     except ValueError:
         return UNKNOWN
-    names = (re.split(r"[,(]", row["data"])[0].strip() for row in found)
+    texts = (re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", row["data"]) for row in found)  # no links
+    names = (re.split(r"[,(]", text)[0].strip() for text in texts)
     return ", ".join(dict.fromkeys(names))
 
 

@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parents[1]
 OUTSIDE = "project"  # where the files of the project lie that are not in docs/
 _VERSION = re.compile(r'^__version__ = "(.+)"', re.MULTILINE)
 _IMAGE = re.compile(r'<img\b[^>]*\bsrc="([^"]+)"[^>]*>')
+_LONG_CODE = re.compile(r"<code>(?=[^<]{60})")  # may be wider than the page
+_CELL = re.compile(r"<td>(.*?)</td>", re.DOTALL)
 _LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#|/)([^)#\s]+)")
 
 
@@ -44,8 +46,16 @@ def on_config(config: Any) -> Any:
     return config
 
 
+def _text_cell(cell: re.Match[str]) -> str:
+    """A cell of a table; one that holds a sentence is marked, so that it is not squeezed."""
+    words = re.sub(r"<[^>]+>", "", cell[1])
+    return f'<td class="text">{cell[1]}</td>' if len(words) > 40 else cell[0]
+
+
 def on_page_content(html: str, **_: Any) -> str:
-    """Let an image be opened by itself, in its full size."""
+    """Let an image be opened by itself, in its full size; mark long code and cells."""
+    html = _CELL.sub(_text_cell, html)
+    html = _LONG_CODE.sub('<code class="long">', html)
     return _IMAGE.sub(lambda image: f'<a href="{image[1]}">{image[0]}</a>', html)
 
 

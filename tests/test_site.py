@@ -76,3 +76,16 @@ def test_the_files_that_pages_link_to_are_in_it(site):
     links = re.findall(r'href="(project/[^"]+)"', training)
     assert links
     assert all((site / link.split("#")[0]).is_file() for link in links)
+
+
+def test_long_code_may_be_broken_and_sentences_in_tables_are_not_squeezed(site):
+    """By the classes that docs/style.css gives a width."""
+    text = (site / "formats.html").read_text(encoding="utf-8")
+    assert re.search(r'<td class="text">grey, RGB and CMYK of 8 bit', text)
+    assert "<td>nothing</td>" in text
+    text = (site / "project" / "reports" / "video.html").read_text(encoding="utf-8")
+    assert re.search(r'<code class="long">python benchmarks/steadiness\.py [^<]{30}', text)
+    assert "<code>fast</code>" in text
+    style = (site / "style.css").read_text(encoding="utf-8")
+    assert "td.text" in style
+    assert ":not(.long)" in style
