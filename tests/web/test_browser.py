@@ -118,6 +118,13 @@ def test_the_example_by_keyboard_on_a_small_screen(page, monkeypatch):
         if page.is_visible(tab):
             page.click(tab)
         assert page.evaluate("document.documentElement.scrollWidth") == 390
+    # What chooses the two sides stays above the image and off the scores beside it.
+    for width in (390, 800, 1024, 1200, 1600):
+        page.set_viewport_size({"width": width, "height": 844})
+        image = page.locator("#stage").bounding_box()
+        for side in ("#pick-left", "#pick-right"):
+            box = page.locator(side).bounding_box()
+            assert box["x"] + box["width"] <= image["x"] + image["width"] + 1, (width, side)
 
 
 def test_two_videos_become_one_that_plays(page, tmp_path):
