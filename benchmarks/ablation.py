@@ -2,7 +2,8 @@
 
     python benchmarks/ablation.py [--config configs/ablation.yaml] [--output runs/ablation]
 
-A run that was stopped goes on where it was; of a finished one only the report is made again.
+A run that was stopped goes on where it was; of a finished one only the report is made again. The part
+of the page that is replaced has the name of the configuration, without its suffix.
 """
 
 import argparse
@@ -32,7 +33,7 @@ def main() -> None:
     report = (arguments.output / "report.md").read_text(encoding="utf-8")
     report = re.sub(r"^## ", "### ", report, flags=re.MULTILINE)
     made = f"Made by `emma ablate configs/{arguments.config.name}`:\n\n"
-    put(HERE / "reports" / "ablation.md", "ablation", made + report)
+    put(HERE / "reports" / "ablation.md", arguments.config.stem, made + report)
 
 
 if __name__ == "__main__":
