@@ -2,8 +2,8 @@
 
     python benchmarks/ablation.py [--config configs/ablation.yaml] [--output runs/ablation]
 
-A run that was stopped goes on where it was; of a finished one only the report is made again. The part
-of the page that is replaced has the name of the configuration, without its suffix.
+A run that was stopped goes on where it was; of a finished one only the report is made again. The
+part of the page that is replaced has the name of the configuration, without its suffix.
 """
 
 import argparse
