@@ -199,7 +199,7 @@ def sensed() -> str:
 
 def claims() -> str:
     """Each claim of the paper and its verdict."""
-    text = get(REPORTS / "ablation.md", "ablation")
+    text = get(REPORTS / "ablation.md", "ablation-two-seeds")
     found = re.findall(r"^- \*\*(.+): (.+)\.\*\*", text, re.MULTILINE)
     return table(["claim", "at this budget"], [list(row) for row in found])
 

@@ -26,6 +26,8 @@ _NOT_THE_SYSTEM = ("Citation", "GTRasterType", "KeyDirectoryVersion", "KeyRevisi
 _TOLERANCE = 0.1
 # How far, in pixels, control points may lie from one affine transform that is used for them all.
 _FITS = 0.25
+# How many times as large the pixels of one image may be as those of the other.
+_SIZES = 1000
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,14 @@ def between(
             f"{', '.join(sorted(differing))}): bring one into the other's first, with gdalwarp "
             "or your GIS."
         )
-    matrix: npt.NDArray[np.float64] = np.linalg.inv(first.matrix) @ second.matrix
+    with np.errstate(all="ignore"):
+        matrix: npt.NDArray[np.float64] = np.linalg.inv(first.matrix) @ second.matrix
+    if not _is_plausible(matrix):
+        raise UserError(
+            f"{labels[0]} and {labels[1]} cannot be brought together: by their georeference, pixels "
+            f"of one are more than {_SIZES} times as large as those of the other. One of the two "
+            "is wrong: mend it, with gdal_edit or your GIS, or remove it."
+        )
     height, width = second.size
     corners = np.array([(x, y, 1) for x in (0, width - 1) for y in (0, height - 1)])
     moved = (matrix @ corners.T)[:2].T
@@ -207,6 +216,14 @@ def between(
             f"{east:g} east and {north:g} north of the first, in units of their coordinate system."
         )
     return matrix
+
+
+def _is_plausible(matrix: npt.NDArray[np.float64]) -> bool:
+    """Whether a transform between pixels is one of numbers, and of pixels of comparable sizes."""
+    if not np.isfinite(matrix).all():
+        return False
+    sizes = np.linalg.svd(matrix[:2, :2], compute_uv=False)
+    return bool(1 / _SIZES <= sizes.min() and sizes.max() <= _SIZES)
 
 
 def _by_world_file(path: Path | str) -> Grid | None:
