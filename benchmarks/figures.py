@@ -197,13 +197,6 @@ def sensed() -> str:
     return table(["", *list(found[0])[1:]], body)
 
 
-def claims() -> str:
-    """Each claim of the paper and its verdict."""
-    text = get(REPORTS / "ablation.md", "ablation-two-seeds")
-    found = re.findall(r"^- \*\*(.+): (.+)\.\*\*", text, re.MULTILINE)
-    return table(["claim", "at this budget"], [list(row) for row in found])
-
-
 PARTS: dict[tuple[Path, str], Callable[[], str]] = {
     (HERE / "README.md", "models"): lambda: model_table("src/emma_fusion/models"),
     (HERE / "README.md", "scores"): model_scores,
@@ -215,7 +208,6 @@ PARTS: dict[tuple[Path, str], Callable[[], str]] = {
     (DOCS / "downstream.md", "crops"): crops,
     (DOCS / "equivariance.md", "errors"): errors,
     (DOCS / "sensing.md", "sensed"): sensed,
-    (DOCS / "ablation.md", "claims"): claims,
 }
 
 

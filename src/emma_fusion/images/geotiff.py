@@ -199,8 +199,8 @@ def between(
         matrix: npt.NDArray[np.float64] = np.linalg.inv(first.matrix) @ second.matrix
     if not _is_plausible(matrix):
         raise UserError(
-            f"{labels[0]} and {labels[1]} cannot be brought together: by their georeference, pixels "
-            f"of one are more than {_SIZES} times as large as those of the other. One of the two "
+            f"{labels[0]} and {labels[1]} cannot be brought together: by their georeference, the "
+            f"pixels of one are more than {_SIZES} times as large as those of the other. One of the two "
             "is wrong: mend it, with gdal_edit or your GIS, or remove it."
         )
     height, width = second.size
@@ -223,7 +223,7 @@ def _is_plausible(matrix: npt.NDArray[np.float64]) -> bool:
     if not np.isfinite(matrix).all():
         return False
     sizes = np.linalg.svd(matrix[:2, :2], compute_uv=False)
-    return bool(1 / _SIZES <= sizes.min() and sizes.max() <= _SIZES)
+    return bool(sizes.min() >= 1 / _SIZES and sizes.max() <= _SIZES)
 
 
 def _by_world_file(path: Path | str) -> Grid | None:
