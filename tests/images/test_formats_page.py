@@ -2,6 +2,7 @@
 
 import io
 import logging
+import threading
 
 import imagecodecs
 import numpy as np
@@ -10,6 +11,7 @@ import tifffile
 from PIL import Image
 
 from emma_fusion.errors import UserError
+from emma_fusion.images import tiff
 from emma_fusion.images.raster import decode_image
 from emma_fusion.images.reading import decode_bytes
 
@@ -107,4 +109,25 @@ def test_a_nodata_value_of_the_usual_kind_is_quiet(caplog):
     valid = decode_bytes(data).valid
     np.testing.assert_array_equal(valid, GREY != 7)
     assert not caplog.records
-    assert not logging.getLogger("tifffile").disabled
+
+
+def test_reads_that_overlap_in_threads_leave_the_hosts_log_alone(caplog):
+    """What another thread logs meanwhile is kept, and the logger is as it was afterwards."""
+    logger = logging.getLogger("tifffile")
+    inside, out = threading.Event(), threading.Event()
+
+    def read():
+        with tiff._telling("is damaged"):
+            logger.warning("of what is read here")
+            inside.set()
+            out.wait(5)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    assert inside.wait(5)
+    with tiff._telling("is damaged"):
+        out.set()
+        thread.join()
+    logger.warning("of the host")
+    assert [record.message for record in caplog.records] == ["of the host"]
+    assert not logger.disabled

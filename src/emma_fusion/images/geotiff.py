@@ -200,7 +200,7 @@ def between(
     if not _is_plausible(matrix):
         raise UserError(
             f"{labels[0]} and {labels[1]} cannot be brought together: by their georeference, the "
-            f"pixels of one are more than {_SIZES} times as large as those of the other. One of them "
+            f"pixels of one are more than {_SIZES} times as large as the other's. One of them "
             "is wrong: mend it, with gdal_edit or your GIS, or remove it."
         )
     height, width = second.size

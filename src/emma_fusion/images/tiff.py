@@ -11,6 +11,7 @@ import logging
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -339,14 +340,18 @@ def orientation_of(page: tifffile.TiffPage) -> int:
     return value if value in range(1, 9) else 1
 
 
+_READING: ContextVar[bool] = ContextVar("reading", default=False)
+logging.getLogger("tifffile").addFilter(lambda record: not _READING.get())
+
+
 @contextmanager
 def _telling(complaint: str) -> Iterator[None]:
     """Turn what tifffile and its codecs raise on damaged files, nearly anything, into `Damaged`.
 
-    tifffile also logs what it finds odd, such as a nodata value that it cannot read.
+    tifffile also logs what it finds odd, such as a nodata value that it cannot read. That is
+    dropped for what is read here alone: other threads, and the host's own use of tifffile, log on.
     """
-    logger = logging.getLogger("tifffile")
-    before, logger.disabled = logger.disabled, True
+    here = _READING.set(True)
     try:
         yield
     except Damaged:
@@ -356,4 +361,4 @@ def _telling(complaint: str) -> Iterator[None]:
     except Exception:
         raise Damaged(complaint) from None
     finally:
-        logger.disabled = before
+        _READING.reset(here)
