@@ -232,7 +232,8 @@ def plot(lines: list[Line], margin: int) -> bytes:
     )[0]
     for kind, axes in zip(kinds, panels, strict=True):
         for number, line in enumerate(lines):
-            colour = f"C{number}"
+            # Ten colours, and then the same with another mark.
+            colour, mark = f"C{number}", ".x^s"[number // 10 % 4]
             for value, style in (("error", "-"), ("inner", "--")):
                 found = {c: e for c, e in line.cases[value].items() if c.transform == kind}
                 places = _places(kind, list(found))
@@ -241,7 +242,7 @@ def plot(lines: list[Line], margin: int) -> bytes:
                     for end in ("mean", "low", "high")
                 )
                 label = line.method if value == "error" else None
-                axes.plot(places, means, style, color=colour, marker=".", label=label)
+                axes.plot(places, means, style, color=colour, marker=mark, label=label)
                 if value == "error":
                     axes.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0)
         axes.set_xlabel(labels[kind])
