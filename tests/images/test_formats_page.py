@@ -118,7 +118,7 @@ def test_reads_that_overlap_in_threads_leave_the_hosts_log_alone(caplog):
 
     def read():
         with tiff._telling("is damaged"):
-            logger.warning("of what is read here")
+            logger.critical("of what is read here")
             inside.set()
             out.wait(5)
 
@@ -128,6 +128,6 @@ def test_reads_that_overlap_in_threads_leave_the_hosts_log_alone(caplog):
     with tiff._telling("is damaged"):
         out.set()
         thread.join()
-    logger.warning("of the host")
+    logger.critical("of the host")
     assert [record.message for record in caplog.records] == ["of the host"]
     assert not logger.disabled
