@@ -6,7 +6,6 @@ A verb's file defines the function of its name and imports what it needs inside 
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -94,8 +93,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; a user's mistake becomes one sentence on stderr and exit code 2."""
     if arguments is None:  # the process is the command line's own
         set_up_process()
-    # what tifffile logs of a damaged file is in the sentence that refuses it
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
         app(args=arguments)
     except (UserError, OSError) as error:  # such as a file that may not be read, or a full disk

@@ -117,7 +117,9 @@ def read_grid(path: Path | str) -> Grid | None:
         place = np.array([[across, 0, east - across * x], [0, down, north - down * y], [0, 0, 1.0]])
     else:
         return None
-    if not np.isfinite(place).all() or abs(np.linalg.det(place[:2, :2])) == 0:
+    with np.errstate(over="ignore"):  # of a damaged file, whose pixels have any size
+        area = abs(np.linalg.det(place[:2, :2]))
+    if not np.isfinite(place).all() or area == 0:
         return None
     if keys.get(_RASTER_TYPE) != _PIXEL_IS_POINT:  # the transform holds for a pixel's corner
         place = place @ np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
