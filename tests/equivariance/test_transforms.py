@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from emma_fusion.equivariance import Reflection, Rotation, Shift, Transform
+from emma_fusion.equivariance import Reflection, Rotation, Shift, Transform, Zoom
 from emma_fusion.equivariance.transforms import Choice, Sum
 
 EXACT = {
@@ -20,6 +20,8 @@ ALL = EXACT | {
     "rotation": Rotation(),
     "three rotations": Rotation(angles=(10, 130, 250)),
     "rotation, mirrored corners": Rotation(padding="reflection"),
+    "zoom": Zoom(),
+    "zoom, mirrored frame": Zoom(padding="reflection"),
     "shift of a rotation": Shift() * Rotation(),
     "rotation of a shift": Rotation() * Shift(),
     "rotation of a rotation": Rotation() * Rotation(),
@@ -121,6 +123,17 @@ def test_rotation_turns_counter_clockwise_and_right_angles_are_exact() -> None:
     assert mask.all()
     wanted = torch.stack([torch.rot90(x[0], 1, (-2, -1)), torch.rot90(x[1], 2, (-2, -1)), x[2]])
     torch.testing.assert_close(y, wanted, rtol=0, atol=1e-5)
+
+
+def test_a_zoom_enlarges_about_the_centre() -> None:
+    columns = torch.linspace(-1, 1, 41)[None, None, None].expand(2, 1, 31, -1)
+    y, mask = Zoom().apply(columns, {"factor": torch.tensor([2.0, 0.5])})
+    torch.testing.assert_close(y[0], columns[0] / 2, rtol=0, atol=1e-5)
+    assert mask[0].all()
+    torch.testing.assert_close(y[1, :, 8:23, 10:31], 2 * columns[1, :, 8:23, 10:31])
+    assert mask[1, 0, 8:23, 10:31].all()
+    assert mask[1].sum() == 15 * 21
+    assert (y[1][~mask[1]] == 0).all()
 
 
 def test_the_mask_of_a_rotation_is_the_turned_frame() -> None:
@@ -284,6 +297,9 @@ def test_operators_flatten_and_factors_multiply() -> None:
         lambda: Rotation(angles=()),
         lambda: Rotation(limits=(20, 10)),
         lambda: Rotation(padding="wrap"),  # type: ignore[arg-type]
+        lambda: Zoom(limits=(0, 1)),
+        lambda: Zoom(limits=(2, 1)),
+        lambda: Zoom(padding="wrap"),  # type: ignore[arg-type]
         lambda: Reflection(kinds=["diagonal"]),  # type: ignore[list-item]
         lambda: Reflection(kinds=[]),
         lambda: Sum(()),

@@ -15,8 +15,9 @@ from emma_fusion.experiments.equivariance_report import as_json, collect, markdo
 from emma_fusion.pair import Pair
 from small_datasets import write
 
-GRID = grid((1, 2, 8), (30, 90, 180, 270), ("horizontal", "vertical", "both"))
+GRID = grid((1, 2, 2.5, 8), (30, 90, 180, 270), ("horizontal", "vertical", "both"), (0.8, 1.5))
 RNG = np.random.default_rng(0)
+_HALVES = (np.eye(52) + np.roll(np.eye(52), 1, 1)) / 4  # half of a column and of the one before
 
 
 @pytest.fixture
@@ -54,6 +55,7 @@ def test_a_linear_method_is_equivariant(pair, case, padding):
     ("case", "moved"),
     [
         (Case("shift", "5"), lambda x: np.roll(x, (5, 5), (0, 1))),
+        (Case("shift", "0.5"), lambda x: (x + np.roll(x, 1, 0)) @ _HALVES),
         (Case("reflection", "horizontal"), lambda x: x[:, ::-1]),
         (Case("reflection", "vertical"), lambda x: x[::-1]),
         (Case("reflection", "both"), lambda x: x[::-1, ::-1]),
@@ -77,6 +79,13 @@ def test_an_exact_turn_goes_the_way_of_a_resampled_one(degrees):
     resampled, valid = Rotation().apply(square, {"degrees": torch.tensor([float(degrees)])})
     assert valid.all()
     torch.testing.assert_close(exact, resampled, atol=1e-5, rtol=0)
+
+
+def test_pixels_between_two_that_count_count(pair):
+    inside = torch.zeros(1, 1, 7, 8, dtype=torch.bool)
+    inside[..., 2:5, 3:6] = True
+    _, moved = Case("shift", "1.25").apply(torch.zeros(1, 2, 7, 8), inside, "reflection")
+    assert moved.nonzero()[:, 2:].tolist() == [[r, c] for r in (4, 5) for c in (5, 6)]
 
 
 def test_a_method_that_halves_the_image_tells_odd_from_even_shifts(pair):
@@ -237,10 +246,12 @@ def test_means_are_over_images_of_means_over_transforms(outcome):
     line, floor = summarise(outcome)
     assert list(line.groups["error"]) == [
         "other shifts",
+        "shifts by parts of a pixel",
         "shifts by multiples of 8",
         "other angles",
         "quarter turns",
         "reflections",
+        "zooms",
     ]
     each = [
         np.mean([outcome.values["street", "ramp", stem][case]["inner"] for case in GRID[:2]])

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from emma_fusion.experiments.equivariance import Outcome
     from emma_fusion.experiments.equivariance_report import Line
 
-Number = TypeVar("Number", bound=float)
-
 
 def equivariance(
     methods: Annotated[
@@ -48,7 +45,8 @@ def equivariance(
         str | None,
         typer.Option(
             help="The shifts to measure, in pixels down and to the right, with commas between; '' "
-            "for none. Without it, they are ten from 1 to 64: odd, even and multiples of 8.",
+            "for none. Without it, they are 0.25, 0.5, and ten from 1 to 64: odd, even and "
+            "multiples of 8.",
             metavar="PIXELS",
         ),
     ] = None,
@@ -60,10 +58,19 @@ def equivariance(
             metavar="DEGREES",
         ),
     ] = None,
+    zooms: Annotated[
+        str | None,
+        typer.Option(
+            help="The factors to zoom by about the centre, with commas between; '' for none. "
+            "Without it, they are 0.8 and 1.25.",
+            metavar="FACTORS",
+        ),
+    ] = None,
     padding: Annotated[
         Literal["reflection", "border", "zeros"],
         typer.Option(
-            help="What fills the corners of rotated images. The corners are not part of the error."
+            help="What fills the corners of rotated images and the frame around shrunk ones. What "
+            "is filled is not part of the error."
         ),
     ] = "reflection",
     margin: Annotated[
@@ -80,16 +87,26 @@ def equivariance(
     """Measure how far fusing a transformed pair is from transforming the fused image.
 
     The error of a method F under T is ‖F(T i, T v) - T F(i, v)‖ / ‖T F(i, v)‖ over valid pixels,
-    for shifts, rotations and the three reflections. Into OUT go errors.csv (every image and
+    for shifts, rotations, the three reflections and zooms. Into OUT go errors.csv (every image and
     transform), tables.md, summary.json and a plot for each dataset.
     """
     begin("equivariance", output, "matplotlib", "scipy")
     from emma_fusion.bench import open_datasets, open_methods
-    from emma_fusion.experiments.equivariance import ANGLES, SHIFTS, Settings, grid, run
+    from emma_fusion.experiments.equivariance import (
+        ANGLES,
+        REFLECTIONS,
+        SHIFTS,
+        ZOOMS,
+        Settings,
+        grid,
+        run,
+    )
 
     cases = grid(
-        SHIFTS if shifts is None else parse_numbers("--shifts", shifts, int),
-        ANGLES if angles is None else parse_numbers("--angles", angles, float),
+        SHIFTS if shifts is None else parse_numbers("--shifts", shifts),
+        ANGLES if angles is None else parse_numbers("--angles", angles),
+        REFLECTIONS,
+        ZOOMS if zooms is None else parse_numbers("--zooms", zooms),
     )
     settings = Settings(cases, padding, margin)
     opened = open_methods(methods, device)
@@ -108,27 +125,27 @@ def equivariance(
         raise typer.Exit(1)
 
 
-def parse_numbers(option: str, text: str, kind: Callable[[str], Number]) -> list[Number]:
+def parse_numbers(option: str, text: str) -> list[float]:
     """Numbers above 0 with commas between.
 
     Raises:
-        UserError: One is no number of that kind, or not above 0.
+        UserError: One is no number, or not above 0.
 
-    >>> parse_numbers("--shifts", "1, 8", int)
-    [1, 8]
+    >>> parse_numbers("--shifts", "0.5, 8")
+    [0.5, 8.0]
     """
     from math import isfinite
 
     from emma_fusion.errors import UserError
 
     try:
-        numbers = [kind(part) for part in text.split(",") if part.strip()]
+        numbers = [float(part) for part in text.split(",") if part.strip()]
         if not all(isfinite(number) and number > 0 for number in numbers):
             raise ValueError
     except ValueError:
         raise UserError(
             f"{option} {text!r} is not understood: write numbers above 0 with commas between, "
-            f"{'whole ones such as 1,2,8' if kind is int else 'such as 10,90,180'}."
+            "such as 0.5,1,8."
         ) from None
     return numbers
 

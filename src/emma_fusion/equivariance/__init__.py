@@ -13,6 +13,7 @@ from emma_fusion.equivariance.transforms import (
     Rotation,
     Shift,
     Transform,
+    Zoom,
     take,
 )
 
@@ -23,6 +24,7 @@ __all__ = [
     "Rotation",
     "Shift",
     "Transform",
+    "Zoom",
     "direct_terms",
     "emma_terms",
     "fidelity",

@@ -167,10 +167,7 @@ class Rotation(Transform):
             raise ValueError("a rotation was given an empty list of angles; name one at least")
         if self.limits[0] > self.limits[1]:
             raise ValueError(f"the limits of a rotation, {self.limits}, are in the wrong order")
-        if self.padding not in ("zeros", "border", "reflection"):
-            raise ValueError(
-                f"{self.padding!r} is no padding; choose 'zeros', 'border' or 'reflection'"
-            )
+        _check_padding(self.padding)
 
     def draw(self, batch: int, height: int, width: int, generator: torch.Generator) -> Params:
         """Angles ``degrees``, (B,) float64."""
@@ -187,21 +184,54 @@ class Rotation(Transform):
         # Coordinates in 16 bits would be off by a pixel: half types are resampled in float32.
         dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
         grid, inside = _rotation_grid(params["degrees"], x, dtype)
-        # Reading the nearest edge pixel, never an invented zero, keeps what is inside exact.
-        fill = "reflection" if self.padding == "reflection" else "border"
-        y = nnf.grid_sample(x.to(dtype), grid, "bilinear", fill, align_corners=False)
-        if self.padding == "zeros":
-            y = y * inside
-        if mask is not None:
-            invalid = nnf.grid_sample((~mask).to(dtype), grid, "bilinear", "border", False)
-            inside = inside & (invalid == 0)
-        return y.to(x.dtype), inside
+        return _resample(x, grid, inside, self.padding, mask)
 
     def inverse(
         self, x: Tensor, params: Params, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Turn back; what left the frame is lost, and resampling twice blurs a little."""
         return self.apply(x, {"degrees": -params["degrees"]}, mask)
+
+
+@dataclass(frozen=True)
+class Zoom(Transform):
+    """Enlargement about the centre, bilinear; the frame keeps its size. The paper has none.
+
+    Args:
+        limits: the factors between which a draw is uniform; above 1 the image is enlarged.
+        padding: what fills the frame around a shrunk image, which is outside the mask.
+    """
+
+    limits: tuple[float, float] = (0.8, 1.25)
+    padding: Literal["zeros", "border", "reflection"] = "zeros"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.limits[0] <= self.limits[1]:
+            raise ValueError(f"the limits of a zoom, {self.limits}, are not above 0 and in order")
+        _check_padding(self.padding)
+
+    def draw(self, batch: int, height: int, width: int, generator: torch.Generator) -> Params:
+        """Factors ``factor``, (B,) float64."""
+        low, high = self.limits
+        uniform = torch.rand(batch, generator=generator, dtype=torch.float64)
+        return {"factor": low + (high - low) * uniform}
+
+    def apply(self, x: Tensor, params: Params, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Enlarge each sample; valid where every pixel read lies in the image (and its mask)."""
+        _check(x, params["factor"])
+        dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
+        factor = params["factor"].to(x.device, dtype)[:, None, None]
+        rows, columns = _from_centre(x, dtype)
+        across = (columns / factor).expand(-1, x.shape[-2], -1)
+        down = (rows / factor).expand(-1, -1, x.shape[-1])
+        grid, inside = _reading(across, down, x)
+        return _resample(x, grid, inside, self.padding, mask)
+
+    def inverse(
+        self, x: Tensor, params: Params, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Shrink back; what left the frame is lost, and resampling twice blurs a little."""
+        return self.apply(x, {"factor": 1 / params["factor"]}, mask)
 
 
 @dataclass(frozen=True)
@@ -407,15 +437,47 @@ def _flip(x: Tensor, params: Params) -> Tensor:
 
 def _rotation_grid(degrees: Tensor, x: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Where each output pixel reads, (B, H, W, 2) for grid_sample, and which read inside."""
-    height, width = x.shape[-2:]
     # float64 and on the CPU first: the cosine of 90 degrees is then 0 on every device.
     angle = torch.deg2rad(degrees.double())[:, None, None]
     cos, sin = (part.to(x.device, dtype) for part in (angle.cos(), angle.sin()))
-    rows = torch.arange(height, device=x.device, dtype=dtype)[:, None] - (height - 1) / 2
-    columns = torch.arange(width, device=x.device, dtype=dtype) - (width - 1) / 2
+    rows, columns = _from_centre(x, dtype)
     # Rows run downwards, hence the signs of a clockwise rotation for reading.
     across, down = cos * columns - sin * rows, sin * columns + cos * rows
+    return _reading(across, down, x)
+
+
+def _from_centre(x: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """How far rows (H, 1) and columns (W,) are from the centre, in pixels."""
+    height, width = x.shape[-2:]
+    rows = torch.arange(height, device=x.device, dtype=dtype)[:, None] - (height - 1) / 2
+    return rows, torch.arange(width, device=x.device, dtype=dtype) - (width - 1) / 2
+
+
+def _reading(across: Tensor, down: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """From pixels off the centre, (B, H, W): the grid for grid_sample, and which read inside."""
+    height, width = x.shape[-2:]
     inside = (across.abs() <= (width - 1) / 2 + _ON_THE_EDGE) & (
         down.abs() <= (height - 1) / 2 + _ON_THE_EDGE
     )
     return torch.stack((2 * across / width, 2 * down / height), -1), inside[:, None]
+
+
+def _resample(
+    x: Tensor, grid: Tensor, inside: Tensor, padding: str, mask: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Read a batch at a grid; valid where what is read lies inside, and is valid by the mask."""
+    dtype = grid.dtype
+    # Reading the nearest edge pixel, never an invented zero, keeps what is inside exact.
+    fill = "reflection" if padding == "reflection" else "border"
+    y = nnf.grid_sample(x.to(dtype), grid, "bilinear", fill, align_corners=False)
+    if padding == "zeros":
+        y = y * inside
+    if mask is not None:
+        invalid = nnf.grid_sample((~mask).to(dtype), grid, "bilinear", "border", False)
+        inside = inside & (invalid == 0)
+    return y.to(x.dtype), inside
+
+
+def _check_padding(padding: str) -> None:
+    if padding not in ("zeros", "border", "reflection"):
+        raise ValueError(f"{padding!r} is no padding; choose 'zeros', 'border' or 'reflection'")

@@ -11,10 +11,11 @@ least a margin from the frame and, before the transform, lay so far from it too:
 the seam of a cyclic shift and the edge of a turned image, where a method sees other
 neighbours and not only a transformed scene.
 
-Shifts are cyclic, by whole pixels, down and to the right by the same distance. Multiples of 90
-degrees are turned exactly, the frame with them; other angles are turned within the frame and
-resampled bilinearly, which only a linear method commutes with: `average` is exact everywhere, and
-what `maximum`, which looks at single pixels, has under rotation is owed to resampling alone.
+Shifts are cyclic, down and to the right by the same distance. Multiples of 90 degrees are turned
+exactly, the frame with them. Parts of a pixel, other angles and zooms, which the paper's group does
+not have, are resampled bilinearly within the frame, which only a linear method commutes with:
+`average` is exact everywhere, and what `maximum`, which looks at single pixels, has there is owed
+to resampling alone.
 """
 
 from __future__ import annotations
@@ -38,23 +39,24 @@ from emma_fusion.bench.methods import Fuse, Method, hash_sources
 from emma_fusion.bench.runner import SAVE_EVERY, Progress
 from emma_fusion.bench.scoring import hash_file, source_hash
 from emma_fusion.bench.store import Row, Store
-from emma_fusion.equivariance import Reflection, Rotation, Shift
+from emma_fusion.equivariance import Reflection, Rotation, Shift, Zoom
 from emma_fusion.errors import UserError
 from emma_fusion.images.raster import read_pair
 from emma_fusion.pair import FloatArray, Pair
 
-Kind = Literal["shift", "rotation", "reflection"]
+Kind = Literal["shift", "rotation", "reflection", "zoom"]
 Padding = Literal["zeros", "border", "reflection"]
 KEYS = ("dataset", "method", "image", "transform", "amount")
 VALUES = ("error", "inner")
 
-SHIFTS = (1, 2, 3, 4, 7, 8, 16, 31, 32, 64)
+SHIFTS = (0.25, 0.5, 1, 2, 3, 4, 7, 8, 16, 31, 32, 64)
 ANGLES = (*range(10, 180, 20), 180, *range(190, 360, 20))
 REFLECTIONS: tuple[Literal["horizontal", "vertical", "both"], ...] = (
     "horizontal",
     "vertical",
     "both",
 )
+ZOOMS = (0.8, 1.25)
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,8 @@ class Case:
 
     Attributes:
         transform: Which kind.
-        amount: Pixels of a shift, degrees of a rotation (counter-clockwise), or
-            "horizontal", "vertical" or "both".
+        amount: Pixels of a shift, degrees of a rotation (counter-clockwise), "horizontal",
+            "vertical" or "both", or the factor of a zoom, which enlarges above 1.
     """
 
     transform: Kind
@@ -86,10 +88,12 @@ class Case:
         ('shifts by multiples of 8', 'other angles')
         """
         if self.transform == "shift":
+            if float(self.amount) % 1:
+                return "shifts by parts of a pixel"
             return "other shifts" if int(self.amount) % 8 else "shifts by multiples of 8"
         if self.transform == "rotation":
             return "other angles" if float(self.amount) % 90 else "quarter turns"
-        return "reflections"
+        return "reflections" if self.transform == "reflection" else "zooms"
 
     def apply(self, x: Tensor, mask: Tensor, padding: Padding) -> tuple[Tensor, Tensor]:
         """Transform an image.
@@ -97,15 +101,18 @@ class Case:
         Args:
             x: (1, C, H, W).
             mask: bool (1, 1, H, W), which pixels are valid.
-            padding: What fills the corners of a turned image; see `Rotation`.
+            padding: What fills the corners of a turned image and the frame around a shrunk one;
+                see `Rotation`.
 
         Returns:
             The image and its valid pixels, of height and width W and H after a turn by 90 or
             270 degrees and of H and W otherwise.
         """
         if self.transform == "shift":
-            distance = torch.tensor([int(self.amount)])
-            return Shift().apply(x, {"rows": distance, "columns": distance}, mask)
+            return shifted(x, mask, float(self.amount))
+        if self.transform == "zoom":
+            factor = torch.tensor([float(self.amount)])
+            return Zoom(padding=padding).apply(x, {"factor": factor}, mask)
         if self.transform == "reflection":
             axes = {
                 axis: torch.tensor([self.amount in (axis, "both")])
@@ -119,20 +126,43 @@ class Case:
         return Rotation(padding=padding).apply(x, {"degrees": torch.tensor([degrees])}, mask)
 
 
+def shifted(x: Tensor, mask: Tensor, distance: float) -> tuple[Tensor, Tensor]:
+    """Shift down and to the right, cyclically; between two pixels by the share of each.
+
+    Args:
+        x: (1, C, H, W).
+        mask: bool (1, 1, H, W), which pixels are valid.
+        distance: In pixels.
+    """
+
+    def whole(pixels: int, axis: str) -> tuple[Tensor, Tensor]:
+        none, by = torch.tensor([0]), torch.tensor([pixels])
+        return Shift().apply(x, {"rows": none, "columns": none, axis: by}, mask)
+
+    low = math.floor(distance)
+    for axis in ("rows", "columns"):
+        (x, mask), (next_x, next_mask) = whole(low, axis), whole(low + 1, axis)
+        if distance > low:
+            x, mask = torch.lerp(x, next_x, distance - low), mask & next_mask
+    return x, mask
+
+
 def grid(
-    shifts: Iterable[int] = SHIFTS,
+    shifts: Iterable[float] = SHIFTS,
     angles: Iterable[float] = ANGLES,
     reflections: Iterable[str] = REFLECTIONS,
+    zooms: Iterable[float] = ZOOMS,
 ) -> tuple[Case, ...]:
-    """The transforms to try: shifts and angles each once, in rising order.
+    """The transforms to try: shifts, angles and zooms each once, in rising order.
 
-    >>> [case.amount for case in grid((8, 1, 8), (), ("both",))]
-    ['1', '8', 'both']
+    >>> [case.amount for case in grid((8, 0.5, 8), (), ("both",), ())]
+    ['0.5', '8', 'both']
     """
     return (
-        *(Case("shift", str(distance)) for distance in sorted(set(shifts))),
+        *(Case("shift", f"{distance:g}") for distance in sorted(set(shifts))),
         *(Case("rotation", f"{angle:g}") for angle in sorted(set(angles))),
         *(Case("reflection", kind) for kind in reflections),
+        *(Case("zoom", f"{factor:g}") for factor in sorted(set(zooms))),
     )
 
 

@@ -106,10 +106,11 @@ def collect(outcome: Outcome, seed: int, device: str) -> dict[str, str]:
     for case in settings.cases:
         amounts.setdefault(case.transform, []).append(case.amount)
     grid = {
-        "shift": "cyclic, down and to the right by the same {} pixels",
+        "shift": "cyclic, down and to the right by the same {} pixels; parts of one bilinearly",
         "rotation": "counter-clockwise by {} degrees; multiples of 90 exactly, the others "
         f"bilinearly with the corners filled by {settings.padding} (not counted, but seen)",
         "reflection": "{}",
+        "zoom": "about the centre by {}, bilinearly",
     }
     transforms = "; ".join(
         f"{name} {text.format(', '.join(amounts[name]))}"
@@ -207,7 +208,7 @@ def ratios(line: Line, reference: Line, value: str) -> list[str]:
 
 
 def plot(lines: list[Line], margin: int) -> bytes:
-    """Draw error against shift and against angle, a line a method, as PNG.
+    """Draw error against shift, angle, reflection and zoom, a line a method, as PNG.
 
     Solid lines are over all valid pixels, with the interval over images as a band; dashed ones
     over those away from the frame.
@@ -219,13 +220,14 @@ def plot(lines: list[Line], margin: int) -> bytes:
     from matplotlib.figure import Figure
 
     cases = list(lines[0].cases["error"])
-    kinds = [k for k in ("shift", "rotation", "reflection") if any(c.transform == k for c in cases)]
     labels = {
         "shift": "shift, down and right (pixels)",
         "rotation": "rotation (degrees)",
         "reflection": "reflection",
+        "zoom": "zoom",
     }
-    widths = {"shift": 4.0, "rotation": 5.0, "reflection": 2.8}
+    kinds = [kind for kind in labels if any(case.transform == kind for case in cases)]
+    widths = {"shift": 4.5, "rotation": 5.0, "reflection": 2.8, "zoom": 1.8}
     figure = Figure(figsize=(sum(widths[kind] for kind in kinds), 3.4), layout="constrained")
     panels = figure.subplots(
         1, len(kinds), sharey=True, squeeze=False, width_ratios=[widths[kind] for kind in kinds]
@@ -253,7 +255,7 @@ def plot(lines: list[Line], margin: int) -> bytes:
         else:
             amounts = [case.amount for case in cases if case.transform == kind]
             axes.set_xticks(range(len(amounts)), amounts)
-            axes.margins(x=0.1 if kind == "shift" else 0.2)
+            axes.margins(x=0.1 if kind == "shift" else 0.3)
     panels[0].set_ylim(bottom=0)
     panels[0].set_ylabel("error (%)")
     panels[-1].plot([], [], "--", color="grey", label=f"{margin} pixels from the frame")
