@@ -229,11 +229,20 @@ def run_page(page, place, capfd, refusal=None):
             exec(compile(block.code, block.place, "exec"), names)
 
 
-@every_page
+# Pages that a newcomer opens first run with the quick tests, the others with the slow ones.
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=() if page.name in ("README.md", "tour.md") else pytest.mark.slow)
+        for page in PAGES
+    ],
+    ids=identity,
+)
 def test_the_code_of_a_page_runs(page, place, capfd):
     run_page(page, place, capfd)
 
 
+@pytest.mark.slow
 def test_the_page_on_thermal_cameras_runs_with_a_cameras_own_file(data, place, capfd, monkeypatch):
     """Its commands for FLIR, with a file of a FLIR camera and the visible image that is in it."""
     pytest.importorskip("flyr")

@@ -83,6 +83,7 @@ def test_a_displaced_pair_is_brought_back(street, model, matrix):
     assert corner_distance(negative.matrix, alignment.matrix, SIZE) < 1
 
 
+@pytest.mark.slow
 def test_a_wide_turn_is_found_and_its_black_frame_is_not_fused(street):
     truth = shift(8, -5) @ turned(13, 0.93, middle(SIZE))
     moved = displaced(street[0], truth)
@@ -164,6 +165,7 @@ def test_sizes_may_differ(street):
     assert corner_distance(np.linalg.inv(truth) @ alignment.matrix, np.eye(3), SIZE) < 3
 
 
+@pytest.mark.slow
 def test_unrelated_images_are_refused(street):
     rng = np.random.default_rng(0)
     other = cv2.GaussianBlur(rng.uniform(0, 255, SIZE).astype(np.float32), (0, 0), 3)
@@ -272,6 +274,7 @@ def test_a_calibration_is_the_median_and_survives_its_file(street, tmp_path):
         Aligner(str(path))(np.zeros((10, 20), np.uint8), street[1])
 
 
+@pytest.mark.slow
 def test_a_calibration_refuses_what_it_cannot_use(street):
     empty = np.zeros(SIZE, np.uint8)
     with pytest.raises(UserError, match="None of 1 pairs"):

@@ -38,6 +38,7 @@ def plane_of(image):
     return image.astype(np.float32) / 255
 
 
+@pytest.mark.slow
 def test_corners_are_found_in_either_polarity_and_size(pairs):
     for number, place in enumerate(PLACES[:2]):
         truth = project(STRAIGHT, in_space(grid_of(BOARD), place) + APART)

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from emma_fusion.bench.workers import Here, usable_cores, workers
 
 PARENT = """
@@ -25,6 +27,7 @@ def test_one_process_is_this_one():
     assert usable_cores() >= 1
 
 
+@pytest.mark.slow
 def test_workers_end_when_the_main_process_is_killed(tmp_path):
     script = tmp_path / "parent.py"
     script.write_text(PARENT)

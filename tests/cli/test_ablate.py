@@ -15,6 +15,8 @@ from safetensors.torch import load_file
 
 from emma_fusion.cli import main
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory):

@@ -87,6 +87,7 @@ def test_files_are_not_replaced(emma, folders, tmp_path):
     assert "is a folder" in emma("align", pair[0], folders[1], "-o", "x.png", code=2)
 
 
+@pytest.mark.slow
 def test_check_ranks_pairs(emma, folders):
     said = emma("check", *folders, "--json", code=1)
     start = said.index("{")
@@ -122,6 +123,7 @@ def test_a_rig_is_calibrated_once_and_used(emma, folders, street, tmp_path, mode
     assert "not a calibration" in emma(*words, "--overwrite", code=2)
 
 
+@pytest.mark.slow
 def test_a_rig_is_calibrated_by_a_board(emma, tmp_path, model):
     for name, infrared, visible in drawn_pairs():
         write_image(tmp_path / "ir" / f"{name}.png", infrared)

@@ -195,6 +195,7 @@ def ray(monkeypatch):
     return pytest.importorskip("ray", reason="the extra cluster is not installed")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ray")
 def test_two_workers_one_of_which_is_killed(folders, model, tmp_path):
     """Pair 3 kills its worker the first time; every pair is done, and none is broken."""
@@ -223,6 +224,7 @@ def test_two_workers_one_of_which_is_killed(folders, model, tmp_path):
         assert read_image(output / f"{number}.png").shape == (9, 8 + 4 * number, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ray")
 def test_a_pair_that_always_kills_its_worker_costs_no_other(folders, model, monkeypatch):
     monkeypatch.setattr("emma_fusion.jobs.ray._TRIES", 1)
@@ -246,6 +248,7 @@ def test_a_pair_that_always_kills_its_worker_costs_no_other(folders, model, monk
     assert len(list(Path(folders[2]).iterdir())) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ray")
 def test_a_cluster_without_a_machine_ends_with_a_sentence(folders, model, monkeypatch):
     monkeypatch.setattr("emma_fusion.jobs.ray._PATIENCE", 0.2)

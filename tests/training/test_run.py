@@ -66,6 +66,7 @@ def test_a_run_leaves_weights_configuration_logs_and_previews(whole):
     assert "pattern_largest" in (folder / "fusion-validation.csv").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", [("sensing", 2), ("fusion", 2)])
 def test_killed_and_resumed_gives_the_same_bits(whole, tmp_path, moment):
     folder, config = whole
@@ -87,6 +88,7 @@ def test_killed_and_resumed_gives_the_same_bits(whole, tmp_path, moment):
     assert all(torch.equal(expected[key], got[key]) for key in expected)
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(whole, tmp_path):
     folder, config = whole
     run = tmp_path / "run"
@@ -170,6 +172,7 @@ def test_teaching_folders_are_used(pairs, tiny, tmp_path):
     assert train(TrainingConfig.model_validate(tiny), tmp_path / "run").is_file()
 
 
+@pytest.mark.slow
 def test_networks_learn(tiny, tmp_path):
     """The start brings the error to the teacher down by more than half.
 

@@ -133,6 +133,7 @@ print(pages, (held - resident_memory(cpu)) // 2**20)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="of the C library of Linux")
 def test_memory_is_not_asked_for_anew_and_can_be_given_back(monkeypatch):
     for name in [name for name in os.environ if name.startswith(TUNED)]:
