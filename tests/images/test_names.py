@@ -1,5 +1,7 @@
 """Which names belong together."""
 
+import re
+
 import pytest
 
 from emma_fusion.errors import UserError
@@ -82,6 +84,27 @@ def test_a_nearer_name_comes_first():
 def test_what_could_go_with_several_is_refused(first, second, sentence):
     with pytest.raises(UserError, match=sentence):
         match_names([*first, "same"], [*second, "same"])
+
+
+def test_running_numbers_that_agree_one_step_further_are_refused():
+    first, second = ["IR_0001", "IR_0002", "IR_0003"], ["DC_0002", "DC_0003", "DC_0004"]
+    with pytest.raises(UserError, match="IR_0001 goes with DC_0002") as told:
+        match_names(first, second)
+    by_step, by_number = re.findall("--match '(.*?)'", str(told.value))
+    assert match_names(first, second, by_step).pairs == list(zip(first, second, strict=True))
+    assert match_names(first, second, by_number).pairs == list(
+        zip(first[1:], second[:-1], strict=True)
+    )
+    with pytest.raises(UserError, match=r"--match 'IR_\{n\}=DC_\{n-1\}'"):
+        match_names(["IR_5", "IR_6"], ["DC_4", "DC_5"])
+
+
+def test_running_numbers_of_which_some_are_missing_are_pairs():
+    assert match_names(["IR_1", "IR_2", "IR_4"], ["DC_2", "DC_3", "DC_4"]).pairs == [
+        ("IR_2", "DC_2"),
+        ("IR_4", "DC_4"),
+    ]
+    assert match_names(["1", "2"], ["2", "3"]).pairs == [("2", "2")]
 
 
 def test_swapped_folders_are_refused():

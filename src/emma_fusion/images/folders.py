@@ -143,7 +143,8 @@ def pair_stems(
     try:
         found = match_names(a, b, pattern)
     except UserError as error:
-        raise UserError(str(error) if pattern else f"{error} Or {_WAY_OUT}") from None
+        told = str(error)
+        raise UserError(told if "--match" in told or pattern else f"{told} Or {_WAY_OUT}") from None
     matched = [
         (one, other, how)
         for (one, other), how in zip(found.pairs, found.how, strict=True)

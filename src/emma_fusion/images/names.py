@@ -63,7 +63,7 @@ def match_names(
 
     Raises:
         UserError: a name has several partners of which none is nearer, the two lists are
-            swapped, or the pattern is not understood.
+            swapped, their numbers run one behind the other, or the pattern is not understood.
 
     >>> match_names(["DJI_0001_T", "2"], ["DJI_0001_W", "002"]).pairs
     [('DJI_0001_T', 'DJI_0001_W'), ('2', '002')]
@@ -80,6 +80,7 @@ def match_names(
         first = [name for name in first if name not in set(out[0])]
         second = [name for name in second if name not in set(out[1])]
         _refuse_swapped(first, second)
+        _refuse_shifted(first, second)
         partners, how = _match_in_steps(first, second)
     pairs = [(name, partners[name]) for name in first if name in partners]
     return Matched(pairs, [how[name] for name, _ in pairs], *out)
@@ -198,6 +199,40 @@ def _refuse_swapped(first: Sequence[str], second: Sequence[str]) -> None:
             f"The two are swapped by their names: the first images are visible ones ({first[0]}) "
             f"and the second are infrared ({second[0]}). Give the infrared ones first."
         )
+
+
+def _refuse_shifted(first: Sequence[str], second: Sequence[str]) -> None:
+    """Refuse marked running numbers, IR_1, IR_2 and DC_2, DC_3, that agree one step further.
+
+    A camera that numbers all its images on and on has an IR_2 and a DC_2 of two moments.
+
+    Raises:
+        UserError: they do, and some numbers are in both lists.
+    """
+    sides = [_running_numbers(names, m) for names, m in ((first, "first"), (second, "second"))]
+    low, high = (sorted(side) for side in sides)
+    if not low or len(low) != len(high) or low == high or not set(low) & set(high):
+        return
+    step = high[0] - low[0]
+    if [number + step for number in low] == high:
+        left, right = (_NUMBER.sub("{n}", side[min(side)]) for side in sides)
+        by_step = right.replace("{n}", f"{{n{step:+d}}}")
+        raise UserError(
+            f"It is unclear whether {sides[0][low[0]]} goes with {sides[1][high[0]]}, and so on, "
+            f"or those of one number go together. Say which: --match '{left}={by_step}' or "
+            f"--match '{left}={right}'."
+        )
+
+
+def _running_numbers(names: Sequence[str], own: Mark) -> dict[int, str]:
+    """The names by their numbers, if each is its camera's mark and a number; else none."""
+    found = {}
+    for name in names:
+        rest, mark = split_mark(name)
+        if mark != own or not rest.isdecimal():
+            return {}
+        found[int(rest)] = name
+    return found
 
 
 def _parse_pattern(
