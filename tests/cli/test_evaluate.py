@@ -250,6 +250,17 @@ def test_a_source_given_as_the_fused_one_is_told(emma):
     assert "FUSED and VISIBLE are the same" in err
 
 
+def test_the_three_in_another_order_are_told(emma, folders):
+    ramp = np.tile(np.arange(20, 84, dtype=np.uint8), (48, 1))
+    for side, image in (("fused", ramp), ("ir", ramp), ("vi", ramp[:, ::-1] // 4)):
+        for stem in "abc":
+            assert cv2.imwrite(str(folders / side / f"{stem}.png"), image)
+    assert "SCD is below 0" not in emma("--metrics", "SCD")[2]
+    code, _, err = emma("--metrics", "SCD", paths=("vi", "ir", "fused"))
+    assert code == 0
+    assert "SCD is below 0" in err
+
+
 def test_names_that_go_together_by_a_pattern(emma, folders):
     """Camera numbers that count on: without the pattern, a wrong partner is told."""
     for number, stem in enumerate("abc", 1):

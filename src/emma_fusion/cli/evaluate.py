@@ -80,11 +80,18 @@ def evaluate(
     for name, source in (("INFRARED", infrared), ("VISIBLE", visible)):
         if fused.samefile(source):
             print(f"Warning: FUSED and {name} are the same, {fused}.", file=sys.stderr)
+    means = {name: mean([values[name] for values in images.values()]) for name in names}
+    if means.get("SCD", 0) < 0:
+        print(
+            "Warning: SCD is below 0, as it is where the three are given in another order: first "
+            "the fused image, then the infrared and the visible one.",
+            file=sys.stderr,
+        )
     report = {
         "convention": convention,
         "protocol": protocol,
         "count": len(images),
-        "mean": {name: mean([values[name] for values in images.values()]) for name in names},
+        "mean": means,
         "images": images,
         "better": {name: METRICS[name].better for name in names},
         "stale": [str(path) for path in stale],

@@ -228,7 +228,7 @@ def plot(lines: list[Line], margin: int) -> bytes:
     }
     kinds = [kind for kind in labels if any(case.transform == kind for case in cases)]
     widths = {"shift": 4.5, "rotation": 5.0, "reflection": 2.8, "zoom": 1.8}
-    figure = Figure(figsize=(sum(widths[kind] for kind in kinds), 3.4), layout="constrained")
+    figure = Figure(figsize=(1.8 + sum(widths[kind] for kind in kinds), 3.4), layout="constrained")
     panels = figure.subplots(
         1, len(kinds), sharey=True, squeeze=False, width_ratios=[widths[kind] for kind in kinds]
     )[0]
@@ -259,7 +259,12 @@ def plot(lines: list[Line], margin: int) -> bytes:
     panels[0].set_ylim(bottom=0)
     panels[0].set_ylabel("error (%)")
     panels[-1].plot([], [], "--", color="grey", label=f"{margin} pixels from the frame")
-    panels[-1].legend(frameon=False, fontsize=8)
+    figure.legend(
+        *panels[-1].get_legend_handles_labels(),
+        loc="outside right center",
+        frameon=False,
+        fontsize=8,
+    )
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=110)
     return drawn.getvalue()
