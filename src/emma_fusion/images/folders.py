@@ -155,7 +155,8 @@ def pair_stems(
     taken = {one for one, *_ in matched}, {other for _, other, _ in matched}
     if one_folder:
         taken = (taken[0] | taken[1],) * 2
-    notes = _tell_matches([(a[one], b[other]) for one, other, how in matched if how != "name"])
+    differing = [(a[one], b[other]) for one, other, how in matched if how != "name"]
+    notes = _tell_matches(differing, advise=pattern is None)
     unmatched: list[AnyPath] = []
     for paths, left_out, used, kind, folder in (
         (a, found.left_out_of_first, taken[0], "visible", folder_a),
@@ -173,16 +174,17 @@ def pair_stems(
     return Pairing(pairs, unmatched, notes)
 
 
-def _tell_matches(pairs: Sequence[tuple[PurePath, PurePath]]) -> list[str]:
+def _tell_matches(pairs: Sequence[tuple[PurePath, PurePath]], advise: bool) -> list[str]:
     """A sentence about the pairs whose names differ, if there are any."""
     if not pairs:
         return []
     shown = ", ".join(f"{one.name} with {other.name}" for one, other in pairs[:3])
     more = f", and {len(pairs) - 3} more" if len(pairs) > 3 else ""
-    return [
-        f"Paired, though the names differ: {shown}{more}. If that is wrong, rename the files to "
-        "the same names, or say how they go together with --match."
-    ]
+    advice = (
+        " If that is wrong, rename the files to the same names, or say how they go together with "
+        "--match."
+    )
+    return [f"Paired, though the names differ: {shown}{more}.{advice if advise else ''}"]
 
 
 def _no_pairs(

@@ -209,7 +209,7 @@ def _refuse_shifted(first: Sequence[str], second: Sequence[str]) -> None:
     Raises:
         UserError: they do, and some numbers are in both lists.
     """
-    sides = [_running_numbers(names, m) for names, m in ((first, "first"), (second, "second"))]
+    sides = _running_numbers(first, "first"), _running_numbers(second, "second")
     low, high = (sorted(side) for side in sides)
     if not low or len(low) != len(high) or low == high or not set(low) & set(high):
         return
