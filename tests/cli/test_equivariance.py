@@ -37,23 +37,24 @@ def emma(folders, capsys):
     return run
 
 
-SMALL = ("--shifts", "1,8", "--angles", "45,90", "--margin", "2")
+SMALL = ("--shifts", "0.5,1,8", "--angles", "45,90", "--zooms", "1.5", "--margin", "2")
+MIXED = ("0.5", "45", "1.5")  # pixels between pixels
 
 
 def test_everything_is_written_and_kept(emma, folders):
     code, out, err = emma(*SMALL)
     assert code == 0
     assert "maximum" in out
-    assert "Measured 42 transforms now" in err
+    assert "Measured 54 transforms now" in err
     written = {path.name for path in (folders / "out").iterdir()}
     assert written == {"errors.csv", "tables.md", "summary.json", "street.png"}
     with (folders / "out" / "errors.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 2 * 3 * 7  # methods, images, transforms
+    assert len(rows) == 2 * 3 * 9  # methods, images, transforms
     assert all(float(row["error"]) < 1e-6 for row in rows if row["method"] == "average")
     # The maximum commutes with moving pixels, and not with mixing them.
-    moved = [row for row in rows if row["method"] == "maximum" and row["amount"] != "45"]
-    mixed = [row for row in rows if row["method"] == "maximum" and row["amount"] == "45"]
+    moved = [row for row in rows if row["method"] == "maximum" and row["amount"] not in MIXED]
+    mixed = [row for row in rows if row["method"] == "maximum" and row["amount"] in MIXED]
     assert all(float(row["error"]) == 0 for row in moved)
     assert all(float(row["error"]) > 0.01 for row in mixed)
     report = json.loads((folders / "out" / "summary.json").read_text())
@@ -80,7 +81,7 @@ def test_a_bad_image_is_named_and_the_exit_code_is_1(emma, folders):
     ("options", "said"),
     [
         (("--shifts", "1,two"), "--shifts '1,two' is not understood"),
-        (("--shifts", "1.5"), "whole ones"),
+        (("--zooms", "0"), "--zooms '0'"),
         (("--shifts", "-3"), "above 0"),
         (("--angles", "nan"), "--angles 'nan'"),
     ],
