@@ -66,7 +66,8 @@ def plain_step(config: TrainingConfig, patches: PatchSet, device: str) -> Step:
 
     def step(index: int) -> float:
         g = generator(index)
-        infrared, visible = (p.to(device) for p in patches.draw(batch, g, "none"))
+        drawn = patches.draw(patches.at_random(batch, g), g, "none")
+        infrared, visible = (plane.to(device) for plane in drawn)
         fused = fuser(infrared, visible)
         loss = fidelity(sense_i(fused), infrared) + fidelity(sense_v(fused), visible)
         if transform is not None:
