@@ -270,6 +270,7 @@ def test_names_that_go_together_by_a_pattern(emma, folders):
     code, out, err = emma("--json", "--metrics", "SCD", "--match", "IR_{n}=DC_{n+1}")
     assert code == 0
     assert "Paired, though the names differ: IR_1.png with DC_2.png" in err
+    assert "If that is wrong" not in err  # the pattern says that it is right
     images = json.loads(out)["images"]
     assert list(images) == ["DC_2", "DC_3", "DC_4"]
     sides = ("fused/DC_2.png", "ir/IR_1.png", "vi/DC_2.png")

@@ -81,6 +81,12 @@ def test_an_exact_turn_goes_the_way_of_a_resampled_one(degrees):
     torch.testing.assert_close(exact, resampled, atol=1e-5, rtol=0)
 
 
+def test_a_long_shift_keeps_its_number():
+    (case,) = grid((1234567,), (), (), ())
+    assert case.amount == "1234567"
+    assert case.group == "other shifts"
+
+
 def test_pixels_between_two_that_count_count(pair):
     inside = torch.zeros(1, 1, 7, 8, dtype=torch.bool)
     inside[..., 2:5, 3:6] = True

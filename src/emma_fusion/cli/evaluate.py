@@ -83,8 +83,9 @@ def evaluate(
     means = {name: mean([values[name] for values in images.values()]) for name in names}
     if means.get("SCD", 0) < 0:
         print(
-            "Warning: SCD is below 0, as it is where the three are given in another order: first "
-            "the fused image, then the infrared and the visible one.",
+            "Warning: SCD is below 0. Either the three are given in another order (first the "
+            "fused image, then the infrared and the visible one), or the fused image shows little "
+            "of both.",
             file=sys.stderr,
         )
     report = {

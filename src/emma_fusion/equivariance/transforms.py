@@ -174,16 +174,12 @@ class Rotation(Transform):
         if self.angles is not None:
             choice = torch.randint(len(self.angles), (batch,), generator=generator)
             return {"degrees": torch.tensor(self.angles, dtype=torch.float64)[choice]}
-        low, high = self.limits
-        uniform = torch.rand(batch, generator=generator, dtype=torch.float64)
-        return {"degrees": low + (high - low) * uniform}
+        return {"degrees": _uniform(self.limits, batch, generator)}
 
     def apply(self, x: Tensor, params: Params, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Turn each sample; valid where every pixel read lies in the image (and its mask)."""
         _check(x, params["degrees"])
-        # Coordinates in 16 bits would be off by a pixel: half types are resampled in float32.
-        dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
-        grid, inside = _rotation_grid(params["degrees"], x, dtype)
+        grid, inside = _rotation_grid(params["degrees"], x)
         return _resample(x, grid, inside, self.padding, mask)
 
     def inverse(
@@ -212,16 +208,13 @@ class Zoom(Transform):
 
     def draw(self, batch: int, height: int, width: int, generator: torch.Generator) -> Params:
         """Factors ``factor``, (B,) float64."""
-        low, high = self.limits
-        uniform = torch.rand(batch, generator=generator, dtype=torch.float64)
-        return {"factor": low + (high - low) * uniform}
+        return {"factor": _uniform(self.limits, batch, generator)}
 
     def apply(self, x: Tensor, params: Params, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Enlarge each sample; valid where every pixel read lies in the image (and its mask)."""
         _check(x, params["factor"])
-        dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
-        factor = params["factor"].to(x.device, dtype)[:, None, None]
-        rows, columns = _from_centre(x, dtype)
+        rows, columns = _from_centre(x)
+        factor = params["factor"].to(rows)[:, None, None]
         across = (columns / factor).expand(-1, x.shape[-2], -1)
         down = (rows / factor).expand(-1, -1, x.shape[-1])
         grid, inside = _reading(across, down, x)
@@ -435,20 +428,28 @@ def _flip(x: Tensor, params: Params) -> Tensor:
     return x
 
 
-def _rotation_grid(degrees: Tensor, x: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def _uniform(limits: tuple[float, float], batch: int, generator: torch.Generator) -> Tensor:
+    """Numbers between two limits, (B,) float64."""
+    low, high = limits
+    return low + (high - low) * torch.rand(batch, generator=generator, dtype=torch.float64)
+
+
+def _rotation_grid(degrees: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     """Where each output pixel reads, (B, H, W, 2) for grid_sample, and which read inside."""
     # float64 and on the CPU first: the cosine of 90 degrees is then 0 on every device.
     angle = torch.deg2rad(degrees.double())[:, None, None]
-    cos, sin = (part.to(x.device, dtype) for part in (angle.cos(), angle.sin()))
-    rows, columns = _from_centre(x, dtype)
+    rows, columns = _from_centre(x)
+    cos, sin = (part.to(rows) for part in (angle.cos(), angle.sin()))
     # Rows run downwards, hence the signs of a clockwise rotation for reading.
     across, down = cos * columns - sin * rows, sin * columns + cos * rows
     return _reading(across, down, x)
 
 
-def _from_centre(x: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def _from_centre(x: Tensor) -> tuple[Tensor, Tensor]:
     """How far rows (H, 1) and columns (W,) are from the centre, in pixels."""
     height, width = x.shape[-2:]
+    # Coordinates in 16 bits would be off by a pixel: half types are resampled in float32.
+    dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
     rows = torch.arange(height, device=x.device, dtype=dtype)[:, None] - (height - 1) / 2
     return rows, torch.arange(width, device=x.device, dtype=dtype) - (width - 1) / 2
 

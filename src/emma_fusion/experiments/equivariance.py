@@ -90,7 +90,7 @@ class Case:
         if self.transform == "shift":
             if float(self.amount) % 1:
                 return "shifts by parts of a pixel"
-            return "other shifts" if int(self.amount) % 8 else "shifts by multiples of 8"
+            return "other shifts" if float(self.amount) % 8 else "shifts by multiples of 8"
         if self.transform == "rotation":
             return "other angles" if float(self.amount) % 90 else "quarter turns"
         return "reflections" if self.transform == "reflection" else "zooms"
@@ -134,16 +134,11 @@ def shifted(x: Tensor, mask: Tensor, distance: float) -> tuple[Tensor, Tensor]:
         mask: bool (1, 1, H, W), which pixels are valid.
         distance: In pixels.
     """
-
-    def whole(pixels: int, axis: str) -> tuple[Tensor, Tensor]:
-        none, by = torch.tensor([0]), torch.tensor([pixels])
-        return Shift().apply(x, {"rows": none, "columns": none, axis: by}, mask)
-
-    low = math.floor(distance)
-    for axis in ("rows", "columns"):
-        (x, mask), (next_x, next_mask) = whole(low, axis), whole(low + 1, axis)
-        if distance > low:
-            x, mask = torch.lerp(x, next_x, distance - low), mask & next_mask
+    low = torch.tensor([math.floor(distance)])
+    x, mask = Shift().apply(x, {"rows": low, "columns": low}, mask)
+    if part := distance % 1:
+        for axis in (-2, -1):
+            x, mask = torch.lerp(x, x.roll(1, axis), part), mask & mask.roll(1, axis)
     return x, mask
 
 
@@ -159,7 +154,7 @@ def grid(
     ['0.5', '8', 'both']
     """
     return (
-        *(Case("shift", f"{distance:g}") for distance in sorted(set(shifts))),
+        *(Case("shift", f"{distance:.15g}") for distance in sorted(set(shifts))),
         *(Case("rotation", f"{angle:g}") for angle in sorted(set(angles))),
         *(Case("reflection", kind) for kind in reflections),
         *(Case("zoom", f"{factor:g}") for factor in sorted(set(zooms))),

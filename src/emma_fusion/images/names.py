@@ -220,7 +220,7 @@ def _refuse_shifted(first: Sequence[str], second: Sequence[str]) -> None:
         raise UserError(
             f"It is unclear whether {sides[0][low[0]]} goes with {sides[1][high[0]]}, and so on, "
             f"or those of one number go together. Say which: --match '{left}={by_step}' or "
-            f"--match '{left}={right}'."
+            f"--match '{left}={right}'. Or give the two of a pair the same number."
         )
 
 
