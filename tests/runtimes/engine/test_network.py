@@ -113,12 +113,13 @@ def test_through_the_fuser(network, size):
 
 
 PAGES = """
-import resource, torch
+import resource, sys, torch
 from emma_fusion.networks.ufuser import UFuser
 from emma_fusion.cli.process import keep_freed_memory
 from emma_fusion.runtimes.memory import give_back_memory, resident_memory
 from emma_fusion.runtimes.engine.runtime import EngineRuntime
-keep_freed_memory()
+if "keep" in sys.argv:
+    keep_freed_memory()
 torch.set_num_threads(1)
 cpu = torch.device("cpu")
 run = EngineRuntime(UFuser((8, 8)), "fp32")
@@ -138,7 +139,14 @@ print(pages, (held - resident_memory(cpu)) // 2**20)
 def test_memory_is_not_asked_for_anew_and_can_be_given_back(monkeypatch):
     for name in [name for name in os.environ if name.startswith(TUNED)]:
         monkeypatch.delenv(name)
-    done = subprocess.run([sys.executable, "-c", PAGES], check=True, capture_output=True, text=True)
-    pages, given_back = map(int, done.stdout.split())
-    assert pages < 10_000  # a map at the finest scale is 9600 pages; there are 100 of them
+
+    def run(*options):
+        command = [sys.executable, "-c", PAGES, *options]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        return [int(number) for number in done.stdout.split()]
+
+    pages, given_back = run("keep")
+    # The allocator may ask for a map or two anew where others lie between: how many of the hundred
+    # differs by machine, so what is kept is held against what this machine does by itself.
+    assert pages < run()[0] / 10
     assert given_back > 100
