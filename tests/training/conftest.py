@@ -32,9 +32,9 @@ def pairs(tmp_path_factory) -> Path:
 
 
 TINY = {
-    "patches": {"size": 32, "stride": 16},
+    "patches": {"size": 32, "stride": 16, "veil": 0.3},
     "sensing": {"width": 4, "low_pass": 1, "noise": 0.02, "batch": 4, "steps": 6, "lr": 3e-5},
-    "start": {"batch": 2, "steps": 4, "lr": 3e-5},
+    "start": {"batch": 2, "steps": 4, "lr": 3e-5, "coarse": 1.0},
     "fusion": {
         "batch": 2,
         "steps": 6,
@@ -46,6 +46,7 @@ TINY = {
         "mixed": 1,
         "anchor": 0.1,
         "texture": 1.0,
+        "tone": 1.0,
         "ema": 0.9,
     },
     "run": {"device": "cpu", "threads": 1, "checkpoint_every": 2, "preview_every": 4},

@@ -25,6 +25,7 @@ from emma_fusion.training.stages import group, noisy, stop_where
 from emma_fusion.training.teachers import Teachers
 from emma_fusion.training.texture import pattern_excess, texture_excess
 from emma_fusion.training.validation import darkening, validation_row
+from emma_fusion.training.veil import veil
 
 from .conftest import smooth_image
 
@@ -358,6 +359,32 @@ def test_blackened_patches_are_black_in_all_planes_around_an_ellipse():
     state = generator.get_state()
     assert blacken(planes, 0, generator) is planes
     assert torch.equal(state, generator.get_state())
+
+
+def test_a_veil_hides_the_visible_image_and_not_what_is_warm():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.linspace(0, 1, 64)
+    visible = (0.5 + 0.4 * torch.sin(40 * x)).expand(32, 1, 64, 64)
+    infrared = torch.full_like(visible, 0.1)
+    infrared[..., 24:40, 24:40] = 1.0
+    warm = infrared > 0.5
+    fused = torch.where(warm, infrared, visible)
+    same, veiled, target = veil((infrared, visible, fused), 0.5, generator)
+    assert same is infrared
+    assert veiled.min() >= 0 and veiled.max() <= 1
+    contrast = veiled.std((1, 2, 3)) / visible.std((1, 2, 3))
+    hidden = contrast < 0.95
+    assert 0.3 < hidden.float().mean() < 0.7
+    assert torch.equal(veiled[~hidden], visible[~hidden])
+    assert torch.equal(target[~hidden], fused[~hidden])
+    # In the middle of what is warm, where no mean around a pixel meets its edge.
+    assert (target - fused)[hidden][..., 26:38, 26:38].abs().max() < 0.05
+    assert (target - veiled)[hidden][..., :20].abs().max() < 0.05
+    state = generator.get_state()
+    planes = (infrared, visible)
+    assert veil(planes, 0, generator) is planes
+    assert torch.equal(state, generator.get_state())
+    assert len(veil(planes, 1, generator)) == 2
 
 
 @pytest.mark.parametrize("period", [2, 3, 4])

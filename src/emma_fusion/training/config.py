@@ -96,6 +96,9 @@ class Patches(Section):
     black: float = Field(
         0.0, ge=0, le=1, description="share of drawn patches made black around an ellipse"
     )
+    veil: float = Field(
+        0.0, ge=0, le=1, description="share of drawn patches whose visible image is veiled by smoke"
+    )
 
 
 class Schedule(Section):
@@ -165,6 +168,9 @@ class Start(Schedule):
     batch: int = Field(4, ge=1)
     steps: int | None = 0
     gradient: float = Field(1.0, ge=0, description="weight of gradients in ℓ; 1 in the paper")
+    coarse: float = Field(
+        0.0, ge=0, description="weight of ℓ between both images at a quarter and a sixteenth"
+    )
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the running mean of the weights")
 
 
@@ -203,6 +209,11 @@ class Fusion(Schedule):
         0.0, ge=0, description="largest σ of the noise on what A_i and A_v see; the paper has none"
     )
     anchor: float = Field(0.0, ge=0, description="weight of ℓ(f, teacher); the paper has none")
+    tone: float = Field(
+        0.0,
+        ge=0,
+        description="weight of |f - teacher| over means of 16 by 16 pixels; the paper has none",
+    )
     texture: float = Field(0.0, ge=0, description="weight of the texture guard; the paper has none")
     pattern: float = Field(
         0.0,

@@ -141,7 +141,8 @@ class _Training:
 
     def _patches(self) -> PatchSet:
         config = self.config
-        needed = config.sensing.steps != 0 or config.start.steps != 0 or config.fusion.anchor > 0
+        steps, fusion = (config.sensing.steps, config.start.steps), config.fusion
+        needed = steps != (0, 0) or fusion.anchor > 0 or fusion.tone > 0
         self.journal.begin("pairs", 1)
         patches = read_patches(
             config.pairs, config.patches, needed, self._pairs_read, config.run.skip_bad

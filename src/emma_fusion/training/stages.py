@@ -10,6 +10,7 @@ from functools import partial
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
 
 from emma_fusion.equivariance import (
     Reflection,
@@ -29,7 +30,12 @@ from emma_fusion.training.patches import PatchSet, Place, blacken
 from emma_fusion.training.processes import share
 from emma_fusion.training.robust import perturb
 from emma_fusion.training.texture import pattern_excess, texture_excess
+from emma_fusion.training.veil import veil
 
+COARSE = (4, 16)
+"""Pixels each way whose means are one pixel of the coarse images of the start."""
+TONE = 16
+"""The same of the images whose tone is held."""
 Terms = dict[str, Tensor]
 
 
@@ -150,9 +156,19 @@ def start_stage(config: TrainingConfig, fabric: Fabric, patches: PatchSet, fuser
         generator = step.generator
         drawn = patches.draw(_places(patches, schedule, step), generator, "last")
         drawn = blacken(drawn, config.patches.black, generator)
+        drawn = veil(drawn, config.patches.veil, generator)
         infrared, visible, teacher = _place(drawn, fabric)
-        error = fidelity(fuse(infrared, visible).float(), teacher, gradient=schedule.gradient)
-        return error, {"teacher": error}
+        fused = fuse(infrared, visible).float()
+        error = fidelity(fused, teacher, gradient=schedule.gradient)
+        logged = {"teacher": error}
+        if schedule.coarse:
+            # Halos and blotches are errors of long waves: small in each pixel, plain to the eye.
+            coarse = [
+                fidelity(avg_pool2d(fused, size), avg_pool2d(teacher, size)) for size in COARSE
+            ]
+            logged["coarse"] = torch.stack(coarse).sum()
+            error = error + schedule.coarse * logged["coarse"]
+        return error, logged
 
     return Stage("start", {"fuser": fuser}, schedule, loss, schedule.ema)
 
@@ -186,8 +202,10 @@ def fusion_stage(
     def loss(step: Draw) -> tuple[Tensor, Terms]:
         generator = step.generator
         places = _places(patches, schedule, step)
-        drawn = patches.draw(places, generator, "last" if schedule.anchor else "none")
+        shown = schedule.anchor or schedule.tone
+        drawn = patches.draw(places, generator, "last" if shown else "none")
         drawn = blacken(drawn, config.patches.black, generator)
+        drawn = veil(drawn, config.patches.veil, generator)
         infrared, visible, *fused_by_teacher = _place(drawn, fabric)
         params = {}
         if transform is not None:
@@ -227,6 +245,10 @@ def fusion_stage(
                 terms.fused.float(), fused_by_teacher[0], gradient=gradient
             )
             total = total + schedule.anchor * logged["teacher"]
+        if schedule.tone:
+            means = [avg_pool2d(image.float(), TONE) for image in (terms.fused, *fused_by_teacher)]
+            logged["tone"] = nn.functional.l1_loss(*means)
+            total = total + schedule.tone * logged["tone"]
         return total, logged
 
     return Stage(
