@@ -22,7 +22,7 @@ def short(tiny):
     """One step a stage."""
     for stage in ("sensing", "start", "fusion"):
         tiny[stage]["steps"] = 1
-    tiny["fusion"] |= {"anchor": 0.0, "texture": 0.0}
+    tiny["fusion"] |= {"anchor": 0.0, "tone": 0.0, "texture": 0.0}
     tiny["pairs"][0]["validation"] = 0
     return tiny
 

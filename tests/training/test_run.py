@@ -146,7 +146,7 @@ def test_tuning_needs_no_teacher_and_keeps_the_sensing_networks(whole, tiny, tmp
     tiny |= {"init": str(folder)}
     for stage in ("sensing", "start"):
         tiny[stage]["steps"] = 0
-    tiny["fusion"] |= {"anchor": 0.0, "steps": 2}
+    tiny["fusion"] |= {"anchor": 0.0, "tone": 0.0, "steps": 2}
     train(TrainingConfig.model_validate(tiny), tmp_path / "run")
     before, after = weights(folder), weights(tmp_path / "run")
     changed = {key.split(".")[0] for key in before if not torch.equal(before[key], after[key])}

@@ -97,7 +97,7 @@ class Patches(Section):
         0.0, ge=0, le=1, description="share of drawn patches made black around an ellipse"
     )
     veil: float = Field(
-        0.0, ge=0, le=1, description="share of drawn patches whose visible image is veiled by smoke"
+        0.0, ge=0, le=1, description="share of drawn patches veiled by smoke and warmth"
     )
 
 

@@ -1,8 +1,9 @@
-"""Smoke and fog over the visible image: an augmentation for scenes that no training pair shows.
+"""Veils of smoke and warmth: an augmentation for scenes that no training pair shows.
 
-A veil of thickness that varies over the image mixes the visible image with grey, as light that is
-scattered on the way does (H. Koschmieder, 1924). Where a teacher's image follows the visible one
-it is veiled alike; where it follows the infrared one, which sees through smoke, it stays.
+Smoke of a thickness that varies over the image mixes the visible image with grey, as light that is
+scattered on the way does (H. Koschmieder, 1924); warm ground or air does the same to the infrared
+one, more faintly. The teacher's image changes with each source as far as it follows it: people who
+are seen through smoke stay as they are, and warm ground stays as the visible image shows it.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from torch.nn import functional
 
 GRID = 4
 """The thickness is drawn on so many points each way, and smooth between them."""
-CLEAREST, THICKEST = 0.8, 0.05
-"""What comes through the veil at its thinnest and thickest place."""
-DARKEST, BRIGHTEST = 0.35, 0.9
-"""The grey of the veil."""
+SMOKE_THROUGH, SMOKE_GREY = (0.05, 0.8), (0.35, 0.9)
+"""What comes through smoke, and its grey: both between two values."""
+WARMTH_THROUGH, WARMTH_GREY = (0.5, 1.0), (0.0, 0.6)
+"""The same of warmth in the infrared image."""
 ALIKE = 0.05
 """Where the sources differ by less, which of them the teacher follows is not known."""
 AROUND = 5
@@ -25,7 +26,7 @@ AROUND = 5
 def veil(
     planes: tuple[Tensor, ...], share: float, generator: torch.Generator
 ) -> tuple[Tensor, ...]:
-    """Veils the visible image of some samples, and the teacher's where it follows the visible one.
+    """Veils both sources of some samples, and the teacher's image as far as it follows each.
 
     Args:
         planes: Infrared, visible and, if there is one, what a teacher makes of them;
@@ -39,20 +40,36 @@ def veil(
     if share == 0:
         return planes
     infrared, visible, *by_teacher = planes
-    batch = len(visible)
-    chosen = torch.rand(batch, 1, 1, 1, generator=generator) < share
-    grey = DARKEST + (BRIGHTEST - DARKEST) * torch.rand(batch, 1, 1, 1, generator=generator)
+    chosen = torch.rand(len(visible), 1, 1, 1, generator=generator) < share
+    smoky = torch.where(chosen, _mixed(visible, SMOKE_THROUGH, SMOKE_GREY, generator), visible)
+    warm = _mixed(infrared, WARMTH_THROUGH, WARMTH_GREY, generator)
+    # Nothing warm becomes colder. What became brighter than the visible image would be something
+    # warm of its own, to be seen.
+    warm = torch.maximum(infrared, torch.minimum(warm, smoky))
+    warm = torch.where(chosen, warm, infrared)
+    result = [warm, smoky]
+    for fused in by_teacher:
+        of_infrared = _share_of_infrared(infrared, visible, fused)
+        change = of_infrared * (warm - infrared) + (1 - of_infrared) * (smoky - visible)
+        result.append(torch.where(chosen, (fused + change).clamp(0, 1), fused))
+    return tuple(result)
+
+
+def _mixed(
+    plane: Tensor,
+    through: tuple[float, float],
+    grey: tuple[float, float],
+    generator: torch.Generator,
+) -> Tensor:
+    """An image behind a veil: what comes through it varies smoothly, its grey is one for each."""
+    batch = len(plane)
+    own_grey = grey[0] + (grey[1] - grey[0]) * torch.rand(batch, 1, 1, 1, generator=generator)
     ends = torch.rand(batch, 2, 1, 1, generator=generator).sort(1).values
     points = torch.rand(batch, 1, GRID, GRID, generator=generator)
     points = ends[:, :1] + (ends[:, 1:] - ends[:, :1]) * points
-    through = THICKEST + (CLEAREST - THICKEST) * points
-    through = functional.interpolate(through, visible.shape[-2:], mode="bicubic").clamp(0, 1)
-    veiled = torch.where(chosen, through * visible + (1 - through) * grey, visible)
-    result = [infrared, veiled]
-    for fused in by_teacher:
-        change = (1 - _share_of_infrared(infrared, visible, fused)) * (veiled - visible)
-        result.append(torch.where(chosen, (fused + change).clamp(0, 1), fused))
-    return tuple(result)
+    points = through[0] + (through[1] - through[0]) * points
+    own_through = functional.interpolate(points, plane.shape[-2:], mode="bicubic").clamp(0, 1)
+    return own_through * plane + (1 - own_through) * own_grey
 
 
 def _share_of_infrared(infrared: Tensor, visible: Tensor, fused: Tensor) -> Tensor:
