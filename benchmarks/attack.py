@@ -1,4 +1,4 @@
-"""Attack sensing networks trained in four ways, and write the table into reports/robust-sensing.md.
+"""Attack sensing networks trained in four ways, and write the table into reports/sensing.md.
 
     python benchmarks/attack.py --runs RUNS [--steps 400] [--pairs 12]
 
@@ -84,7 +84,7 @@ def main() -> None:
         f"{config.run.seed}, emma-fusion {__version__}, {time.strftime('%Y-%m-%d')}:\n\n"
     )
     header = ["A_i and A_v", *(f"within {radius}/255" for radius in RADII), "a better image"]
-    put(ROOT / "reports" / "robust-sensing.md", "attack", text + markdown_grid(header, rows))
+    put(ROOT / "reports" / "sensing.md", "attack", text + markdown_grid(header, rows))
 
 
 if __name__ == "__main__":
