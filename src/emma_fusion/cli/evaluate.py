@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -104,6 +105,9 @@ def evaluate(
         print(json.dumps(finite(report), indent=2, allow_nan=False))
     else:
         print_table(report, find_convention(convention).title)
+        files = {stem: triples[stem][0] for stem in images}
+        if line := name_worst(report, files):
+            print(line)
 
 
 Triple = tuple[Path, Path, Path]
@@ -185,3 +189,24 @@ def print_table(report: dict[str, Any], title: str) -> None:
         numbers = (value, min(values), max(values))
         table.add_row(name, report["better"][name], *(f"{number:.4f}" for number in numbers))
     Console().print(table)
+
+
+def name_worst(report: dict[str, Any], files: dict[str, Path]) -> str:
+    """Name the image to look at first: the worst by VIF, which agrees best with the eye.
+
+    Args:
+        report: With VIF or, where that was not asked for, another metric that stands first.
+        files: The fused images by stem.
+
+    Returns:
+        A line; nothing of a single image, which the table shows.
+    """
+    name = "VIF" if "VIF" in report["mean"] else next(iter(report["mean"]))
+    values = {stem: scores[name] for stem, scores in report["images"].items()}
+    finite_ones = {stem: value for stem, value in values.items() if math.isfinite(value)}
+    if len(values) < 2 or not finite_ones:
+        return ""
+    lowest = report["better"][name] == "higher"
+    worst = (min if lowest else max)(finite_ones, key=finite_ones.__getitem__)
+    shown = f"{finite_ones[worst]:.4f}, {files[worst].name}"
+    return f"{'Lowest' if lowest else 'Highest'} {name}: {shown}"
