@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from emma_fusion.cli.options import MatchOption
+from emma_fusion.cli.options import MatchOption, pair_aloud
 from emma_fusion.cli.progress import bar
 from emma_fusion.cli.scoring import (
     ConventionOption,
@@ -130,7 +130,7 @@ def find_sources(
         Stem -> the three paths; fused images without both sources; stems without a fused one.
     """
     from emma_fusion.errors import UserError
-    from emma_fusion.images.folders import list_images, pair_folders
+    from emma_fusion.images.folders import list_images
 
     paths = (fused, infrared, visible)
     for path in paths:
@@ -148,9 +148,7 @@ def find_sources(
     outputs = list_images(fused)
     if not outputs:
         raise UserError(f"The folder {fused} holds no images.")
-    found = pair_folders(infrared, visible, pattern=pattern)
-    for note in found.notes:
-        print(note, file=sys.stderr)
+    found = pair_aloud(infrared, visible, pattern)
     sources = {stem: (a, b) for stem, a, b in found.pairs}
     triples = {stem: (path, *sources[stem]) for stem, path in outputs.items() if stem in sources}
     if not triples:
