@@ -82,6 +82,20 @@ def test_a_table_for_people(emma):
     assert "3 images" in out
 
 
+@pytest.mark.parametrize(
+    ("names", "word", "metric"),
+    [("EN,VIF", "Lowest", "VIF"), ("EN,SD", "Lowest", "EN"), ("RMSE", "Highest", "RMSE")],
+)
+def test_the_worst_image_is_named(emma, names, word, metric):
+    images = json.loads(emma("--json", "--metrics", names)[1])["images"]
+    choose = min if word == "Lowest" else max
+    stem = choose(images, key=lambda stem: images[stem][metric])
+    last = emma("--metrics", names)[1].splitlines()[-1]
+    assert last == f"{word} {metric}: {images[stem][metric]:.4f}, {stem}.png"
+    one = emma("--metrics", names, paths=("fused/a.png", "ir/a.png", "vi/a.png"))[1]
+    assert word not in one.splitlines()[-1]
+
+
 def test_all_metrics_of_a_convention(emma):
     _, out, _ = emma("--json", "--metrics", "all", "--convention", "paper")
     assert set(json.loads(out)["mean"]) == set(metrics.CONVENTIONS["paper"].metrics)

@@ -119,6 +119,23 @@ def test_in_a_folder_each_thing_is_said_once(emma, two, tmp_path):
     assert low == pytest.approx(np.percentile(COUNTS[read_image(two[0]) > 0], 0.1), abs=1)
 
 
+def test_a_wrong_order_is_said(emma, tmp_path):
+    grey = RNG.integers(0, 256, (H, W), np.uint8)
+    for number in range(3):
+        write_image(tmp_path / "first" / f"{number}.png", RGB if number else grey)
+        write_image(tmp_path / "second" / f"{number}.png", grey)
+    said = emma(tmp_path / "first/1.png", tmp_path / "second/2.png", "-o", tmp_path / "f.png")
+    assert said.count("The order seems wrong: 1.png, which was given as the infrared image") == 1
+    assert read_record(tmp_path / "f.png")["notes"][0] in said
+    said = emma(tmp_path / "second/2.png", tmp_path / "first/1.png", "-o", tmp_path / "g.png")
+    assert "order seems" not in said
+    said = emma(tmp_path / "first", tmp_path / "second", "-o", tmp_path / "out")
+    assert said.count("order seems") == 1
+    assert "The order seems wrong in 2 pairs. First, 1.png, which was given as the" in said
+    said = emma(tmp_path / "second", tmp_path / "first", "-o", tmp_path / "right")
+    assert "order seems" not in said
+
+
 def test_temperatures_of_a_folder_have_one_range(emma, tmp_path):
     for number in range(2):
         celsius = (RNG.random((H, W)) * 20 + 10 * number).astype(np.float32)

@@ -69,6 +69,33 @@ def test_an_unknown_option_and_verb(capsys):
         assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("fuse a 'b c'", "fuse needs -o OUT: write emma fuse a 'b c' -o OUT, or"),
+        ("fuse", "fuse needs INFRARED and -o OUT: write emma fuse INFRARED VISIBLE -o OUT, or"),
+        ("fuse -o f", "fuse needs INFRARED: write emma fuse -o f INFRARED VISIBLE, or"),
+        ("align a b --match x", "align needs -o OUT: write emma align a b --match x -o OUT, or"),
+        (
+            "evaluate",
+            "evaluate needs FUSED, INFRARED and VISIBLE: write emma evaluate FUSED INFRARED "
+            "VISIBLE, or",
+        ),
+        ("bench a -o x", "bench needs -d DATASET: write emma bench a -o x -d DATASET, or"),
+        ("downstream check msrs", "downstream check needs --root ROOT: write emma downstream "),
+    ],
+)
+def test_what_is_missing_is_said_in_a_sentence(capsys, words, said):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(shlex.split(words))
+    assert ended.value.code == 2
+    out = capsys.readouterr()
+    assert out.out == ""
+    assert out.err.startswith(f"emma: emma {said}")
+    assert out.err.endswith(" --help.\n")
+    assert out.err.count("\n") == 1
+
+
 def test_completion():
     words = {"COMP_WORDS": "emma equi", "COMP_CWORD": "1", "_EMMA_COMPLETE": "complete_bash"}
     code = "from emma_fusion.cli import app; app(prog_name='emma')"

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from emma_fusion.errors import UserError
-from emma_fusion.images.folders import check_name, list_images, match_pairs
+from emma_fusion.images.folders import check_name, list_images, match_pairs, pair_stems
 
 
 def fill(folder, *names):
@@ -93,3 +93,19 @@ def test_names_that_some_system_cannot_have(name):
 def test_names_that_all_systems_can_have():
     for name in ("street", "Straße 2", "v1.2+x", "console", "com"):
         check_name(name)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "which"),
+    [
+        (["a_1"], ["a_01", "a_001"], False),
+        (["--match a_1"], ["--match a_01", "--match a_001"], False),
+        (["IR_1", "IR_2"], ["DC_2", "DC_3"], True),
+    ],
+)
+def test_the_way_out_is_advised_once_whatever_the_names_are(tmp_path, first, second, which):
+    a, b = ({stem: tmp_path / f"{stem}.png" for stem in stems} for stems in (first, second))
+    with pytest.raises(UserError) as told:
+        pair_stems(a, b, "ir", "vi")
+    assert str(told.value).count("say how the names go together") == (not which)
+    assert str(told.value).count("Say which: --match") == which

@@ -294,3 +294,22 @@ def test_a_name_that_is_no_utf_8_goes_into_the_record_and_comes_back(tmp_path, s
     assert read_record(target) == {"name": name}
     with pytest.raises(UserError, match="caf"):
         read_pair(tmp_path / os.fsdecode(b"\xff caf.png"), tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif"])
+def test_a_photograph_as_the_infrared_image_of_a_grey_one_is_told(tmp_path, scene, suffix):
+    day = RGB.astype(np.uint16) * 200 if suffix == "tif" else RGB
+    write_image(tmp_path / f"day.{suffix}", day)
+    write_image(tmp_path / "thermal.png", np.repeat(scene[..., None], 3, axis=2))
+    record = read_pair(tmp_path / f"day.{suffix}", tmp_path / "thermal.png").record
+    assert record["seems_swapped"] is True
+    said = record["notes"][-1]
+    assert said.startswith(f"The order seems wrong: day.{suffix}, which was given as the infrared")
+    for files, options in (
+        ((f"day.{suffix}", "thermal.png"), {"colour": "infrared"}),
+        (("thermal.png", f"day.{suffix}"), {}),
+        ((f"day.{suffix}", f"day.{suffix}"), {}),
+        (("thermal.png", "thermal.png"), {}),
+    ):
+        record = read_pair(*(tmp_path / file for file in files), **options).record
+        assert "seems_swapped" not in record

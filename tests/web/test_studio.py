@@ -192,6 +192,20 @@ def test_a_folder_is_as_a_zip_and_its_files_are_dropped(studio):
     assert state["state"] == "failed"
 
 
+def test_a_wrong_order_is_said(studio):
+    grey, coloured = png((40, 48), 1), png((40, 48, 3), 2)
+    assert any(
+        "order seems wrong: a.png" in note
+        for note in give(studio, coloured, grey, ("a.png", "b.png"))["notes"]
+    )
+    assert give(studio, grey, coloured)["notes"] == []
+    files = {f"ir/{n}.png": coloured if n else grey for n in range(3)}
+    done = many(studio, files | {f"vi/{n}.png": grey for n in range(3)})[-1]
+    assert len(done["notes"]) == 1
+    assert "order seems wrong in 2 pairs. First, " in done["notes"][0]
+    assert many(studio, {"ir/1.png": grey, "vi/1.png": coloured})[-1]["notes"] == []
+
+
 def test_a_zip_that_leads_out_is_refused_whole(studio):
     states = many(studio, {"ir/1.png": png(), "../vi/1.png": png()})
     assert [state["state"] for state in states] == ["started", "failed"]

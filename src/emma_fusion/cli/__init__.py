@@ -15,6 +15,7 @@ import typer
 
 import emma_fusion
 from emma_fusion.cli.examples import epilog
+from emma_fusion.cli.missing import Verb
 from emma_fusion.cli.process import set_up_process
 from emma_fusion.errors import UserError
 
@@ -84,9 +85,11 @@ for _verb in VERBS:
     _function = _verb.replace("-", "_")
     _found = getattr(import_module(f"{__name__}.{_function}"), _function)
     if isinstance(_found, typer.Typer):  # a verb of several commands
+        for _command in _found.registered_commands:
+            _command.cls = Verb
         app.add_typer(_found, name=_verb, epilog=epilog(_verb))
     else:
-        app.command(_verb, epilog=epilog(_verb))(_found)
+        app.command(_verb, cls=Verb, epilog=epilog(_verb))(_found)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

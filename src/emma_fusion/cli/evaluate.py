@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from emma_fusion.cli.options import MatchOption
+from emma_fusion.cli.options import MatchOption, pair_aloud
 from emma_fusion.cli.progress import bar
 from emma_fusion.cli.scoring import (
     ConventionOption,
@@ -104,6 +105,9 @@ def evaluate(
         print(json.dumps(finite(report), indent=2, allow_nan=False))
     else:
         print_table(report, find_convention(convention).title)
+        files = {stem: triples[stem][0] for stem in images}
+        if line := name_worst(report, files):
+            print(line)
 
 
 Triple = tuple[Path, Path, Path]
@@ -126,7 +130,7 @@ def find_sources(
         Stem -> the three paths; fused images without both sources; stems without a fused one.
     """
     from emma_fusion.errors import UserError
-    from emma_fusion.images.folders import list_images, pair_folders
+    from emma_fusion.images.folders import list_images
 
     paths = (fused, infrared, visible)
     for path in paths:
@@ -144,9 +148,7 @@ def find_sources(
     outputs = list_images(fused)
     if not outputs:
         raise UserError(f"The folder {fused} holds no images.")
-    found = pair_folders(infrared, visible, pattern=pattern)
-    for note in found.notes:
-        print(note, file=sys.stderr)
+    found = pair_aloud(infrared, visible, pattern)
     sources = {stem: (a, b) for stem, a, b in found.pairs}
     triples = {stem: (path, *sources[stem]) for stem, path in outputs.items() if stem in sources}
     if not triples:
@@ -185,3 +187,24 @@ def print_table(report: dict[str, Any], title: str) -> None:
         numbers = (value, min(values), max(values))
         table.add_row(name, report["better"][name], *(f"{number:.4f}" for number in numbers))
     Console().print(table)
+
+
+def name_worst(report: dict[str, Any], files: dict[str, Path]) -> str:
+    """Name the image to look at first: the worst by VIF, which agrees best with the eye.
+
+    Args:
+        report: With VIF or, where that was not asked for, another metric that stands first.
+        files: The fused images by stem.
+
+    Returns:
+        A line; nothing of a single image, which the table shows.
+    """
+    name = "VIF" if "VIF" in report["mean"] else next(iter(report["mean"]))
+    values = {stem: scores[name] for stem, scores in report["images"].items()}
+    finite_ones = {stem: value for stem, value in values.items() if math.isfinite(value)}
+    if len(values) < 2 or not finite_ones:
+        return ""
+    lowest = report["better"][name] == "higher"
+    worst = (min if lowest else max)(finite_ones, key=finite_ones.__getitem__)
+    shown = f"{finite_ones[worst]:.4f}, {files[worst].name}"
+    return f"{'Lowest' if lowest else 'Highest'} {name}: {shown}"

@@ -5,15 +5,35 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_type_hints
 
 import typer
 
 from emma_fusion.jobs.options import MATCH_HELP, Option
 
+if TYPE_CHECKING:
+    from emma_fusion.images.folders import Pairing
+
 # For the verbs whose options are not made of a dataclass.
 MatchOption = Annotated[str | None, typer.Option("--match", help=MATCH_HELP, metavar="PATTERN")]
 T = TypeVar("T")
+
+
+def pair_aloud(infrared: Path, visible: Path, pattern: str | None) -> Pairing[Path]:
+    """Pair the images of two folders; what is to be said about that goes to stderr.
+
+    Images without a partner are left to the caller.
+
+    Raises:
+        UserError: See `images.folders.pair_folders`.
+    """
+    from emma_fusion.images.folders import pair_folders
+
+    found = pair_folders(infrared, visible, pattern=pattern)
+    for note in found.notes:
+        typer.echo(note, err=True)
+    return found
 
 
 def takes(kind: type[T]) -> Callable[[Callable[[T], None]], Callable[..., None]]:

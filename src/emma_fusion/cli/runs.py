@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from emma_fusion.cli.options import pair_aloud
 from emma_fusion.errors import UserError
 
 if TYPE_CHECKING:
@@ -90,13 +91,9 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
 def set_of_pairs(infrared: Path, visible: Path, match: str | None) -> dict[str, Any]:
     """Two folders of the command line as a set of pairs in a configuration.
 
-    What `emma fuse` says of how it paired their images is printed.
+    How their images were paired is said as in `pair_aloud`.
     """
-    from emma_fusion.images.folders import pair_folders
-
-    found = pair_folders(infrared, visible, pattern=match)
-    for note in found.notes:
-        typer.echo(note, err=True)
+    found = pair_aloud(infrared, visible, match)
     # A few pairs to look at while the others train; of a handful none can be spared.
     pairs = len(found.pairs)
     validation = min(4, pairs // 10) / pairs

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from typing import Generic, TypeVar
 
 from emma_fusion.errors import UserError
-from emma_fusion.images.names import match_names
+from emma_fusion.images.names import UnclearNumbers, match_names
 
 _DEVICES = {"CON", "PRN", "AUX", "NUL"} | {
     f"{port}{n}" for port in ("COM", "LPT") for n in range(10)
@@ -142,9 +142,10 @@ def pair_stems(
     """
     try:
         found = match_names(a, b, pattern)
+    except UnclearNumbers:  # which says how already
+        raise
     except UserError as error:
-        told = str(error)
-        raise UserError(told if "--match" in told or pattern else f"{told} Or {_WAY_OUT}") from None
+        raise UserError(str(error) if pattern else f"{error} Or {_WAY_OUT}") from None
     matched = [
         (one, other, how)
         for (one, other), how in zip(found.pairs, found.how, strict=True)

@@ -48,6 +48,10 @@ class Matched:
     left_out_of_second: list[str]
 
 
+class UnclearNumbers(UserError):
+    """Running numbers that go together in two ways; the sentence has the pattern of each."""
+
+
 def match_names(
     first: Collection[str], second: Collection[str], pattern: str | None = None
 ) -> Matched:
@@ -207,7 +211,7 @@ def _refuse_shifted(first: Sequence[str], second: Sequence[str]) -> None:
     A camera that numbers all its images on and on has an IR_2 and a DC_2 of two moments.
 
     Raises:
-        UserError: they do, and some numbers are in both lists.
+        UnclearNumbers: they do, and some numbers are in both lists.
     """
     sides = _running_numbers(first, "first"), _running_numbers(second, "second")
     low, high = (sorted(side) for side in sides)
@@ -217,7 +221,7 @@ def _refuse_shifted(first: Sequence[str], second: Sequence[str]) -> None:
     if [number + step for number in low] == high:
         left, right = (_NUMBER.sub("{n}", side[min(side)]) for side in sides)
         by_step = right.replace("{n}", f"{{n{step:+d}}}")
-        raise UserError(
+        raise UnclearNumbers(
             f"It is unclear whether {sides[0][low[0]]} goes with {sides[1][high[0]]}, and so on, "
             f"or those of one number go together. Say which: --match '{left}={by_step}' or "
             f"--match '{left}={right}'. Or give the two of a pair the same number."

@@ -24,6 +24,7 @@ from emma_fusion.pair import Colour, FloatArray, Pair, is_coloured, parse_range
 from emma_fusion.values.false_colour import MISLEADING, levels_of, recognise
 from emma_fusion.values.mending import Mend, mend
 from emma_fusion.values.nodata import cover_of, fill
+from emma_fusion.values.order import seems_swapped
 from emma_fusion.values.ranges import note_missed, values_of
 
 FalseColour = Literal["auto", "reversed", "off"]
@@ -185,9 +186,30 @@ def make_pair(
             f"{labels[1]} was taken for a camera image of {rule} in 16, since no value is larger; "
             "--visible-range full takes it as it is."
         )
+    # who asks for the infrared image's colours knows that it has some
+    if options.colour != "infrared" and seems_swapped(infrared.pixels, visible.pixels):
+        pair.record["seems_swapped"] = True
+        notes.append(note_swapped(labels))
     if notes:
         pair.record["notes"] = notes
     return pair
+
+
+def note_swapped(labels: tuple[str, str], pairs: int = 0) -> str:
+    """What is said of a pair that seems to be in the wrong order, or of many at once.
+
+    Args:
+        labels: what its record calls the two.
+        pairs: how many of a folder seem to be, of which this is the first; 0 for two files.
+    """
+    where = "The order seems wrong: "
+    if pairs:
+        where = f"The order seems wrong in {pairs} {'pair' if pairs == 1 else 'pairs'}. First, "
+    return (
+        f"{where}{labels[0]}, which was given as the infrared image, has the colours of a "
+        f"photograph, and {labels[1]}, which was given as the visible one, has none; give the "
+        f"infrared {'images' if pairs else 'image'} first."
+    )
 
 
 def read_infrared_values(path: Path | str) -> npt.NDArray[Any]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from emma_fusion.errors import UserError
 from emma_fusion.images.folders import list_images
-from emma_fusion.images.pairing import infrared_values
+from emma_fusion.images.pairing import infrared_values, note_swapped
 from emma_fusion.images.radiometric import is_radiometric_file, read_infrared
 from emma_fusion.images.raster import count_pages, open_pages
 from emma_fusion.jobs import image
@@ -154,6 +154,7 @@ def fuse_all(
         Each job when it is done, in order, and the exception that it failed by, or None.
     """
     told: set[str] = set()
+    swapped: list[tuple[str, str]] = []
     ranges: set[tuple[float, float]] = set()
 
     def read(place: Place) -> tuple[Files, Pair | None]:
@@ -167,7 +168,7 @@ def fuse_all(
         if pair is None:
             fuse_pages(files, recipe, fuser, messages)
             return files, None
-        tell_notes(pair.record, messages, told)
+        tell_notes(_without_swapped(pair.record, swapped), messages, told)
         _tell_own_ranges(pair.record, ranges, messages)
         return files, image.finish(pair, recipe, fuser)
 
@@ -181,6 +182,23 @@ def fuse_all(
         return item[1] is None or item[1].visible.size > _HEAVY
 
     yield from overlapped(jobs, read, work, write, heavy)
+    if swapped:
+        messages.say(note_swapped(swapped[0], len(swapped)))
+
+
+def _without_swapped(record: dict[str, Any], swapped: list[tuple[str, str]]) -> dict[str, Any]:
+    """A pair's record without the note that its order seems wrong, which is said at the end.
+
+    Args:
+        record: Of the pair.
+        swapped: The names of such pairs; this one's are added.
+    """
+    if not record.get("seems_swapped"):
+        return record
+    names = record["infrared"]["name"], record["visible"]["name"]
+    swapped.append(names)
+    said = note_swapped(names)
+    return record | {"notes": [note for note in record["notes"] if note != said]}
 
 
 def _tell_own_ranges(

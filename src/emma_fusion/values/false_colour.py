@@ -27,7 +27,7 @@ _IRON = (
     (243, 197, 27), (240, 216, 67), (233, 230, 136), (225, 239, 239),
 )  # fmt: skip
 # A pixel is coloured from this difference of its channels, and an image from this share of them.
-_SPREAD, _SHARE = 32, 0.05
+SPREAD, SHARE = 32, 0.05
 # How far, of 441, half and nine tenths of the coloured pixels may be from a palette's curve: JPEG
 # moves a few by 10, while an image of another palette is away by 30 and more.
 _HALF, _MOST = 10.0, 30.0
@@ -64,8 +64,8 @@ def recognise(image: npt.NDArray[Any]) -> Fit:
         return Fit(False)
     pixels = image[..., :3].reshape(-1, 3)
     pixels = pixels[:: max(1, len(pixels) // (8 * _SAMPLE))]
-    coloured = pixels[np.ptp(pixels, axis=1) > _SPREAD]
-    if len(coloured) < _SHARE * len(pixels):
+    coloured = pixels[np.ptp(pixels, axis=1) > SPREAD]
+    if len(coloured) < SHARE * len(pixels):
         return Fit(False)
     coloured = coloured[:: max(1, len(coloured) // _SAMPLE)]
     found: dict[str, float] = {}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from emma_fusion.errors import UserError
+from emma_fusion.images.pairing import note_swapped
 from emma_fusion.images.record import INSIDE, to_json
 from emma_fusion.jobs.image import Recipe
 from emma_fusion.web.archives import Match
@@ -51,6 +52,7 @@ def fuse_pairs(
         )
     taken: set[str] = set()
     failures: list[str] = []
+    swapped: list[tuple[str, str]] = []
     why, begin, done = "", time.monotonic(), 0
     try:
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as out:
@@ -59,7 +61,7 @@ def fuse_pairs(
                 if why:
                     break
                 try:
-                    _fuse_into(out, source, match, recipe, networks, limits, taken)
+                    _fuse_into(out, source, match, recipe, networks, limits, taken, swapped)
                 except UserError as error:
                     failures.append(f"{shown_name(match.name)}: {error}")
                 done += 1
@@ -84,6 +86,7 @@ def fuse_pairs(
         "ended": why,
         "failures": failures,
         "alone": [shown_name(other) for other in alone],
+        "notes": [note_swapped(swapped[0], len(swapped))] if swapped else [],
     }
 
 
@@ -95,11 +98,17 @@ def _fuse_into(
     networks: Networks,
     limits: Limits,
     taken: set[str],
+    swapped: list[tuple[str, str]],
 ) -> None:
-    """Fuse one pair into a zip, under a name of our own making."""
+    """Fuse one pair into a zip, under a name of our own making.
+
+    Its names are added to `swapped` where its order seems wrong.
+    """
     paths = dict.fromkeys((match.infrared, match.visible))  # of one file, once
     infrared, visible = read_two(*((source.read(path), path) for path in paths), limits=limits)
     fused = fuse_given(infrared, visible, recipe, networks)
+    if fused.record.get("seems_swapped"):
+        swapped.append((infrared.name, visible.name))
     suffix = f".{visible.format}"
     name = safe_stem(match.name, taken)
     taken.add(name.lower())

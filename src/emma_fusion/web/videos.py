@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from emma_fusion.errors import UserError
+from emma_fusion.images.pairing import note_swapped
 from emma_fusion.jobs.footage import open_footage
 from emma_fusion.jobs.image import Recipe
 from emma_fusion.jobs.messages import Messages
@@ -67,7 +68,9 @@ def fuse_videos(
         why, begin = ended(), time.monotonic()
         made = fuse_footage(footage, recipe, partial(networks.fuse, model))
         with open_video_output(target, footage) as sink, closing(made):
+            swapped = False
             for frame, pair, image in () if why else made:
+                swapped |= "seems_swapped" in pair.record
                 sink.write(image, frame, describe(pair, recipe, fuser))
                 yield _state(sink.count, footage.total, time.monotonic() - begin)
                 if why := ended():
@@ -80,6 +83,8 @@ def fuse_videos(
         notes = [note.replace(target.name, "The video") for note in sink.notes]
         if bridged := sum(map(len, footage.bridged.values())):
             notes.append(f"{bridged} damaged frames, bridged by their neighbours.")
+        if swapped:
+            notes.append(note_swapped(footage.names))
         yield {"frames": sink.count, "ended": why, "notes": notes}
 
 

@@ -139,6 +139,7 @@ function finishMany(state, name) {
     make("p", `Of ${name}.`, "quiet"),
     ...(state.ended ? [make("p", state.ended)] : []),
     button,
+    ...listed("Notes", state.notes),
     ...listed(`${state.failures.length} failed`, state.failures, "failures"),
     ...listed(`${state.alone.length} without a partner`, state.alone),
   ];
