@@ -99,9 +99,6 @@ class Patches(Section):
     veil: float = Field(
         0.0, ge=0, le=1, description="share of drawn patches veiled by smoke and warmth"
     )
-    warmth: float = Field(
-        0.5, ge=0, le=1, description="how much of the infrared image warmth hides there at most"
-    )
 
 
 class Schedule(Section):

@@ -156,7 +156,7 @@ def start_stage(config: TrainingConfig, fabric: Fabric, patches: PatchSet, fuser
         generator = step.generator
         drawn = patches.draw(_places(patches, schedule, step), generator, "last")
         drawn = blacken(drawn, config.patches.black, generator)
-        drawn = veil(drawn, config.patches.veil, config.patches.warmth, generator)
+        drawn = veil(drawn, config.patches.veil, generator)
         infrared, visible, teacher = _place(drawn, fabric)
         fused = fuse(infrared, visible).float()
         error = fidelity(fused, teacher, gradient=schedule.gradient)
@@ -205,7 +205,7 @@ def fusion_stage(
         shown = schedule.anchor or schedule.tone
         drawn = patches.draw(places, generator, "last" if shown else "none")
         drawn = blacken(drawn, config.patches.black, generator)
-        drawn = veil(drawn, config.patches.veil, config.patches.warmth, generator)
+        drawn = veil(drawn, config.patches.veil, generator)
         infrared, visible, *fused_by_teacher = _place(drawn, fabric)
         params = {}
         if transform is not None:

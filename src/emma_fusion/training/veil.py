@@ -16,15 +16,18 @@ GRID = 4
 """The thickness is drawn on so many points each way, and smooth between them."""
 SMOKE_THROUGH, SMOKE_GREY = (0.05, 0.8), (0.35, 0.9)
 """What comes through smoke, and its grey: both between two values."""
-WARMTH_GREY = 0.0, 0.6
-"""The grey of warmth in the infrared image."""
-ALIKE = 0.05
-"""Where the sources differ by less, which of them the teacher follows is not known."""
+WARMTH_THROUGH, WARMTH_GREY = (0.5, 1.0), (0.0, 0.6)
+"""The same of warmth in the infrared image."""
+GAIN = 4.0
+"""The infrared image is made up to so many times brighter before that, so that the ground's own
+texture comes to levels that no training pair has."""
+ALIKE = 0.1
+"""Where the infrared image is not brighter by about this, the teacher follows the visible one."""
 AROUND = 5
 
 
 def veil(
-    planes: tuple[Tensor, ...], share: float, warmth: float, generator: torch.Generator
+    planes: tuple[Tensor, ...], share: float, generator: torch.Generator
 ) -> tuple[Tensor, ...]:
     """Veils both sources of some samples, and the teacher's image as far as it follows each.
 
@@ -32,7 +35,6 @@ def veil(
         planes: Infrared, visible and, if there is one, what a teacher makes of them;
             ``(B, 1, S, S)`` in [0, 1] each.
         share: Of the samples, about.
-        warmth: How much of the infrared image warmth hides at most, 0 to 1.
         generator: On the CPU; not drawn from where ``share`` is 0.
 
     Returns:
@@ -43,7 +45,8 @@ def veil(
     infrared, visible, *by_teacher = planes
     chosen = torch.rand(len(visible), 1, 1, 1, generator=generator) < share
     smoky = torch.where(chosen, _mixed(visible, SMOKE_THROUGH, SMOKE_GREY, generator), visible)
-    warm = _mixed(infrared, (1 - warmth, 1.0), WARMTH_GREY, generator)
+    gains = 1 + (GAIN - 1) * torch.rand(len(visible), 1, 1, 1, generator=generator)
+    warm = _mixed((gains * infrared).clamp(max=1), WARMTH_THROUGH, WARMTH_GREY, generator)
     # Nothing warm becomes colder. What became brighter than the visible image would be something
     # warm of its own, to be seen.
     warm = torch.maximum(infrared, torch.minimum(warm, smoky))
@@ -74,8 +77,11 @@ def _mixed(
 
 
 def _share_of_infrared(infrared: Tensor, visible: Tensor, fused: Tensor) -> Tensor:
-    """How near a fused image is to the infrared one, 0 to 1, by the means around each pixel."""
-    planes = torch.cat((infrared - visible, fused - visible))
+    """How far a fused image follows the infrared one, 0 to 1, by the means around each pixel.
+
+    Only what is brighter there than in the visible image, such as people, shines through smoke.
+    """
+    planes = torch.cat(((infrared - visible).relu(), fused - visible))
     apart, moved = functional.avg_pool2d(
         planes, AROUND, 1, AROUND // 2, count_include_pad=False
     ).chunk(2)
