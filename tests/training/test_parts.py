@@ -368,7 +368,7 @@ def test_a_veil_hides_the_visible_image_and_not_what_is_warm():
     infrared = torch.full_like(visible, 0.1)
     infrared[..., 24:40, 24:40] = 1.0
     fused = torch.where(infrared > 0.5, infrared, visible)
-    warm, smoky, target = veil((infrared, visible, fused), 0.5, generator)
+    warm, smoky, target = veil((infrared, visible, fused), [0.5] * 32, generator)
     for plane in (warm, smoky, target):
         assert plane.min() >= 0
         assert plane.max() <= 1
@@ -383,9 +383,9 @@ def test_a_veil_hides_the_visible_image_and_not_what_is_warm():
     assert (warm - infrared)[veiled][..., :20].abs().mean() > 0.03
     state = generator.get_state()
     planes = (infrared, visible)
-    assert veil(planes, 0, generator) is planes
+    assert veil(planes, [0] * 32, generator) is planes
     assert torch.equal(state, generator.get_state())
-    assert len(veil(planes, 1, generator)) == 2
+    assert len(veil(planes, [1] * 32, generator)) == 2
 
 
 @pytest.mark.parametrize("period", [2, 3, 4])

@@ -79,6 +79,9 @@ class Pairs(Folders):
         description="how often patches are drawn from this set, beside the shares of the others; "
         "by its number of patches if no set has a share",
     )
+    veil: float = Field(
+        0.0, ge=0, le=1, description="share of the drawn patches veiled by smoke and warmth"
+    )
     stages: list[StageName] = Field(
         ["sensing", "start", "fusion"], description="the stages that learn from these pairs"
     )
@@ -95,9 +98,6 @@ class Patches(Section):
     turned: bool = Field(True, description="each is turned by quarters and mirrored at random")
     black: float = Field(
         0.0, ge=0, le=1, description="share of drawn patches made black around an ellipse"
-    )
-    veil: float = Field(
-        0.0, ge=0, le=1, description="share of drawn patches veiled by smoke and warmth"
     )
 
 

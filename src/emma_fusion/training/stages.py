@@ -154,9 +154,10 @@ def start_stage(config: TrainingConfig, fabric: Fabric, patches: PatchSet, fuser
 
     def loss(step: Draw) -> tuple[Tensor, Terms]:
         generator = step.generator
-        drawn = patches.draw(_places(patches, schedule, step), generator, "last")
+        places = _places(patches, schedule, step)
+        drawn = patches.draw(places, generator, "last")
         drawn = blacken(drawn, config.patches.black, generator)
-        drawn = veil(drawn, config.patches.veil, generator)
+        drawn = veil(drawn, patches.veiled(places), generator)
         infrared, visible, teacher = _place(drawn, fabric)
         fused = fuse(infrared, visible).float()
         error = fidelity(fused, teacher, gradient=schedule.gradient)
@@ -205,7 +206,7 @@ def fusion_stage(
         shown = schedule.anchor or schedule.tone
         drawn = patches.draw(places, generator, "last" if shown else "none")
         drawn = blacken(drawn, config.patches.black, generator)
-        drawn = veil(drawn, config.patches.veil, generator)
+        drawn = veil(drawn, patches.veiled(places), generator)
         infrared, visible, *fused_by_teacher = _place(drawn, fabric)
         params = {}
         if transform is not None:

@@ -8,6 +8,8 @@ are seen through smoke stay as they are, and warm ground stays as the visible im
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -27,23 +29,24 @@ AROUND = 5
 
 
 def veil(
-    planes: tuple[Tensor, ...], share: float, generator: torch.Generator
+    planes: tuple[Tensor, ...], shares: Sequence[float], generator: torch.Generator
 ) -> tuple[Tensor, ...]:
     """Veils both sources of some samples, and the teacher's image as far as it follows each.
 
     Args:
         planes: Infrared, visible and, if there is one, what a teacher makes of them;
             ``(B, 1, S, S)`` in [0, 1] each.
-        share: Of the samples, about.
-        generator: On the CPU; not drawn from where ``share`` is 0.
+        shares: How likely each sample is to be veiled, B of them.
+        generator: On the CPU; not drawn from where none is to be.
 
     Returns:
         The planes, the same shapes.
     """
-    if share == 0:
+    if not any(shares):
         return planes
     infrared, visible, *by_teacher = planes
-    chosen = torch.rand(len(visible), 1, 1, 1, generator=generator) < share
+    drawn = torch.rand(len(visible), generator=generator) < torch.tensor(shares)
+    chosen = drawn[:, None, None, None]
     smoky = torch.where(chosen, _mixed(visible, SMOKE_THROUGH, SMOKE_GREY, generator), visible)
     gains = 1 + (GAIN - 1) * torch.rand(len(visible), 1, 1, 1, generator=generator)
     warm = _mixed((gains * infrared).clamp(max=1), WARMTH_THROUGH, WARMTH_GREY, generator)
