@@ -34,7 +34,7 @@ def pairs(tmp_path_factory) -> Path:
 TINY = {
     "patches": {"size": 32, "stride": 16},
     "sensing": {"width": 4, "low_pass": 1, "noise": 0.02, "batch": 4, "steps": 6, "lr": 3e-5},
-    "start": {"batch": 2, "steps": 4, "lr": 3e-5, "coarse": 1.0},
+    "start": {"batch": 2, "steps": 4, "lr": 3e-5},
     "fusion": {
         "batch": 2,
         "steps": 6,
@@ -65,7 +65,6 @@ def tiny(pairs):
             "visible": str(pairs / "vi"),
             "additive": {},
             "validation": 0.2,
-            "veil": 0.3,
         }
     ]
     return config

@@ -25,7 +25,6 @@ from emma_fusion.training.stages import group, noisy, stop_where
 from emma_fusion.training.teachers import Teachers
 from emma_fusion.training.texture import pattern_excess, texture_excess
 from emma_fusion.training.validation import darkening, validation_row
-from emma_fusion.training.veil import veil
 
 from .conftest import smooth_image
 
@@ -359,33 +358,6 @@ def test_blackened_patches_are_black_in_all_planes_around_an_ellipse():
     state = generator.get_state()
     assert blacken(planes, 0, generator) is planes
     assert torch.equal(state, generator.get_state())
-
-
-def test_a_veil_hides_the_visible_image_and_not_what_is_warm():
-    generator = torch.Generator().manual_seed(0)
-    x = torch.linspace(0, 1, 64)
-    visible = (0.3 + 0.2 * torch.sin(40 * x)).expand(32, 1, 64, 64)
-    infrared = torch.full_like(visible, 0.1)
-    infrared[..., 24:40, 24:40] = 1.0
-    fused = torch.where(infrared > 0.5, infrared, visible)
-    warm, smoky, target = veil((infrared, visible, fused), [0.5] * 32, generator)
-    for plane in (warm, smoky, target):
-        assert plane.min() >= 0
-        assert plane.max() <= 1
-    veiled = smoky.std((1, 2, 3)) < 0.95 * visible.std((1, 2, 3))
-    assert 0.3 < veiled.float().mean() < 0.7
-    for before, after in ((infrared, warm), (visible, smoky), (fused, target)):
-        assert torch.equal(before[~veiled], after[~veiled])
-    # In the middle of what is warm, where no mean around a pixel meets its edge, and far from it.
-    assert (target - warm)[veiled][..., 26:38, 26:38].abs().max() < 0.05
-    assert (target - smoky)[veiled][..., :20].abs().max() < 0.05
-    assert (warm > torch.maximum(infrared, smoky)).sum() == 0
-    assert (warm - infrared)[veiled][..., :20].abs().mean() > 0.03
-    state = generator.get_state()
-    planes = (infrared, visible)
-    assert veil(planes, [0] * 32, generator) is planes
-    assert torch.equal(state, generator.get_state())
-    assert len(veil(planes, [1] * 32, generator)) == 2
 
 
 @pytest.mark.parametrize("period", [2, 3, 4])

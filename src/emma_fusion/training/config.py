@@ -79,9 +79,6 @@ class Pairs(Folders):
         description="how often patches are drawn from this set, beside the shares of the others; "
         "by its number of patches if no set has a share",
     )
-    veil: float = Field(
-        0.0, ge=0, le=1, description="share of the drawn patches veiled by smoke and warmth"
-    )
     stages: list[StageName] = Field(
         ["sensing", "start", "fusion"], description="the stages that learn from these pairs"
     )
@@ -168,9 +165,6 @@ class Start(Schedule):
     batch: int = Field(4, ge=1)
     steps: int | None = 0
     gradient: float = Field(1.0, ge=0, description="weight of gradients in ℓ; 1 in the paper")
-    coarse: float = Field(
-        0.0, ge=0, description="weight of ℓ between both images at a quarter and a sixteenth"
-    )
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the running mean of the weights")
 
 

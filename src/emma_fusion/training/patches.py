@@ -56,8 +56,6 @@ class PatchSet:
     turned: bool = True
     shares: list[float | None] = field(default_factory=list)
     """How often each stack is drawn from; see `emma_fusion.training.config.Pairs`."""
-    veils: list[float] = field(default_factory=list)
-    """How many of each stack's drawn patches are veiled, a share; the same."""
 
     def __len__(self) -> int:
         return sum(len(stack) for stack in self.stacks)
@@ -70,7 +68,6 @@ class PatchSet:
             [[stage]] * len(kept),
             turned=self.turned,
             shares=[self.shares[index] for index in kept],
-            veils=[self.veils[index] for index in kept],
         )
 
     def draw(
@@ -107,15 +104,6 @@ class PatchSet:
             patches.append(planes.flip(-1) if turn >= 4 else planes)
         drawn = torch.stack(patches).float() / 255
         return tuple(plane.unsqueeze(1) for plane in drawn.unbind(1))
-
-    def veiled(self, places: list[Place]) -> list[float]:
-        """How likely each of these patches is to be veiled; see `emma_fusion.training.veil`."""
-        return [
-            veil
-            for stack, _ in places
-            for of, veil in zip(self.stacks, self.veils, strict=True)
-            if of is stack
-        ]
 
     def at_random(self, batch: int, generator: torch.Generator) -> list[Place]:
         """Places of patches, each set drawn from as often as its share says.
@@ -270,7 +258,6 @@ def read_patches(
             result.stacks.append(torch.from_numpy(np.stack(cut)))
             result.stages.append(pairs.stages)
             result.shares.append(pairs.share)
-            result.veils.append(pairs.veil)
         result.counts.append(learnt)
     bad.settle(total)
     result.bad = bad.found

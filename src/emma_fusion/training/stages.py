@@ -30,12 +30,9 @@ from emma_fusion.training.patches import PatchSet, Place, blacken
 from emma_fusion.training.processes import share
 from emma_fusion.training.robust import perturb
 from emma_fusion.training.texture import pattern_excess, texture_excess
-from emma_fusion.training.veil import veil
 
-COARSE = (4, 16)
-"""Pixels each way whose means are one pixel of the coarse images of the start."""
 TONE = 16
-"""The same of the images whose tone is held."""
+"""Pixels each way whose means are the tone that is held."""
 Terms = dict[str, Tensor]
 
 
@@ -154,22 +151,11 @@ def start_stage(config: TrainingConfig, fabric: Fabric, patches: PatchSet, fuser
 
     def loss(step: Draw) -> tuple[Tensor, Terms]:
         generator = step.generator
-        places = _places(patches, schedule, step)
-        drawn = patches.draw(places, generator, "last")
+        drawn = patches.draw(_places(patches, schedule, step), generator, "last")
         drawn = blacken(drawn, config.patches.black, generator)
-        drawn = veil(drawn, patches.veiled(places), generator)
         infrared, visible, teacher = _place(drawn, fabric)
-        fused = fuse(infrared, visible).float()
-        error = fidelity(fused, teacher, gradient=schedule.gradient)
-        logged = {"teacher": error}
-        if schedule.coarse:
-            # Halos and blotches are errors of long waves: small in each pixel, plain to the eye.
-            coarse = [
-                fidelity(avg_pool2d(fused, size), avg_pool2d(teacher, size)) for size in COARSE
-            ]
-            logged["coarse"] = torch.stack(coarse).sum()
-            error = error + schedule.coarse * logged["coarse"]
-        return error, logged
+        error = fidelity(fuse(infrared, visible).float(), teacher, gradient=schedule.gradient)
+        return error, {"teacher": error}
 
     return Stage("start", {"fuser": fuser}, schedule, loss, schedule.ema)
 
@@ -206,7 +192,6 @@ def fusion_stage(
         shown = schedule.anchor or schedule.tone
         drawn = patches.draw(places, generator, "last" if shown else "none")
         drawn = blacken(drawn, config.patches.black, generator)
-        drawn = veil(drawn, patches.veiled(places), generator)
         infrared, visible, *fused_by_teacher = _place(drawn, fabric)
         params = {}
         if transform is not None:
