@@ -342,25 +342,6 @@ def test_a_stage_draws_only_from_its_pairs(pairs):
     dark = (visible.amax((1, 2, 3)) <= 0.11).float().mean().item()
     assert 0.2 < dark < 0.8
     assert len(patches) == len(patches.of("start")) == 2 * len(patches.of("fusion"))
-
-
-def test_the_tone_is_held_set_by_set(pairs):
-    folders = {"infrared": pairs / "ir", "visible": pairs / "vi"}
-    sets = [Pairs(**folders), Pairs(**folders, visible_gain=0.1, tone=0)]
-    patches = read_patches(sets, Patches(size=32, stride=32, min_contrast=0), with_teachers=False)
-    patches = patches.of("fusion")
-    places = patches.at_random(64, torch.Generator().manual_seed(0))
-    held = patches.tone_of(places)
-    assert held.shape == (64, 1, 1, 1)
-    assert set(held.unique().tolist()) == {0.0, 1.0}
-    for (stack, _), tone in zip(places, held.flatten().tolist(), strict=True):
-        assert tone == (stack is patches.stacks[0])
-
-
-def test_a_set_for_one_stage_alone_is_refused_in_another(pairs):
-    folders = {"infrared": pairs / "ir", "visible": pairs / "vi"}
-    sets = [Pairs(**folders), Pairs(**folders, visible_gain=0.1, stages=["start"])]
-    generator = torch.Generator().manual_seed(0)
     only_start = read_patches(sets[1:], Patches(size=32, min_contrast=0), with_teachers=False)
     with pytest.raises(UserError, match="stages"):
         take(only_start.of("fusion"), 1, generator, "none")

@@ -79,9 +79,6 @@ class Pairs(Folders):
         description="how often patches are drawn from this set, beside the shares of the others; "
         "by its number of patches if no set has a share",
     )
-    tone: float = Field(
-        1.0, ge=0, description="what fusion.tone is multiplied by for these pairs; 0: free"
-    )
     stages: list[StageName] = Field(
         ["sensing", "start", "fusion"], description="the stages that learn from these pairs"
     )

@@ -56,8 +56,6 @@ class PatchSet:
     turned: bool = True
     shares: list[float | None] = field(default_factory=list)
     """How often each stack is drawn from; see `emma_fusion.training.config.Pairs`."""
-    tones: list[float] = field(default_factory=list)
-    """How much the tone of each stack is held; the same."""
 
     def __len__(self) -> int:
         return sum(len(stack) for stack in self.stacks)
@@ -70,7 +68,6 @@ class PatchSet:
             [[stage]] * len(kept),
             turned=self.turned,
             shares=[self.shares[index] for index in kept],
-            tones=[self.tones[index] for index in kept],
         )
 
     def draw(
@@ -107,11 +104,6 @@ class PatchSet:
             patches.append(planes.flip(-1) if turn >= 4 else planes)
         drawn = torch.stack(patches).float() / 255
         return tuple(plane.unsqueeze(1) for plane in drawn.unbind(1))
-
-    def tone_of(self, places: list[Place]) -> Tensor:
-        """How much the tone of each of these patches is held, ``(B, 1, 1, 1)``."""
-        held = {id(stack): tone for stack, tone in zip(self.stacks, self.tones, strict=True)}
-        return torch.tensor([held[id(stack)] for stack, _ in places])[:, None, None, None]
 
     def at_random(self, batch: int, generator: torch.Generator) -> list[Place]:
         """Places of patches, each set drawn from as often as its share says.
@@ -266,7 +258,6 @@ def read_patches(
             result.stacks.append(torch.from_numpy(np.stack(cut)))
             result.stages.append(pairs.stages)
             result.shares.append(pairs.share)
-            result.tones.append(pairs.tone)
         result.counts.append(learnt)
     bad.settle(total)
     result.bad = bad.found

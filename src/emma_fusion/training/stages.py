@@ -232,9 +232,8 @@ def fusion_stage(
             )
             total = total + schedule.anchor * logged["teacher"]
         if schedule.tone:
-            (held,) = _place((patches.tone_of(places),), fabric)
-            difference = avg_pool2d(terms.fused.float() - fused_by_teacher[0], TONE)
-            logged["tone"] = (held * difference.abs()).mean()
+            difference = terms.fused.float() - fused_by_teacher[0]
+            logged["tone"] = avg_pool2d(difference, TONE).abs().mean()
             total = total + schedule.tone * logged["tone"]
         return total, logged
 
