@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 
 from emma_fusion.errors import UserError
 from emma_fusion.metrics.hidden_pattern import hidden_pattern_ratio
@@ -14,6 +15,7 @@ from emma_fusion.training.config import (
     Pairs,
     Patches,
     Schedule,
+    TrainingConfig,
     load_config,
     presets,
 )
@@ -21,7 +23,7 @@ from emma_fusion.training.journal import Journal
 from emma_fusion.training.patches import blacken, has_contrast, held_out, read_patches
 from emma_fusion.training.processes import SharedBatchNorm2d, share_statistics
 from emma_fusion.training.robust import perturb
-from emma_fusion.training.stages import group, noisy, stop_where
+from emma_fusion.training.stages import Draw, fusion_stage, group, noisy, stop_where
 from emma_fusion.training.teachers import Teachers
 from emma_fusion.training.texture import pattern_excess, texture_excess
 from emma_fusion.training.validation import darkening, validation_row
@@ -345,6 +347,33 @@ def test_a_stage_draws_only_from_its_pairs(pairs):
     only_start = read_patches(sets[1:], Patches(size=32, min_contrast=0), with_teachers=False)
     with pytest.raises(UserError, match="stages"):
         take(only_start.of("fusion"), 1, generator, "none")
+
+
+def test_the_tone_counts_means_that_differ_from_the_teachers(tiny):
+    """A network that gives the visible image back, beside a teacher that averages."""
+
+    class Second(torch.nn.Module):
+        def forward(self, *planes):
+            return planes[-1]
+
+    tiny["pairs"][0] |= {"methods": ["average"], "additive": None}
+    tiny["fusion"] |= {"anchor": 0, "texture": 0, "noise": 0}
+    totals, logged = {}, {}
+    for weight in (0, 3):
+        tiny["fusion"]["tone"] = weight
+        config = TrainingConfig.model_validate(tiny)
+        patches = read_patches(config.pairs, config.patches)
+        networks = Second(), Second(), Second()
+        stage = fusion_stage(config, Fabric(accelerator="cpu", devices=1), patches, *networks)
+        step = Draw(torch.Generator().manual_seed(0), 0, 0)
+        totals[weight], logged = stage.loss(step)
+    of_stage, generator = patches.of("fusion"), torch.Generator().manual_seed(0)
+    infrared, visible = of_stage.draw(of_stage.at_random(2, generator), generator, "none")
+    halves = (visible - infrared).unflatten(2, (2, 16)).unflatten(4, (2, 16)) / 2
+    expected = halves.mean((3, 5)).abs().mean().item()
+    assert expected > 0.01
+    assert logged["tone"].item() == pytest.approx(expected, abs=0.002)  # teachers are of 8 bits
+    assert (totals[3] - totals[0]).item() == pytest.approx(3 * logged["tone"].item(), rel=1e-4)
 
 
 def test_blackened_patches_are_black_in_all_planes_around_an_ellipse():

@@ -56,8 +56,8 @@ def find_corners(plane: FloatArray, board: Board) -> Matrix | None:
     grey = np.clip(np.rint(255 * scaled), 0, 255).astype(np.uint8)
     for image in (grey, 255 - grey):
         found, corners = cv2.findChessboardCornersSB(image, board, flags=_FIND)
+        # Judged before they are placed: false corners could come to lie evenly, a square aside.
         if found and _is_even(np.asarray(corners, np.float64), board):
-            # Placed before they are judged, false corners could come to lie evenly, a square aside.
             # from the centres of the scaled image's pixels to those of the image's
             ratio = np.array([plane.shape[1] / size[1], plane.shape[0] / size[0]])
             places: Matrix = (_placed(grey, corners, board) + 0.5) * ratio - 0.5

@@ -36,7 +36,7 @@ def _describe(ctx: Any, given: list[str]) -> str:
     """Which parameters are missing, and the command with them in their places."""
     needed: list[str] = []
     shown: list[str] = []
-    # what was given was taken in first, so that all that is not there yet is missing
+    # What was given was taken in first, so that all that is not there yet is missing.
     for parameter in ctx.command.params:
         if parameter.name in ctx.params:
             continue

@@ -232,6 +232,7 @@ def fusion_stage(
             )
             total = total + schedule.anchor * logged["teacher"]
         if schedule.tone:
+            # A_i and A_v forgive brightness: without this, skies are washed out by their loss.
             difference = terms.fused.float() - fused_by_teacher[0]
             logged["tone"] = avg_pool2d(difference, TONE).abs().mean()
             total = total + schedule.tone * logged["tone"]

@@ -27,7 +27,7 @@ _IRON = (
     (243, 197, 27), (240, 216, 67), (233, 230, 136), (225, 239, 239),
 )  # fmt: skip
 # A pixel is coloured from this difference of its channels, and an image from this share of them.
-SPREAD, SHARE = 32, 0.05
+_SPREAD, SHARE = 32, 0.05
 # How far, of 441, half and nine tenths of the coloured pixels may be from a palette's curve: JPEG
 # moves a few by 10, while an image of another palette is away by 30 and more.
 _HALF, _MOST = 10.0, 30.0
@@ -54,6 +54,26 @@ class Fit:
     palette: str = ""
 
 
+def coloured_pixels(image: npt.NDArray[Any]) -> tuple[float, npt.NDArray[Any]]:
+    """Which pixels of an image are coloured, of some that lie evenly all over it.
+
+    Args:
+        image: (H, W), (H, W, 3) RGB or (H, W, 4), of any dtype.
+
+    Returns:
+        Their share, 0 to 1, and the pixels, (N, 3) from 0 to 255: uint8 as they are, and others
+        as float32, by the largest value.
+    """
+    if image.ndim != 3:
+        return 0.0, np.empty((0, 3), np.float32)
+    pixels = image[..., :3].reshape(-1, 3)
+    pixels = pixels[:: max(1, len(pixels) // (8 * _SAMPLE))]
+    if pixels.dtype != np.uint8:
+        pixels = pixels * np.float32(255 / max(float(pixels.max()), 1e-6))
+    coloured = pixels[np.ptp(pixels, axis=1) > _SPREAD]
+    return len(coloured) / len(pixels), coloured
+
+
 def recognise(image: npt.NDArray[Any]) -> Fit:
     """Find out whether an image is coloured by a known palette.
 
@@ -62,10 +82,8 @@ def recognise(image: npt.NDArray[Any]) -> Fit:
     """
     if image.ndim != 3 or image.dtype != np.uint8:
         return Fit(False)
-    pixels = image[..., :3].reshape(-1, 3)
-    pixels = pixels[:: max(1, len(pixels) // (8 * _SAMPLE))]
-    coloured = pixels[np.ptp(pixels, axis=1) > SPREAD]
-    if len(coloured) < SHARE * len(pixels):
+    share, coloured = coloured_pixels(image)
+    if share < SHARE:
         return Fit(False)
     coloured = coloured[:: max(1, len(coloured) // _SAMPLE)]
     found: dict[str, float] = {}

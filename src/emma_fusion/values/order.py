@@ -8,11 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from emma_fusion.pair import luminance
-from emma_fusion.values.false_colour import SHARE, SPREAD, recognise
+from emma_fusion.values.false_colour import SHARE, coloured_pixels, recognise
 
 # What is called grey may have a few coloured pixels, such as a cross or a logo of the camera.
 _FEW = 0.01
-_SAMPLE = 2**15  # pixels that are looked at
 _BIN = 10.0  # differences of blue and of red from the brightness that count as one, of 255
 # How far, of 255, half and a quarter of the coloured pixels must at least be from the brightness
 # that is usual for their chroma. Palettes saved as poor JPEG reach 8 and 14; photographs of a
@@ -30,23 +29,11 @@ def seems_swapped(infrared: npt.NDArray[Any], visible: npt.NDArray[Any]) -> bool
         infrared: (H, W), (H, W, 3) RGB or (H, W, 4), of any dtype, as it was given.
         visible: the same.
     """
-    share, coloured = _coloured(infrared)
-    if share < SHARE or _coloured(visible)[0] > _FEW:
+    share, coloured = coloured_pixels(infrared)
+    if share < SHARE or coloured_pixels(visible)[0] > _FEW:
         return False
-    half, quarter = np.percentile(_away(coloured), (50, 75))
+    half, quarter = np.percentile(_away(coloured.astype(np.float32)), (50, 75))
     return bool(half >= _HALF and quarter >= _QUARTER) and not recognise(infrared).palette
-
-
-def _coloured(image: npt.NDArray[Any]) -> tuple[float, npt.NDArray[np.float32]]:
-    """The share of an image's pixels that are coloured, and these, (N, 3) from 0 to 255."""
-    if image.ndim != 3:
-        return 0.0, np.empty((0, 3), np.float32)
-    pixels = image[..., :3].reshape(-1, 3)
-    pixels = pixels[:: max(1, len(pixels) // _SAMPLE)].astype(np.float32)
-    if image.dtype != np.uint8:
-        pixels *= 255 / max(float(pixels.max()), 1e-6)
-    coloured = pixels[np.ptp(pixels, axis=1) > SPREAD]
-    return len(coloured) / len(pixels), coloured
 
 
 def _away(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
