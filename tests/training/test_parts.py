@@ -350,11 +350,12 @@ def test_a_stage_draws_only_from_its_pairs(pairs):
 
 
 def test_the_tone_counts_means_that_differ_from_the_teachers(tiny):
-    """A network that gives the visible image back, beside a teacher that averages."""
+    """A network that gives the visible image back, in stripes, beside a teacher that averages."""
+    tilt = torch.tensor([1.0, -0.2, 0.2, -1.0]).repeat_interleave(8)  # means of 16: 0.4 and -0.4
 
-    class Second(torch.nn.Module):
+    class Tilted(torch.nn.Module):
         def forward(self, *planes):
-            return planes[-1]
+            return planes[-1] + tilt
 
     tiny["pairs"][0] |= {"methods": ["average"], "additive": None}
     tiny["fusion"] |= {"anchor": 0, "texture": 0, "noise": 0}
@@ -363,15 +364,17 @@ def test_the_tone_counts_means_that_differ_from_the_teachers(tiny):
         tiny["fusion"]["tone"] = weight
         config = TrainingConfig.model_validate(tiny)
         patches = read_patches(config.pairs, config.patches)
-        networks = Second(), Second(), Second()
+        networks = Tilted(), Tilted(), Tilted()
         stage = fusion_stage(config, Fabric(accelerator="cpu", devices=1), patches, *networks)
         step = Draw(torch.Generator().manual_seed(0), 0, 0)
         totals[weight], logged = stage.loss(step)
     of_stage, generator = patches.of("fusion"), torch.Generator().manual_seed(0)
     infrared, visible = of_stage.draw(of_stage.at_random(2, generator), generator, "none")
-    halves = (visible - infrared).unflatten(2, (2, 16)).unflatten(4, (2, 16)) / 2
-    expected = halves.mean((3, 5)).abs().mean().item()
-    assert expected > 0.01
+    differences = (visible - infrared) / 2 + tilt
+    means = differences.unflatten(2, (2, 16)).unflatten(4, (2, 16)).mean((3, 5))
+    assert means.max() > 0.1
+    assert means.min() < -0.1
+    expected = means.abs().mean().item()
     assert logged["tone"].item() == pytest.approx(expected, abs=0.002)  # teachers are of 8 bits
     assert (totals[3] - totals[0]).item() == pytest.approx(3 * logged["tone"].item(), rel=1e-4)
 
