@@ -24,7 +24,7 @@ from emma_fusion.training.patches import blacken, has_contrast, held_out, read_p
 from emma_fusion.training.processes import SharedBatchNorm2d, share_statistics
 from emma_fusion.training.robust import perturb
 from emma_fusion.training.stages import Draw, fusion_stage, group, noisy, stop_where
-from emma_fusion.training.teachers import Teachers
+from emma_fusion.training.teachers import Teachers, levelled
 from emma_fusion.training.texture import pattern_excess, texture_excess
 from emma_fusion.training.validation import darkening, validation_row
 
@@ -270,6 +270,34 @@ def test_pairs_are_shrunk_before_their_teachers_are_asked(pairs, tmp_path):
     assert patches.stacks[0].shape == (5, 3, 32, 32)
     with pytest.raises(UserError, match="must be equal"):
         read_patches([Pairs(**folders)], cut)
+
+
+def test_a_levelled_teacher_is_free_of_its_own_stretch(pairs):
+    """Whatever gain and offset a method gave its image, the same one is learned from."""
+    raw = np.float32([[0.2, 0.3], [0.5, 0.4]])
+    like = np.float32([[0.3, 0.5], [0.9, 0.7]])
+    stretched = (raw - 0.2) / 0.3
+    np.testing.assert_allclose(levelled(stretched, raw), raw, atol=1e-6)
+    np.testing.assert_allclose(levelled(stretched, like), levelled(raw, like), atol=1e-6)
+    assert levelled(raw, like).mean() == pytest.approx(0.6, abs=1e-6)
+    assert levelled(raw, like).std() == pytest.approx(like.std(), abs=1e-6)
+    np.testing.assert_array_equal(levelled(np.float32([[0.1, 0.1]]), raw[:1]), [[0.25, 0.25]])
+
+    def halved(infrared, visible):
+        return infrared / 4 + visible / 4 + np.float32(0.3)
+
+    folders = {"infrared": pairs / "ir", "visible": pairs / "vi", "teachers": [pairs / "fused"]}
+    cut = Patches(size=64, stride=64, min_contrast=0)
+    plain = read_patches([Pairs(**folders)], cut).stacks[0].float()
+    level = read_patches([Pairs(**folders)], cut, fuse=halved).stacks[0].float()
+    assert torch.equal(plain[:, :2], level[:, :2])
+    # The teacher is the mean of both, so its image at half the contrast is what comes out.
+    assert (level[:, 2] - (plain[:, 2] / 2 + 0.3 * 255)).abs().max() <= 1.5
+
+
+def test_levelling_needs_weights_to_go_on_from():
+    with pytest.raises(UserError, match="level needs init"):
+        load_config("cpu", None, {"start.level": True})
 
 
 def test_an_epoch_of_nothing_is_refused():

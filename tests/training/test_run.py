@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 
+from emma_fusion import models
 from emma_fusion.errors import UserError
 from emma_fusion.networks import UFuser
 from emma_fusion.networks.weights import read_facts
@@ -64,6 +65,24 @@ def test_a_run_leaves_weights_configuration_logs_and_previews(whole):
     assert rows[-1]["step"] == "6"
     assert {"loss", "infrared", "visible", "equivariance", "texture", "teacher"} <= set(rows[-1])
     assert "pattern_largest" in (folder / "fusion-validation.csv").read_text()
+
+
+def test_teachers_are_levelled_by_the_weights_that_a_run_begins_with(whole, pairs, tiny, tmp_path):
+    tiny |= {"init": str(whole[0])}
+    tiny["pairs"][0]["teachers"] = [str(pairs / "fused")]
+    tiny["sensing"]["steps"] = tiny["fusion"]["steps"] = 0
+    tiny["start"] |= {"steps": 4, "level": True}
+    config = TrainingConfig.model_validate(tiny)
+    train(config, tmp_path / "run")
+    tiny["start"]["level"] = False
+    train(TrainingConfig.model_validate(tiny), tmp_path / "plain")
+    facts = [read_facts(tmp_path / name / models.FUSER) for name in ("run", "plain")]
+    assert facts[0]["data"] != facts[1]["data"]
+    # Gone on with, the images are levelled by the same weights, not by those of the checkpoint.
+    checkpoint = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    (tmp_path / "run" / models.FUSER).unlink()
+    train(config, tmp_path / "run", resume=True)
+    assert checkpoint["data"] == facts[0]["data"]
 
 
 @pytest.mark.slow

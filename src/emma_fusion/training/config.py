@@ -166,6 +166,11 @@ class Start(Schedule):
     steps: int | None = 0
     gradient: float = Field(1.0, ge=0, description="weight of gradients in ℓ; 1 in the paper")
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the running mean of the weights")
+    level: bool = Field(
+        False,
+        description="each teacher's image is brought to the mean and spread of what the U-Fuser to "
+        "go on from makes of the pair: many methods stretch their images one by one",
+    )
 
 
 class Guard(Section):
@@ -254,6 +259,12 @@ class TrainingConfig(Section):
         new = not (self.init or self.sensing.init)
         if new and self.sensing.steps == 0 and self.fusion.steps != 0 and self.fusion.sense:
             raise ValueError("sensing.steps is 0 and no init is given: A_i and A_v would be random")
+        return self
+
+    @model_validator(mode="after")
+    def _something_levels(self) -> TrainingConfig:
+        if self.start.level and not self.init:
+            raise ValueError("start.level needs init: without it there is no U-Fuser to level by")
         return self
 
     @model_validator(mode="after")

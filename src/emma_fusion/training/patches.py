@@ -22,7 +22,7 @@ from emma_fusion.images.raster import read_pair
 from emma_fusion.pair import FloatArray
 from emma_fusion.training.bad_pairs import BadPairs
 from emma_fusion.training.config import Folders, Pairs, Patches
-from emma_fusion.training.teachers import Teachers
+from emma_fusion.training.teachers import Teachers, levelled
 
 Place = tuple[Tensor, int]
 """A stack of patches and an index in it."""
@@ -200,6 +200,7 @@ def read_patches(
     with_teachers: bool = True,
     progress: Callable[[int, int], None] | None = None,
     skip_bad: bool = False,
+    fuse: Callable[[FloatArray, FloatArray], FloatArray] | None = None,
 ) -> PatchSet:
     """Reads every pair, asks its teachers, and cuts what has contrast.
 
@@ -209,6 +210,8 @@ def read_patches(
         with_teachers: Whether the teachers are asked; a fine-tuning needs none.
         progress: Called with the pairs done and in all.
         skip_bad: Whether pairs that cannot be used are left out.
+        fuse: Given a pair, an image whose mean and spread its teachers' images are brought to;
+            without it they stay as they are.
 
     Raises:
         UserError: A folder or pair cannot be used, of pairs all that cannot, or nothing remains
@@ -241,7 +244,11 @@ def read_patches(
                     result.validation.append((stem, planes[0], planes[1]))
                 else:
                     if with_teachers:
-                        planes += teachers.fuse(stem, *planes)
+                        shown = teachers.fuse(stem, *planes)
+                        if fuse:
+                            like = fuse(*planes)
+                            shown = [levelled(image, like) for image in shown]
+                        planes += shown
                     stack = np.stack(planes)
                     digest.update(stem.encode() + stack.tobytes())
                     of_pair = [p for s in pairs.scales for p in _cut(resized(stack, s), patches)]

@@ -18,9 +18,10 @@ from emma_fusion.networks.weights import (
     read_facts,
     save_weights,
 )
+from emma_fusion.pair import FloatArray
 from emma_fusion.training.config import Schedule, StageName, TrainingConfig
 from emma_fusion.training.journal import Journal
-from emma_fusion.training.loop import Loop, check_run, launch
+from emma_fusion.training.loop import Loop, check_run, evaluating, fuse_planes, launch
 from emma_fusion.training.patches import PatchSet, read_patches
 from emma_fusion.training.processes import share_statistics
 from emma_fusion.training.stages import fusion_stage, sensing_stage, start_stage
@@ -143,9 +144,11 @@ class _Training:
         config = self.config
         steps, fusion = (config.sensing.steps, config.start.steps), config.fusion
         needed = steps != (0, 0) or fusion.anchor > 0 or fusion.tone > 0
+        # The networks are still those to go on from, also where a run is resumed: see Loop._load.
+        fuse = self._fuse if needed and config.start.level else None
         self.journal.begin("pairs", 1)
         patches = read_patches(
-            config.pairs, config.patches, needed, self._pairs_read, config.run.skip_bad
+            config.pairs, config.patches, needed, self._pairs_read, config.run.skip_bad, fuse
         )
         for name in patches.unmatched:
             self.journal.say(f"left out, no partner: {name}")
@@ -161,6 +164,10 @@ class _Training:
             f"{len(patches.validation)} pairs for validation"
         )
         return patches
+
+    def _fuse(self, infrared: FloatArray, visible: FloatArray) -> FloatArray:
+        with evaluating(self.fuser), torch.no_grad():
+            return fuse_planes(self.fuser, infrared, visible, self.fabric.device)
 
     def _pairs_read(self, done: int, total: int) -> None:
         self.journal.resize(total)

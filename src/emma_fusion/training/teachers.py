@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from emma_fusion import baselines
 from emma_fusion.baselines.additive import add
 from emma_fusion.errors import UserError
@@ -58,6 +60,28 @@ class Teachers:
                 "baselines (methods) or additive."
             )
         return fused
+
+
+def levelled(fused: FloatArray, like: FloatArray) -> FloatArray:
+    """A teacher's image with the mean and the standard deviation of another image of its pair.
+
+    Public networks write their images stretched to their own minimum and maximum. By how much one
+    image was stretched depends on its darkest and its brightest pixel, which no patch shows: a
+    network that learns from such images learns a mean of all tones, and never theirs.
+
+    Args:
+        fused: The teacher's image, ``(H, W)`` in [0, 1].
+        like: An image of the same pair whose tone follows one rule for all pairs, the same shape.
+
+    Returns:
+        The same shape, in [0, 1]; a constant image gets the mean alone.
+    """
+    centred = fused - fused.mean()
+    spread = float(fused.std())
+    if spread > 0:
+        centred = centred * (float(like.std()) / spread)
+    level: FloatArray = np.clip(centred + like.mean(), 0, 1).astype(np.float32)
+    return level
 
 
 def _read_plane(path: Path, shape: tuple[int, ...]) -> FloatArray:
