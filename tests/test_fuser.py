@@ -170,6 +170,16 @@ def test_contrast_is_stretched_only_when_asked(small):
     assert (stretched.min(), stretched.max()) == (0, 255)
 
 
+def test_one_call_fills_the_range_and_a_fuser_does_not(small, tmp_path, weights):
+    infrared, visible = images(16, 16)
+    given = infrared, visible[..., 0], weights
+    plain = small(infrared, visible[..., 0])
+    np.testing.assert_array_equal(emma_fusion.fuse(*given, contrast="none"), plain)
+    np.testing.assert_array_equal(emma_fusion.fuse(*given, infrared_range="0:255"), plain)
+    np.testing.assert_array_equal(emma_fusion.fuse(*given), small(*given[:2], contrast="auto"))
+    assert np.ptp(emma_fusion.fuse(*given).astype(int)) > np.ptp(plain.astype(int))
+
+
 def test_options_arrive(small):
     infrared, visible = images(8, 9)
     grey = small(infrared, visible, colour="none")
@@ -275,7 +285,7 @@ def test_fuse_takes_paths_and_arrays(tmp_path, weights, small):
     infrared, visible = images(9, 10)
     write_image(tmp_path / "i.png", infrared)
     write_image(tmp_path / "v.png", visible)
-    expected = small(infrared, visible)
+    expected = small(infrared, visible, contrast="auto")
     for i in (infrared, tmp_path / "i.png", str(tmp_path / "i.png")):
         for v in (visible, tmp_path / "v.png"):
             np.testing.assert_array_equal(emma_fusion.fuse(i, v, weights), expected)

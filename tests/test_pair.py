@@ -156,6 +156,20 @@ def test_stretch():
     np.testing.assert_array_equal(stretched, [[0, 51], [102, 255]])
     constant = np.full((2, 2), 0.3, np.float32)
     np.testing.assert_array_equal(stretch(constant), constant)
+    np.testing.assert_array_equal(stretch(constant, most=1.5), constant)
+
+
+def test_automatic_contrast_fills_the_range_by_a_gain_of_at_most_one_and_a_half():
+    pair = Pair.from_arrays(GREY[:2, :2], GREY[:2, :2])
+    wide = np.float32([[0.2, 0.3], [0.4, 1.0]])  # a gain of 1.25 is enough
+    np.testing.assert_array_equal(pair.compose(wide, "auto"), pair.compose(wide, "stretch"))
+    narrow = np.float32([[0.2, 0.3], [0.4, 0.4]])
+    # 0.2 below and 0.6 above are free; 0.8 - 0.1 is left of them, 0.175 below
+    expected = np.float32([[0.175, 0.325], [0.475, 0.475]])
+    np.testing.assert_allclose(stretch(narrow, most=1.5), expected, atol=1e-6)
+    np.testing.assert_array_equal(pair.compose(narrow, "auto"), from_unit(expected, np.uint8))
+    full = np.float32([[0, 0.3], [0.4, 1]])
+    np.testing.assert_array_equal(stretch(full, most=1.5), full)
 
 
 # --- 16-bit infrared -----------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from emma_fusion.networks.device import check_threads, find_device, inference
 from emma_fusion.networks.padding import pad_to_multiple
 from emma_fusion.networks.ufuser import UFuser
 from emma_fusion.networks.weights import FusionNetwork, load_fuser
-from emma_fusion.pair import Colour, Contrast, FloatArray, Pair
+from emma_fusion.pair import Colour, Contrast, FloatArray, Pair, settle_contrast
 from emma_fusion.runtimes.choice import open_runtime
 from emma_fusion.runtimes.large import Progress, choose_rows, fuse_large
 from emma_fusion.runtimes.memory import parse_size, usable_memory
@@ -253,7 +253,7 @@ def fuse(
     model: str | Path = "base",
     *,
     colour: Colour = "auto",
-    contrast: Contrast = "none",
+    contrast: Contrast = "auto",
     infrared_range: str = "auto",
     visible_range: str = "auto",
     align: str = "off",
@@ -273,7 +273,9 @@ def fuse(
         visible: path, or array.
         model: see `Fuser.from_pretrained`.
         colour: whose colour to take: "auto", "visible", "infrared" or "none".
-        contrast: "none", or "stretch" for the fused luminance's own minimum and maximum.
+        contrast: "auto" spreads the fused luminance over the values that it leaves unused, by a
+            gain of at most 1.5, unless a range is given in values; "stretch" spreads it from its
+            minimum to its maximum; "none" leaves the network's output as it is, as a `Fuser` does.
         infrared_range: how infrared values become 0 to 1; see `Pair.from_arrays`.
         visible_range: how visible values become 0 to 1; see `Pair.from_arrays`.
         align: "off" for images that are registered; or how the infrared one is brought onto the
@@ -295,6 +297,7 @@ def fuse(
     fuser = _open(
         str(model), _digest(models.find(model)), device, precision, threads, memory, runtime
     )
+    contrast = settle_contrast(contrast, (infrared_range, visible_range))
     if isinstance(infrared, str | Path) and isinstance(visible, str | Path):
         from emma_fusion.align import Aligner
         from emma_fusion.images.raster import read_pair

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -13,7 +14,9 @@ from emma_fusion.errors import UserError
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 Colour = Literal["auto", "visible", "infrared", "none"]
-Contrast = Literal["none", "stretch"]
+Contrast = Literal["auto", "none", "stretch"]
+GENTLE = 1.5
+"""The largest gain of contrast "auto": more would bring out the noise of dark or foggy images."""
 
 # A channel spread up to this is the rounding of a grey image stored as colour, not colour.
 GREY_TOLERANCE = 4 / 255
@@ -157,7 +160,8 @@ class Pair:
 
         Args:
             fused: (H, W) float32 in [0, 1].
-            contrast: "none", or "stretch" for the luminance's own minimum to 0 and maximum to 1.
+            contrast: "none", "stretch" for the luminance's own minimum to 0 and maximum to 1, or
+                "auto" for the same by a gain of at most `GENTLE`; see `stretch`.
 
         Returns:
             (H, W), (H, W, 3) where the pair has colour, or (H, W, 4) where it has alpha, of the
@@ -173,8 +177,8 @@ class Pair:
             from emma_fusion.blending import blend
 
             fused = blend(self.visible, fused, self.cover)
-        if contrast == "stretch":
-            fused = stretch(fused, self.valid)
+        if contrast != "none":
+            fused = stretch(fused, self.valid, GENTLE if contrast == "auto" else math.inf)
         if self.valid is not None:
             fused = np.where(self.valid, fused, self.visible)
         channels = () if self.colour is None else (3,)
@@ -238,19 +242,51 @@ def replace_luminance(rgb: FloatArray, fused: FloatArray) -> FloatArray:
     return image
 
 
-def stretch(plane: FloatArray, valid: npt.NDArray[np.bool_] | None = None) -> FloatArray:
+def stretch(
+    plane: FloatArray, valid: npt.NDArray[np.bool_] | None = None, most: float = math.inf
+) -> FloatArray:
     """Stretch a plane's minimum to 0 and its maximum to 1; a constant plane stays as it is.
+
+    Where the gain is limited, what is left free below the minimum and above the maximum shrinks in
+    the same ratio.
 
     Args:
         plane: (H, W) in [0, 1].
         valid: (H, W), which pixels have a say; None for all.
+        most: The largest gain, from 1.
 
     >>> stretch(np.float32([0.25, 0.5, 0.75]))
     array([0. , 0.5, 1. ], dtype=float32)
+    >>> stretch(np.float32([0.25, 0.5, 0.75]), most=1.5)
+    array([0.125, 0.5  , 0.875], dtype=float32)
     """
     values = plane if valid is None else plane[valid]
-    low, high = values.min(), values.max()
-    return plane if high == low else np.clip((plane - low) / (high - low), 0, 1)
+    low, high = float(values.min()), float(values.max())
+    span = high - low
+    if span == 0 or span >= 1:
+        return plane
+    gain = min(1 / span, most)
+    floor = low * (1 - gain * span) / (1 - span)
+    stretched: FloatArray = (plane - np.float32(low)) * np.float32(gain) + np.float32(floor)
+    return np.clip(stretched, 0, 1)
+
+
+def settle_contrast(contrast: Contrast, ranges: Iterable[str]) -> Contrast:
+    """What is done to the contrast of an image whose sources were read by some ranges.
+
+    Args:
+        contrast: What is asked for.
+        ranges: As `Pair.from_arrays` takes them.
+
+    Returns:
+        "none" for "auto" where a range is of given values, since then images are to compare; else
+        what is asked for.
+
+    >>> settle_contrast("auto", ["auto", "full"]), settle_contrast("auto", ["7000:9000"])
+    ('auto', 'none')
+    """
+    fixed = contrast == "auto" and any(parse_range(rule)[0] == "fixed" for rule in ranges)
+    return "none" if fixed else contrast
 
 
 def from_unit(image: FloatArray, dtype: npt.DTypeLike) -> npt.NDArray[Any]:

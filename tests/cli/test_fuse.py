@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import shutil
 import weakref
 from pathlib import Path
 
@@ -95,7 +96,7 @@ def test_the_record_says_how_it_was_made(emma, two, tmp_path):
     record = read_record(tmp_path / "f.png")
     assert record["software"] == f"emma-fusion {emma_fusion.__version__}"
     assert record["model"] == "small.safetensors"
-    assert (record["colour"], record["contrast"], record["protocol"]) == ("visible", "none", "none")
+    assert (record["colour"], record["contrast"], record["protocol"]) == ("visible", "auto", "none")
     assert record["infrared"]["name"] == "thermal.png"
     assert record["infrared"]["rule"] == "percentile:0.1:99.9"
     assert 0 <= record["infrared"]["range"][0] < record["infrared"]["range"][1] < 200
@@ -161,6 +162,23 @@ def test_options_arrive(emma, tmp_path, two, model):
     code, _ = emma(*two, "-o", tmp_path / "c.png", "--precision", "bf16", "--threads", 1)
     assert code == 0
     assert read_record(tmp_path / "c.png")["precision"] == "bf16"
+
+
+def test_contrast_is_left_alone_where_images_are_to_compare(emma, two, tmp_path, model):
+    plain = emma_fusion.fuse(*two, model, contrast="none")
+    emma(*two, "-o", tmp_path / "a.png", "--contrast", "none")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), plain)
+    emma(*two, "-o", tmp_path / "b.png", "--infrared-range", "0:255")
+    np.testing.assert_array_equal(read_image(tmp_path / "b.png"), plain)
+    assert read_record(tmp_path / "b.png")["contrast"] == "none"
+    folders = tmp_path / "ir", tmp_path / "vi"
+    for folder, path in zip(folders, two, strict=True):
+        folder.mkdir()
+        shutil.copy(path, folder / "1.png")
+    emma(*folders, "-o", tmp_path / "one")
+    emma(*folders, "-o", tmp_path / "compared", "--infrared-range", "folder:0:100")
+    assert read_record(tmp_path / "one/1.png")["contrast"] == "auto"
+    assert read_record(tmp_path / "compared/1.png")["contrast"] == "none"
 
 
 def test_the_paper_protocol(emma, two, tmp_path, model):

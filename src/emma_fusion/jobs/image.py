@@ -30,7 +30,7 @@ from emma_fusion.jobs.options import NetworkOptions
 from emma_fusion.jobs.overlay import check_overlay, lay, overlay_beside, overlay_record
 from emma_fusion.jobs.request import FuseRequest
 from emma_fusion.jobs.targets import Files, Targets, check_record
-from emma_fusion.pair import Pair
+from emma_fusion.pair import Contrast, Pair, settle_contrast
 from emma_fusion.values.palettes import colour_by_infrared
 
 if TYPE_CHECKING:
@@ -73,6 +73,20 @@ class Recipe:
             self.aligner,
             "off" if request.protocol == "paper" else request.false_colour,
         )
+
+    @property
+    def contrast(self) -> Contrast:
+        """What is done to the contrast; see `settle_contrast`."""
+        ranges = [self.infrared_range]
+        if self.visible_rule is None:  # else it is the range of the camera's bits
+            ranges.append(self.request.visible_range)
+        return settle_contrast(self.request.contrast, ranges)
+
+    def as_series(self) -> Recipe:
+        """The recipe for frames or pages, which auto does not stretch one by one."""
+        if self.request.contrast != "auto":
+            return self
+        return replace(self, request=replace(self.request, contrast="none"))
 
     @classmethod
     def of(cls, request: FuseRequest) -> Recipe:
@@ -235,7 +249,7 @@ def fuse(
     pair: Pair, recipe: Recipe, fuser: Fuser, progress: Callable[[float], None] | None = None
 ) -> npt.NDArray[Any]:
     """Fuse a pair into an image of its dtype; see `Fuser.fuse_pair`."""
-    return fuser.fuse_pair(pair, recipe.request.contrast, progress)
+    return fuser.fuse_pair(pair, recipe.contrast, progress)
 
 
 def finish(
@@ -254,7 +268,7 @@ def made_by(recipe: Recipe, fuser: Fuser) -> dict[str, Any]:
         "precision": fuser.precision,
         "runtime": fuser.runtime,
         "protocol": recipe.request.protocol,
-        "contrast": recipe.request.contrast,
+        "contrast": recipe.contrast,
     }
 
 

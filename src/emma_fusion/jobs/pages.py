@@ -89,7 +89,7 @@ def fuse_pages(files: Files, recipe: Recipe, fuser: Fuser, messages: Messages) -
 
 def _settle_ranges(infrared: Pages, visible: Pages, recipe: Recipe) -> Recipe:
     """The recipe with the ranges that all pages have in common, where that is asked for."""
-    recipe = settle_visible_range((page.pixels for page in visible), recipe, "pages")
+    recipe = settle_visible_range((page.pixels for page in visible), recipe.as_series(), "pages")
     shares = parse_shares(recipe.infrared_range.replace("percentile", "folder"))
     if recipe.infrared_range == "auto" and infrared[0].pixels.dtype != np.uint8:
         shares = 0.1, 99.9

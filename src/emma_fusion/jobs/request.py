@@ -173,9 +173,14 @@ class FuseRequest:
         ),
     ] = "auto"
     contrast: Annotated[
-        Literal["none", "stretch"],
-        Option("Whether the contrast is changed. stretch spreads the luminance over all values."),
-    ] = "none"
+        Literal["auto", "none", "stretch"],
+        Option(
+            "Whether the contrast is changed. auto spreads the luminance of an image over the "
+            "values that it leaves unused, by a gain of at most 1.5, and leaves videos, scans, "
+            "pages, and images of a range that you gave, as they are. stretch spreads it over all "
+            "values; none never does."
+        ),
+    ] = "auto"
     infrared_range: Annotated[
         str,
         Option(

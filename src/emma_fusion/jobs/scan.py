@@ -151,7 +151,7 @@ def _check(request: FuseRequest) -> None:
     """Refuse the options of images that mean nothing for scans."""
     if request.protocol == "paper":
         raise UserError("The paper protocol is for images, not for scans: leave out --protocol.")
-    if request.contrast != "none":
+    if request.contrast == "stretch":
         raise UserError(
             "Scans are not stretched slice by slice, which would make slices differ: leave out "
             "--contrast, and choose the values that are shown with --window and --infrared-range."

@@ -110,7 +110,8 @@ def fuse_footage(
 
 def describe(pair: Pair, recipe: Recipe, fuser: Fuser) -> dict[str, Any]:
     """The record of a fused frame, and of the video whose first it is."""
-    return made_by(recipe, fuser) | {"layout": recipe.request.video.layout} | pair.record
+    layout = recipe.request.video.layout
+    return made_by(recipe.as_series(), fuser) | {"layout": layout} | pair.record
 
 
 def _make_pairs(footage: Footage, recipe: Recipe) -> Generator[tuple[Frame, Pair], None, None]:
