@@ -72,6 +72,49 @@ def test_an_unknown_option_and_verb(capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (
+            "fuse a b -o c --contrst none",
+            "emma fuse has no option --contrst: did you mean --contrast?",
+        ),
+        ("fuse a b -o c -q", "emma fuse has no option -q: emma fuse --help lists all."),
+        (
+            "fuse a b -o c --contrast much",
+            "emma fuse cannot use the value of --contrast: 'much' is not one of 'auto', 'none', ",
+        ),
+        (
+            "fuse a b -o c --threads many",
+            "emma fuse cannot use the value of --threads: it must be ",
+        ),
+        ("fuse a b c -o d", "emma fuse has no use for c: see emma fuse --help."),
+        ("fuse a b -o", "emma fuse: Option '-o' requires an argument. See emma fuse --help."),
+        (
+            "fuze a b",
+            "There is no command emma fuze: did you mean emma fuse? emma --help lists all.",
+        ),
+        (
+            "downstream chek",
+            "There is no command emma downstream chek: did you mean emma downstream c",
+        ),
+        (
+            "--versoin",
+            "emma has no option --versoin: did you mean --version? emma --help lists all.",
+        ),
+        ("xyz", "There is no command emma xyz: emma --help lists all."),
+    ],
+)
+def test_what_is_not_known_is_said_in_a_sentence(capsys, words, said):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(shlex.split(words))
+    assert ended.value.code == 2
+    out = capsys.readouterr()
+    assert out.out == ""
+    assert out.err.startswith(f"emma: {said}")
+    assert out.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
         ("fuse a 'b c'", "fuse needs -o OUT: write emma fuse a 'b c' -o OUT, or"),
         ("fuse", "fuse needs INFRARED and -o OUT: write emma fuse INFRARED VISIBLE -o OUT, or"),
         ("fuse -o f", "fuse needs INFRARED: write emma fuse -o f INFRARED VISIBLE, or"),

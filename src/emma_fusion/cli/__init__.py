@@ -15,8 +15,8 @@ import typer
 
 import emma_fusion
 from emma_fusion.cli.examples import epilog
-from emma_fusion.cli.missing import Verb
 from emma_fusion.cli.process import set_up_process
+from emma_fusion.cli.usage import Verb, Verbs
 from emma_fusion.errors import UserError
 
 VERBS = [
@@ -58,6 +58,7 @@ EPILOG = "\n\n".join(
 app = typer.Typer(
     epilog=EPILOG,
     name="emma",
+    cls=Verbs,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -87,6 +88,7 @@ for _verb in VERBS:
     if isinstance(_found, typer.Typer):  # a verb of several commands
         for _command in _found.registered_commands:
             _command.cls = Verb
+        _found.info.cls = Verbs
         app.add_typer(_found, name=_verb, epilog=epilog(_verb))
     else:
         app.command(_verb, cls=Verb, epilog=epilog(_verb))(_found)
