@@ -19,6 +19,7 @@ from emma_fusion.training.config import (
     load_config,
     presets,
 )
+from emma_fusion.training.darkness import darkness_excess
 from emma_fusion.training.journal import Journal
 from emma_fusion.training.patches import blacken, has_contrast, held_out, read_patches
 from emma_fusion.training.processes import SharedBatchNorm2d, share_statistics
@@ -359,6 +360,41 @@ def test_darkening_counts_what_is_below_both_sources():
     i, v = np.full((32, 32), 0.5, np.float32), np.full((32, 32), 0.75, np.float32)
     assert darkening(i, i, v) == 0
     assert darkening(np.full_like(i, 0.25), i, v) == pytest.approx(0.25 * 255)
+
+
+def test_the_guard_against_darkness_counts_means_below_both_sources():
+    infrared = torch.full((2, 1, 32, 32), 0.5)
+    visible = torch.full_like(infrared, 0.75)
+    fused = infrared.clone()
+    assert darkness_excess(fused, infrared, visible) == 0
+    fused[:, :, :, 0] = 0.3  # a line: its mean over 8 columns is 0.475
+    assert darkness_excess(fused, infrared, visible).item() == pytest.approx(0.025 / 7, abs=1e-6)
+    fused[0] = 0.25
+    fused[1] = 0.6
+    fused.requires_grad_()
+    excess = darkness_excess(fused, infrared, visible)
+    assert excess.item() == pytest.approx(0.25 / 2)
+    excess.backward()
+    assert (fused.grad[0] < 0).all()  # it wants that one brighter
+    assert not fused.grad[1].any()
+
+
+def test_the_guard_against_darkness_has_its_weight_in_the_loss(tiny):
+    class Black(torch.nn.Module):
+        def forward(self, *planes):
+            return 0 * planes[-1]
+
+    tiny["fusion"] |= {"anchor": 0, "tone": 0, "texture": 0, "noise": 0}
+    totals = {}
+    for weight in (0, 3):
+        tiny["fusion"]["darkness"] = weight
+        config = TrainingConfig.model_validate(tiny)
+        patches = read_patches(config.pairs, config.patches)
+        networks = Black(), Black(), Black()
+        stage = fusion_stage(config, Fabric(accelerator="cpu", devices=1), patches, *networks)
+        totals[weight], logged = stage.loss(Draw(torch.Generator().manual_seed(0), 0, 0))
+    assert logged["darkness"] > 0.1
+    assert (totals[3] - totals[0]).item() == pytest.approx(3 * logged["darkness"].item(), rel=1e-5)
 
 
 def test_a_stage_draws_only_from_its_pairs(pairs):

@@ -214,6 +214,12 @@ class Fusion(Schedule):
         description="weight of |f - teacher| over means of 16 by 16 pixels; the paper has none",
     )
     texture: float = Field(0.0, ge=0, description="weight of the texture guard; the paper has none")
+    darkness: float = Field(
+        0.0,
+        ge=0,
+        description="weight of the guard against places darker than in both sources; the paper has "
+        "none",
+    )
     pattern: float = Field(
         0.0,
         ge=0,

@@ -26,6 +26,7 @@ from emma_fusion.equivariance.loss import Network
 from emma_fusion.errors import UserError
 from emma_fusion.networks import SensingUNet, UFuser
 from emma_fusion.training.config import Fusion, Guard, Schedule, TrainingConfig
+from emma_fusion.training.darkness import darkness_excess
 from emma_fusion.training.patches import PatchSet, Place, blacken
 from emma_fusion.training.processes import share
 from emma_fusion.training.robust import perturb
@@ -226,6 +227,9 @@ def fusion_stage(
         if schedule.pattern:
             logged["pattern"] = pattern_excess(terms.fused.float(), infrared, visible)
             total = total + schedule.pattern * logged["pattern"]
+        if schedule.darkness:
+            logged["darkness"] = darkness_excess(terms.fused.float(), infrared, visible)
+            total = total + schedule.darkness * logged["darkness"]
         if schedule.anchor:
             logged["teacher"] = fidelity(
                 terms.fused.float(), fused_by_teacher[0], gradient=gradient
