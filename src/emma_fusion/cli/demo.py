@@ -84,7 +84,7 @@ def _draw(name: str, folder: Path, seed: int, fuser: Fuser) -> None:
 
     scene = SCENES[name]
     first, second = render_scene(*scene.size, seed=seed, scene=name)
-    fused = fuser(first, second)
+    fused = fuser(first, second, contrast="auto")  # as emma fuse does
     sheet = make_sheet({scene.names[0]: first, scene.names[1]: second, "fused": fused})
     drawn = {"software": f"emma-fusion {__version__}", "scene": f"{name}, drawn, seed {seed}"}
     by_model = {**drawn, "model": fuser.name}
