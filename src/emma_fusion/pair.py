@@ -161,7 +161,8 @@ class Pair:
         Args:
             fused: (H, W) float32 in [0, 1].
             contrast: "none", "stretch" for the luminance's own minimum to 0 and maximum to 1, or
-                "auto" for the same by a gain of at most `GENTLE`; see `stretch`.
+                "auto" for the same by a gain of at most `GENTLE`; see `stretch`. Where the infrared
+                image covers a part alone, "auto" is "none": the rest stays the visible image.
 
         Returns:
             (H, W), (H, W, 3) where the pair has colour, or (H, W, 4) where it has alpha, of the
@@ -177,6 +178,7 @@ class Pair:
             from emma_fusion.blending import blend
 
             fused = blend(self.visible, fused, self.cover)
+            contrast = "none" if contrast == "auto" else contrast
         if contrast != "none":
             fused = stretch(fused, self.valid, GENTLE if contrast == "auto" else math.inf)
         if self.valid is not None:

@@ -151,6 +151,8 @@ def test_pages_are_fused_with_one_range(emma, tmp_path):
     assert np.abs(fused - expected).max() <= 1
     record = read_record(tmp_path / "f.tif")
     assert (record["pages"], record["infrared"]["rule"]) == (3, "pages:0:100")
+    emma(*[tmp_path / "v.tif"] * 2, "-o", tmp_path / "grey.tif")
+    assert read_record(tmp_path / "grey.tif")["contrast"] == "none"  # pages are to compare
     assert "exists" in emma(*pair, "-o", tmp_path / "f.tif", code=2)
     assert ".tif" in emma(*pair, "-o", tmp_path / "f.png", code=2)
     (tmp_path / "v.tif").write_bytes(encode_pages([np.zeros((20, 24), np.uint8)] * 2))

@@ -140,6 +140,7 @@ def test_a_video_becomes_a_folder_of_frames(emma, videos, tmp_path):
     assert read_record(tmp_path / "frames/000003.png")["contrast"] == "stretch"
     assert "holds images" in emma(*videos, "-o", tmp_path / "frames", code=2)
     said = emma(*videos, "-o", tmp_path / "frames", "--overwrite", "--frames", 4)
+    assert read_record(tmp_path / "frames/000003.png")["contrast"] == "none"
     assert "8 other images" in said
 
 

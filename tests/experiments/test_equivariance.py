@@ -148,7 +148,7 @@ def test_the_error_of_a_mean_is_that_of_the_mean(pair):
 
     found = measure(listening, pair, by_its_mean(pair), Case("rotation", "45"), Settings())
     expected = abs(turned[0].mean() / pair.visible.mean() - 1)
-    assert found["error"] == pytest.approx(expected, rel=1e-4)
+    assert found["error"] == pytest.approx(expected, rel=1e-3)  # it is of means in float32
 
 
 def test_a_black_result(pair):

@@ -118,7 +118,9 @@ def test_a_worker_gives_what_the_library_gives(folders, model):
     fuser = Fuser.from_pretrained(model)
     for number in (0, 1, 3, 4, 5):
         pair = (read_image(folder / f"{number}.png") for folder in (infrared, visible))
-        np.testing.assert_array_equal(read_image(output / f"{number}.png"), fuser(*pair))
+        np.testing.assert_array_equal(
+            read_image(output / f"{number}.png"), fuser(*pair, contrast="auto")
+        )
     failed = {target: failure for target, failure in said.items() if failure}
     assert list(failed) == [f"file://{output}/2.png"]
     assert "2.png is not a PNG" in next(iter(failed.values()))
@@ -144,7 +146,9 @@ def test_a_worker_reads_from_and_writes_to_elsewhere(remote, model, tmp_path):
     ]
     files.get("/out/1.png", str(tmp_path / "1.png"))
     expected = Fuser.from_pretrained(model)(
-        read_image(tmp_path / "ir" / "1.png"), read_image(tmp_path / "vi" / "1.png")
+        read_image(tmp_path / "ir" / "1.png"),
+        read_image(tmp_path / "vi" / "1.png"),
+        contrast="auto",
     )
     np.testing.assert_array_equal(read_image(tmp_path / "1.png"), expected)
     assert read_record(tmp_path / "1.png")["visible"]["name"] == "1.png"

@@ -50,7 +50,7 @@ def test_upload_fuse_slide_and_download(page, networks):
     sources = draw(SHAPE, 1, np.uint16), draw((*SHAPE, 3), 2, np.uint16)
     fused = decode_image(data)
     assert fused.dtype == np.uint16
-    assert (fused == networks.open(MODEL)(*sources, colour="none")).all()
+    assert (fused == networks.open(MODEL)(*sources, colour="none", contrast="auto")).all()
 
 
 def test_a_bad_file_and_a_huge_image_are_refused_where_they_were_dropped(page):

@@ -56,7 +56,8 @@ def test_a_pair_is_fused_in_the_depth_and_format_of_the_visible(studio, networks
     assert done["name"] == "V_1-fused.tif"
     item = studio.shelf.get(done["download"])
     fused = decode_image(item.path.read_bytes())
-    expected = networks.open(MODEL)(draw((44, 48), 1, np.uint16), draw((44, 48, 3), 2, np.uint16))
+    sources = draw((44, 48), 1, np.uint16), draw((44, 48, 3), 2, np.uint16)
+    expected = networks.open(MODEL)(*sources, contrast="auto")  # as emma fuse does
     assert fused.dtype == np.uint16
     assert (fused == expected).all()
     shown = decode_image(studio.shelf.read(done["view"]))
@@ -76,7 +77,7 @@ def test_choices_are_those_of_the_fuser(studio, networks):
     for choices in ({"colour": "none"}, {"contrast": "stretch"}, {"colour": "infrared"}):
         done = give(studio, png((40, 48), 1), png((40, 48, 3), 2), **choices)
         fused = decode_image(studio.shelf.read(done["download"]))
-        assert (fused == fuser(infrared, visible, **choices)).all()
+        assert (fused == fuser(infrared, visible, **{"contrast": "auto"} | choices)).all()
     plain = give(studio, png((40, 48), 1), png((40, 48), 2))
     assert decode_image(studio.shelf.read(plain["download"])).ndim == 2
     assert [m["name"] for m in plain["metrics"] if m["value"] is None] == ["VIF"]  # too small
@@ -173,7 +174,8 @@ def test_a_zip_of_pairs_comes_back_fused(studio, networks):
         assert out.namelist() == ["a_b.png", "deep.tif", "deep.tif.json", "failed.txt"]
         fused = decode_image(out.read("a_b.png"))
         assert decode_image(out.read("deep.tif")).dtype == np.uint16
-    assert (fused == networks.open(MODEL)(draw((40, 48), 1), draw((40, 48, 3), 2))).all()
+    expected = networks.open(MODEL)(draw((40, 48), 1), draw((40, 48, 3), 2), contrast="auto")
+    assert (fused == expected).all()
 
 
 def test_a_folder_is_as_a_zip_and_its_files_are_dropped(studio):
