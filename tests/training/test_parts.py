@@ -413,7 +413,10 @@ def test_a_stage_draws_only_from_its_pairs(pairs):
         take(only_start.of("fusion"), 1, generator, "none")
 
 
-def test_the_tone_counts_means_that_differ_from_the_teachers(tiny):
+@pytest.mark.parametrize(
+    ("term", "counted"), [("tone", torch.Tensor.abs), ("brightness", torch.Tensor.relu)]
+)
+def test_the_tone_counts_means_that_differ_from_the_teachers(tiny, term, counted):
     """A network that gives the visible image back, in stripes, beside a teacher that averages."""
     tilt = torch.tensor([1.0, -0.2, 0.2, -1.0]).repeat_interleave(8)  # means of 16: 0.4 and -0.4
 
@@ -422,10 +425,10 @@ def test_the_tone_counts_means_that_differ_from_the_teachers(tiny):
             return planes[-1] + tilt
 
     tiny["pairs"][0] |= {"methods": ["average"], "additive": None}
-    tiny["fusion"] |= {"anchor": 0, "texture": 0, "noise": 0}
+    tiny["fusion"] |= {"anchor": 0, "texture": 0, "noise": 0, "tone": 0}
     totals, logged = {}, {}
     for weight in (0, 3):
-        tiny["fusion"]["tone"] = weight
+        tiny["fusion"][term] = weight
         config = TrainingConfig.model_validate(tiny)
         patches = read_patches(config.pairs, config.patches)
         networks = Tilted(), Tilted(), Tilted()
@@ -438,9 +441,9 @@ def test_the_tone_counts_means_that_differ_from_the_teachers(tiny):
     means = differences.unflatten(2, (2, 16)).unflatten(4, (2, 16)).mean((3, 5))
     assert means.max() > 0.1
     assert means.min() < -0.1
-    expected = means.abs().mean().item()
-    assert logged["tone"].item() == pytest.approx(expected, abs=0.002)  # teachers are of 8 bits
-    assert (totals[3] - totals[0]).item() == pytest.approx(3 * logged["tone"].item(), rel=1e-4)
+    expected = counted(means).mean().item()
+    assert logged[term].item() == pytest.approx(expected, abs=0.002)  # teachers are of 8 bits
+    assert (totals[3] - totals[0]).item() == pytest.approx(3 * logged[term].item(), rel=1e-4)
 
 
 def test_blackened_patches_are_black_in_all_planes_around_an_ellipse():

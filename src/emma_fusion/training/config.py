@@ -213,6 +213,9 @@ class Fusion(Schedule):
         ge=0,
         description="weight of |f - teacher| over means of 16 by 16 pixels; the paper has none",
     )
+    brightness: float = Field(
+        0.0, ge=0, description="weight of the same where f is brighter alone; the paper has none"
+    )
     texture: float = Field(0.0, ge=0, description="weight of the texture guard; the paper has none")
     darkness: float = Field(
         0.0,

@@ -143,7 +143,7 @@ class _Training:
     def _patches(self) -> PatchSet:
         config = self.config
         steps, fusion = (config.sensing.steps, config.start.steps), config.fusion
-        needed = steps != (0, 0) or fusion.anchor > 0 or fusion.tone > 0
+        needed = steps != (0, 0) or max(fusion.anchor, fusion.tone, fusion.brightness) > 0
         # The networks are still those to go on from, also where a run is resumed: see Loop._load.
         fuse = self._fuse if needed and config.start.level else None
         self.journal.begin("pairs", 1)

@@ -190,7 +190,7 @@ def fusion_stage(
     def loss(step: Draw) -> tuple[Tensor, Terms]:
         generator = step.generator
         places = _places(patches, schedule, step)
-        shown = schedule.anchor or schedule.tone
+        shown = schedule.anchor or schedule.tone or schedule.brightness
         drawn = patches.draw(places, generator, "last" if shown else "none")
         drawn = blacken(drawn, config.patches.black, generator)
         infrared, visible, *fused_by_teacher = _place(drawn, fabric)
@@ -235,11 +235,12 @@ def fusion_stage(
                 terms.fused.float(), fused_by_teacher[0], gradient=gradient
             )
             total = total + schedule.anchor * logged["teacher"]
-        if schedule.tone:
+        if schedule.tone or schedule.brightness:
             # A_i and A_v forgive brightness: without this, skies are washed out by their loss.
-            difference = terms.fused.float() - fused_by_teacher[0]
-            logged["tone"] = avg_pool2d(difference, TONE).abs().mean()
+            difference = avg_pool2d(terms.fused.float() - fused_by_teacher[0], TONE)
+            logged["tone"], logged["brightness"] = difference.abs().mean(), difference.relu().mean()
             total = total + schedule.tone * logged["tone"]
+            total = total + schedule.brightness * logged["brightness"]
         return total, logged
 
     return Stage(
