@@ -4,7 +4,8 @@
 
 Names are shipped models, folders of runs, classical methods, and teachers that lie beside the pairs
 (`teachers/NAME`). The pairs are those that configs/base.yaml keeps out of training, at most 24,
-evenly from all sets. OUT gets the folders ir, vi and one a method, of PNG files, and a table.
+evenly from all sets. OUT gets the folders ir, vi and one a method, of PNG files, and a table. With
+--spread the contrast of the PNG files is what emma fuse gives by default; the table stays as it is.
 No test set is read.
 """
 
@@ -18,7 +19,7 @@ import numpy as np
 from emma_fusion import Fuser, baselines, models
 from emma_fusion.bench.tables import markdown_grid
 from emma_fusion.images.folders import match_pairs
-from emma_fusion.pair import FloatArray
+from emma_fusion.pair import GENTLE, FloatArray, stretch
 from emma_fusion.training.config import Pairs, load_config
 from emma_fusion.training.patches import evenly_spaced, held_out, read_planes
 from emma_fusion.training.teachers import Teachers
@@ -80,6 +81,7 @@ def write_rows(
     pairs: list[tuple[Pairs, str, FloatArray, FloatArray]],
     output: Path,
     more: Callable[[FloatArray, FloatArray, FloatArray], dict[str, float]] | None = None,
+    most: float = 1.0,
 ) -> None:
     """Fuses and scores pairs with every method; writes images and table.md to a folder.
 
@@ -88,6 +90,7 @@ def write_rows(
         pairs: Of `validation_pairs`.
         output: The folder; made here.
         more: Further measures of a fused image and its two sources.
+        most: The largest gain by which fused images are spread where they are written.
     """
     rows, names = [], []
     for method in methods:
@@ -99,7 +102,8 @@ def write_rows(
             if fused is None:
                 continue
             images.append((fused, infrared, visible))
-            for kind, plane in (("ir", infrared), ("vi", visible), (name, fused)):
+            written = stretch(fused, most=most)
+            for kind, plane in (("ir", infrared), ("vi", visible), (name, written)):
                 (output / kind).mkdir(parents=True, exist_ok=True)
                 path = output / kind / f"{of_set.infrared.parent.name}_{stem}.png"
                 cv2.imwrite(str(path), np.rint(np.asarray(plane) * 255).astype(np.uint8))
@@ -120,9 +124,11 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--config", type=Path, default=ROOT / "configs" / "base.yaml")
     parser.add_argument("--most", type=int, default=24)
+    parser.add_argument("--spread", action="store_true")
     arguments = parser.parse_args()
     pairs = validation_pairs(load_config("cpu", arguments.config).pairs, arguments.most)
-    write_rows(arguments.methods, pairs, arguments.output)
+    gain = GENTLE if arguments.spread else 1.0
+    write_rows(arguments.methods, pairs, arguments.output, most=gain)
 
 
 if __name__ == "__main__":

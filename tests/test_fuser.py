@@ -177,6 +177,10 @@ def test_one_call_fills_the_range_and_a_fuser_does_not(small, tmp_path, weights)
     np.testing.assert_array_equal(emma_fusion.fuse(*given, contrast="none"), plain)
     np.testing.assert_array_equal(emma_fusion.fuse(*given, infrared_range="0:255"), plain)
     np.testing.assert_array_equal(emma_fusion.fuse(*given), small(*given[:2], contrast="auto"))
+    ranged = small(*given[:2], contrast="auto", infrared_range="0:255")
+    np.testing.assert_array_equal(ranged, plain)
+    with pytest.raises(UserError, match="visible range 'all'"):
+        emma_fusion.fuse(*given, visible_range="all")
     assert np.ptp(emma_fusion.fuse(*given).astype(int)) > np.ptp(plain.astype(int))
 
 

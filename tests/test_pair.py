@@ -168,6 +168,8 @@ def test_automatic_contrast_fills_the_range_by_a_gain_of_at_most_one_and_a_half(
     expected = np.float32([[0.175, 0.325], [0.475, 0.475]])
     np.testing.assert_allclose(stretch(narrow, most=1.5), expected, atol=1e-6)
     np.testing.assert_array_equal(pair.compose(narrow, "auto"), from_unit(expected, np.uint8))
+    nowhere = np.zeros((2, 2), bool)  # no pixel holds data
+    np.testing.assert_array_equal(stretch(wide, nowhere, most=1.5), wide)
     full = np.float32([[0, 0.3], [0.4, 1]])
     np.testing.assert_array_equal(stretch(full, most=1.5), full)
 

@@ -138,7 +138,7 @@ class Fuser:
             infrared: (H, W), or (H, W, 3) RGB; uint8, uint16 or floats in [0, 1].
             visible: the same; (H, W, 4) has an alpha that is kept.
             colour: see `Pair.from_arrays`.
-            contrast: see `Pair.compose`.
+            contrast: see `fuse`; only the default differs.
             infrared_range: see `Pair.from_arrays`.
             visible_range: see `Pair.from_arrays`.
             align: see `fuse`.
@@ -158,6 +158,7 @@ class Fuser:
             visible_range=visible_range,
             align=align,
         )
+        contrast = settle_contrast(contrast, (infrared_range, visible_range))
         fused = self.fuse_pair(pair, contrast)
         if isinstance(visible, Tensor):
             return torch.from_numpy(fused).to(visible.device, visible.dtype)
@@ -297,7 +298,6 @@ def fuse(
     fuser = _open(
         str(model), _digest(models.find(model)), device, precision, threads, memory, runtime
     )
-    contrast = settle_contrast(contrast, (infrared_range, visible_range))
     if isinstance(infrared, str | Path) and isinstance(visible, str | Path):
         from emma_fusion.align import Aligner
         from emma_fusion.images.raster import read_pair
@@ -310,17 +310,17 @@ def fuse(
             visible_range=visible_range,
             aligner=None if align == "off" else Aligner(align),
         )
-        return fuser.fuse_pair(pair, contrast)
-    images = [_read(image) for image in (infrared, visible)]
-    pair = _pair(
-        (images[0][0], images[1][0]),
-        (images[0][1] or "infrared", images[1][1] or "visible"),
-        colour=colour,
-        infrared_range=infrared_range,
-        visible_range=visible_range,
-        align=align,
-    )
-    return fuser.fuse_pair(pair, contrast)
+    else:
+        images = [_read(image) for image in (infrared, visible)]
+        pair = _pair(
+            (images[0][0], images[1][0]),
+            (images[0][1] or "infrared", images[1][1] or "visible"),
+            colour=colour,
+            infrared_range=infrared_range,
+            visible_range=visible_range,
+            align=align,
+        )
+    return fuser.fuse_pair(pair, settle_contrast(contrast, (infrared_range, visible_range)))
 
 
 def _pair(

@@ -179,14 +179,18 @@ class Pair:
 
             fused = blend(self.visible, fused, self.cover)
             contrast = "none" if contrast == "auto" else contrast
+        low, gain, floor = 0.0, 1.0, 0.0
         if contrast != "none":
-            fused = stretch(fused, self.valid, GENTLE if contrast == "auto" else math.inf)
-        if self.valid is not None:
-            fused = np.where(self.valid, fused, self.visible)
+            most = GENTLE if contrast == "auto" else math.inf
+            low, gain, floor = _spreading(fused, self.valid, most)
         channels = () if self.colour is None else (3,)
         image = np.empty(fused.shape + (channels if self.alpha is None else (4,)), self.dtype)
         for rows in _strips(fused):
             strip = fused[rows]
+            if gain != 1:
+                strip = _spread(strip, low, gain, floor)
+            if self.valid is not None:
+                strip = np.where(self.valid[rows], strip, self.visible[rows])
             if self.colour is not None:
                 strip = replace_luminance(self.colour[rows], strip)
             if self.alpha is not None:
@@ -262,15 +266,25 @@ def stretch(
     >>> stretch(np.float32([0.25, 0.5, 0.75]), most=1.5)
     array([0.125, 0.5  , 0.875], dtype=float32)
     """
+    return _spread(plane, *_spreading(plane, valid, most))
+
+
+def _spreading(
+    plane: FloatArray, valid: npt.NDArray[np.bool_] | None, most: float
+) -> tuple[float, float, float]:
+    """The minimum of a plane, and the gain and the new minimum that `stretch` gives it."""
     values = plane if valid is None else plane[valid]
-    low, high = float(values.min()), float(values.max())
-    span = high - low
+    span = float(np.ptp(values)) if values.size else 0.0
     if span == 0 or span >= 1:
-        return plane
-    gain = min(1 / span, most)
-    floor = low * (1 - gain * span) / (1 - span)
-    stretched: FloatArray = (plane - np.float32(low)) * np.float32(gain) + np.float32(floor)
-    return np.clip(stretched, 0, 1)
+        return 0.0, 1.0, 0.0
+    low, gain = float(values.min()), min(1 / span, most)
+    return low, gain, low * (1 - gain * span) / (1 - span)
+
+
+def _spread(plane: FloatArray, low: float, gain: float, floor: float) -> FloatArray:
+    """A plane by what `_spreading` found."""
+    spread: FloatArray = (plane - np.float32(low)) * np.float32(gain) + np.float32(floor)
+    return np.clip(spread, 0, 1)
 
 
 def settle_contrast(contrast: Contrast, ranges: Iterable[str]) -> Contrast:

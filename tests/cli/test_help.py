@@ -69,6 +69,17 @@ def test_an_unknown_option_and_verb(capsys):
         assert capsys.readouterr().out == ""
 
 
+def refused(words, capsys):
+    """The one line that a command line that is not right is answered with."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(shlex.split(words))
+    assert ended.value.code == 2
+    out = capsys.readouterr()
+    assert out.out == ""
+    assert out.err.count("\n") == 1
+    return out.err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -103,13 +114,7 @@ def test_an_unknown_option_and_verb(capsys):
     ],
 )
 def test_what_is_not_known_is_said_in_a_sentence(capsys, words, said):
-    with pytest.raises(SystemExit) as ended:
-        cli.main(shlex.split(words))
-    assert ended.value.code == 2
-    out = capsys.readouterr()
-    assert out.out == ""
-    assert out.err.startswith(f"emma: {said}")
-    assert out.err.count("\n") == 1
+    assert refused(words, capsys).startswith(f"emma: {said}")
 
 
 @pytest.mark.parametrize(
@@ -129,14 +134,9 @@ def test_what_is_not_known_is_said_in_a_sentence(capsys, words, said):
     ],
 )
 def test_what_is_missing_is_said_in_a_sentence(capsys, words, said):
-    with pytest.raises(SystemExit) as ended:
-        cli.main(shlex.split(words))
-    assert ended.value.code == 2
-    out = capsys.readouterr()
-    assert out.out == ""
-    assert out.err.startswith(f"emma: emma {said}")
-    assert out.err.endswith(" --help.\n")
-    assert out.err.count("\n") == 1
+    error = refused(words, capsys)
+    assert error.startswith(f"emma: emma {said}")
+    assert error.endswith(" --help.\n")
 
 
 def test_completion():

@@ -18,35 +18,29 @@ _ERRORS = sys.modules[typer.BadParameter.__module__]
 _UsageError: type[Exception] = _ERRORS.UsageError
 
 
-class Verb(TyperCommand):
-    """A command that says in a sentence what is missing, unknown or not right."""
+class _Sentences:
+    """What the two classes below say in a sentence."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the command line.
 
         Raises:
-            UserError: It is not right.
+            UserError: Something is missing, unknown or not right.
         """
         given = list(args)
         try:
-            return super().parse_args(ctx, args)
+            parsed: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
         except _UsageError as error:
             raise UserError(_describe(error, ctx, given)) from None
+        return parsed
 
 
-class Verbs(TyperGroup):
+class Verb(_Sentences, TyperCommand):
+    """A command that says in a sentence what is missing, unknown or not right."""
+
+
+class Verbs(_Sentences, TyperGroup):
     """A group of commands that says in a sentence which command or option there is not."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse what stands before the command.
-
-        Raises:
-            UserError: It is not right.
-        """
-        try:
-            return super().parse_args(ctx, args)
-        except _UsageError as error:
-            raise UserError(_describe(error, ctx, args)) from None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command that is asked for.
@@ -70,17 +64,14 @@ def _describe(error: Any, ctx: Any, given: list[str]) -> str:
     if isinstance(error, _ERRORS.MissingParameter):
         return _missing(ctx, given)
     if isinstance(error, _ERRORS.NoSuchOption):
-        names = [name for parameter in ctx.command.params for name in parameter.opts]
-        near = get_close_matches(error.option_name, names, 1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = f"did you mean {error.possibilities[0]}? " if error.possibilities else ""
         return f"{verb} has no option {error.option_name}: {hint}{verb} --help lists all."
     if isinstance(error, _ERRORS.BadParameter) and error.param is not None:
         name = max(error.param.opts, key=len)
         if error.param.param_type_name == "argument":
             name = error.param.metavar or error.param.name.upper()
-        said = error.message.removeprefix(
-            "Value error, "
-        )  # Pydantic's, by which Typer reads values
+        # Typer reads some values by Pydantic, whose messages begin in these ways.
+        said = error.message.removeprefix("Value error, ")
         said = said.replace("Input should be", "it must be").rstrip(".")
         return f"{verb} cannot use the value of {name}: {said}. See {verb} --help."
     if "unexpected extra argument" in error.message:

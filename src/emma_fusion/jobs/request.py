@@ -176,9 +176,9 @@ class FuseRequest:
         Literal["auto", "none", "stretch"],
         Option(
             "Whether the contrast is changed. auto spreads the luminance of an image over the "
-            "values that it leaves unused, by a gain of at most 1.5, and leaves videos, scans, "
-            "pages, and images of a range that you gave, as they are. stretch spreads it over all "
-            "values; none never does."
+            "values that it leaves unused, by a gain of at most 1.5. It leaves videos, scans and "
+            "pages as they are, images of a range that you gave, and those of which the infrared "
+            "image covers a part. stretch spreads it over all values; none never does."
         ),
     ] = "auto"
     infrared_range: Annotated[

@@ -1,8 +1,8 @@
 """A guard against places that are darker in the fused image than in both sources.
 
-A network that learned from images stretched one by one makes dark blotches in smoke, where a warm
-ground lies before a flat visible image: for other scenes of that look its teachers' skies were
-black. EMMA's loss (CVPR 2024) has no term against it; this one is ours.
+In smoke, a network that learned from other networks' images makes dark blotches where the ground
+is a little warm and the visible image is flat: hazy night skies look the same, and were black in
+the images that it learned from. EMMA's loss (CVPR 2024) has no term against it; this one is ours.
 """
 
 from __future__ import annotations
