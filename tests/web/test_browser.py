@@ -118,9 +118,15 @@ def test_the_example_by_keyboard_on_a_small_screen(page, monkeypatch):
         if page.is_visible(tab):
             page.click(tab)
         assert page.evaluate("document.documentElement.scrollWidth") == 390
-    # What chooses the two sides stays above the image and off the scores beside it.
+    # Nothing of the form leaves it; what chooses the two sides stays above the image and off the
+    # scores beside it.
+    beyond = """form => [...form.querySelectorAll("*:not(input)")]
+        .filter(e => e.offsetParent)
+        .filter(e => e.getBoundingClientRect().right > form.getBoundingClientRect().right)
+        .map(e => e.outerHTML)"""
     for width in (390, 800, 1024, 1200, 1600):
         page.set_viewport_size({"width": width, "height": 844})
+        assert page.locator("#inputs").evaluate(beyond) == [], width
         image = page.locator("#stage").bounding_box()
         for side in ("#pick-left", "#pick-right"):
             box = page.locator(side).bounding_box()

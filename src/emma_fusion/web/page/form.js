@@ -45,7 +45,7 @@ export function choices() {
     align: $("#align").value,
     colour: $("#colour").value,
     palette: $("#palette").value,
-    contrast: $("input[name=contrast]:checked").value,
+    contrast: $("#contrast").value,
   };
 }
 
