@@ -19,7 +19,7 @@ import numpy as np
 from emma_fusion import Fuser, baselines, models
 from emma_fusion.bench.tables import markdown_grid
 from emma_fusion.images.folders import match_pairs
-from emma_fusion.pair import GENTLE, FloatArray, stretch
+from emma_fusion.pair import Contrast, FloatArray, spread
 from emma_fusion.training.config import Pairs, load_config
 from emma_fusion.training.patches import evenly_spaced, held_out, read_planes
 from emma_fusion.training.teachers import Teachers
@@ -81,7 +81,7 @@ def write_rows(
     pairs: list[tuple[Pairs, str, FloatArray, FloatArray]],
     output: Path,
     more: Callable[[FloatArray, FloatArray, FloatArray], dict[str, float]] | None = None,
-    most: float = 1.0,
+    contrast: Contrast = "none",
 ) -> None:
     """Fuses and scores pairs with every method; writes images and table.md to a folder.
 
@@ -90,7 +90,7 @@ def write_rows(
         pairs: Of `validation_pairs`.
         output: The folder; made here.
         more: Further measures of a fused image and its two sources.
-        most: The largest gain by which fused images are spread where they are written.
+        contrast: Of the fused images where they are written; the scores are of them as they are.
     """
     rows, names = [], []
     for method in methods:
@@ -102,7 +102,7 @@ def write_rows(
             if fused is None:
                 continue
             images.append((fused, infrared, visible))
-            written = stretch(fused, most=most)
+            written = spread(fused, contrast=contrast)
             for kind, plane in (("ir", infrared), ("vi", visible), (name, written)):
                 (output / kind).mkdir(parents=True, exist_ok=True)
                 path = output / kind / f"{of_set.infrared.parent.name}_{stem}.png"
@@ -127,8 +127,8 @@ def main() -> None:
     parser.add_argument("--spread", action="store_true")
     arguments = parser.parse_args()
     pairs = validation_pairs(load_config("cpu", arguments.config).pairs, arguments.most)
-    gain = GENTLE if arguments.spread else 1.0
-    write_rows(arguments.methods, pairs, arguments.output, most=gain)
+    contrast: Contrast = "auto" if arguments.spread else "none"
+    write_rows(arguments.methods, pairs, arguments.output, contrast=contrast)
 
 
 if __name__ == "__main__":

@@ -274,9 +274,11 @@ def fuse(
         visible: path, or array.
         model: see `Fuser.from_pretrained`.
         colour: whose colour to take: "auto", "visible", "infrared" or "none".
-        contrast: "auto" spreads the fused luminance over the values that it leaves unused, by a
-            gain of at most 1.5, unless a range is given in values; "stretch" spreads it from its
-            minimum to its maximum; "none" leaves the network's output as it is, as a `Fuser` does.
+        contrast: "auto" spreads the fused luminance until all but its darkest and brightest pixels
+            fill the range, by a gain of at most 1.5 and without clipping (see
+            `emma_fusion.pair.tone_curve`), unless a range is given in values; "stretch" spreads it
+            from its minimum to its maximum; "none" leaves the network's output as it is, as a
+            `Fuser` does.
         infrared_range: how infrared values become 0 to 1; see `Pair.from_arrays`.
         visible_range: how visible values become 0 to 1; see `Pair.from_arrays`.
         align: "off" for images that are registered; or how the infrared one is brought onto the

@@ -17,6 +17,13 @@ Colour = Literal["auto", "visible", "infrared", "none"]
 Contrast = Literal["auto", "none", "stretch"]
 GENTLE = 1.5
 """The largest gain of contrast "auto": more would bring out the noise of dark or foggy images."""
+BULK = (0.5, 99.8)
+"""The percentiles that contrast "auto" spreads: a few lamps would hold back all the rest."""
+TAILS = 0.04
+"""How much of the range contrast "auto" keeps for what is darker or brighter than that."""
+
+SAMPLE = 1_000_000
+"""Of how many pixels, evenly taken, these percentiles are at most: large images stay fast."""
 
 # A channel spread up to this is the rounding of a grey image stored as colour, not colour.
 GREY_TOLERANCE = 4 / 255
@@ -160,9 +167,8 @@ class Pair:
 
         Args:
             fused: (H, W) float32 in [0, 1].
-            contrast: "none", "stretch" for the luminance's own minimum to 0 and maximum to 1, or
-                "auto" for the same by a gain of at most `GENTLE`; see `stretch`. Where the infrared
-                image covers a part alone, "auto" is "none": the rest stays the visible image.
+            contrast: "none", "stretch" or "auto"; see `tone_curve`. Where the infrared image covers
+                a part alone, "auto" is "none": the rest stays the visible image.
 
         Returns:
             (H, W), (H, W, 3) where the pair has colour, or (H, W, 4) where it has alpha, of the
@@ -179,16 +185,13 @@ class Pair:
 
             fused = blend(self.visible, fused, self.cover)
             contrast = "none" if contrast == "auto" else contrast
-        low, gain, floor = 0.0, 1.0, 0.0
-        if contrast != "none":
-            most = GENTLE if contrast == "auto" else math.inf
-            low, gain, floor = _spreading(fused, self.valid, most)
+        curve = tone_curve(fused, self.valid, contrast)
         channels = () if self.colour is None else (3,)
         image = np.empty(fused.shape + (channels if self.alpha is None else (4,)), self.dtype)
         for rows in _strips(fused):
             strip = fused[rows]
-            if gain != 1:
-                strip = _spread(strip, low, gain, floor)
+            if curve is not None:
+                strip = np.interp(strip, *curve).astype(np.float32)
             if self.valid is not None:
                 strip = np.where(self.valid[rows], strip, self.visible[rows])
             if self.colour is not None:
@@ -248,43 +251,74 @@ def replace_luminance(rgb: FloatArray, fused: FloatArray) -> FloatArray:
     return image
 
 
-def stretch(
-    plane: FloatArray, valid: npt.NDArray[np.bool_] | None = None, most: float = math.inf
-) -> FloatArray:
+def stretch(plane: FloatArray, valid: npt.NDArray[np.bool_] | None = None) -> FloatArray:
     """Stretch a plane's minimum to 0 and its maximum to 1; a constant plane stays as it is.
-
-    Where the gain is limited, what is left free below the minimum and above the maximum shrinks in
-    the same ratio.
 
     Args:
         plane: (H, W) in [0, 1].
         valid: (H, W), which pixels have a say; None for all.
-        most: The largest gain, from 1.
 
-    >>> stretch(np.float32([0.25, 0.5, 0.75]))
-    array([0. , 0.5, 1. ], dtype=float32)
-    >>> stretch(np.float32([0.25, 0.5, 0.75]), most=1.5)
-    array([0.125, 0.5  , 0.875], dtype=float32)
+    >>> stretch(np.float32([[0.25, 0.5, 0.75]]))
+    array([[0. , 0.5, 1. ]], dtype=float32)
     """
-    return _spread(plane, *_spreading(plane, valid, most))
+    return spread(plane, valid, "stretch")
 
 
-def _spreading(
-    plane: FloatArray, valid: npt.NDArray[np.bool_] | None, most: float
-) -> tuple[float, float, float]:
-    """The minimum of a plane, and the gain and the new minimum that `stretch` gives it."""
+def spread(
+    plane: FloatArray, valid: npt.NDArray[np.bool_] | None = None, contrast: Contrast = "auto"
+) -> FloatArray:
+    """A plane whose values lie otherwise in [0, 1], by its `tone_curve`.
+
+    Args:
+        plane: (H, W) in [0, 1].
+        valid: (H, W), which pixels have a say; None for all.
+        contrast: "auto", "stretch" or "none".
+    """
+    curve = tone_curve(plane, valid, contrast)
+    return plane if curve is None else np.interp(plane, *curve).astype(np.float32)
+
+
+def tone_curve(
+    plane: FloatArray, valid: npt.NDArray[np.bool_] | None, contrast: Contrast
+) -> tuple[list[float], list[float]] | None:
+    """Where the values of a plane go: a rising line of straight pieces.
+
+    "stretch" leads the minimum to 0 and the maximum to 1. "auto" spreads what lies between the
+    percentiles of `BULK` over all but `TAILS` of the range, by a gain of at most `GENTLE`; what is
+    left free below and above keeps its ratio, and the few darker and brighter values share it, by
+    the same gain where there is room. So nothing is clipped.
+
+    Args:
+        plane: (H, W) in [0, 1].
+        valid: (H, W), which pixels have a say; None for all.
+        contrast: "auto", "stretch" or "none".
+
+    Returns:
+        The values at the ends of the pieces before and after; None where all stay as they are.
+
+    >>> tone_curve(np.float32([[0.25, 0.5, 0.75]]), None, "stretch")
+    ([0.25, 0.75], [0.0, 1.0])
+    """
     values = plane if valid is None else plane[valid]
-    span = float(np.ptp(values)) if values.size else 0.0
-    if span == 0 or span >= 1:
-        return 0.0, 1.0, 0.0
-    low, gain = float(values.min()), min(1 / span, most)
-    return low, gain, low * (1 - gain * span) / (1 - span)
-
-
-def _spread(plane: FloatArray, low: float, gain: float, floor: float) -> FloatArray:
-    """A plane by what `_spreading` found."""
-    spread: FloatArray = (plane - np.float32(low)) * np.float32(gain) + np.float32(floor)
-    return np.clip(spread, 0, 1)
+    if contrast == "none" or values.size == 0:
+        return None
+    darkest, brightest = float(values.min()), float(values.max())
+    if contrast == "stretch":
+        full = (darkest, brightest) in ((0, 1), (darkest, darkest))
+        return None if full else ([darkest, brightest], [0.0, 1.0])
+    every = math.ceil(values.size / SAMPLE)
+    while math.gcd(every, plane.shape[-1]) > 1:  # else it would meet the same columns again
+        every += 1
+    low, high = np.percentile(values.ravel()[::every], BULK).tolist()
+    gain = min((1 - TAILS) / (high - low), GENTLE) if high > low else 1.0
+    if gain <= 1:
+        return None
+    free = 1 - gain * (high - low)
+    bottom = free * low / (low + 1 - high)
+    top = bottom + gain * (high - low)
+    below = max(0.0, bottom - gain * (low - darkest))
+    above = min(1.0, top + gain * (brightest - high))
+    return [darkest, low, high, brightest], [below, bottom, top, above]
 
 
 def settle_contrast(contrast: Contrast, ranges: Iterable[str]) -> Contrast:

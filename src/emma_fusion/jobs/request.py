@@ -175,10 +175,11 @@ class FuseRequest:
     contrast: Annotated[
         Literal["auto", "none", "stretch"],
         Option(
-            "Whether the contrast is changed. auto spreads the luminance of an image over the "
-            "values that it leaves unused, by a gain of at most 1.5. It leaves videos, scans and "
-            "pages as they are, images of a range that you gave, and those of which the infrared "
-            "image covers a part. stretch spreads it over all values; none never does."
+            "Whether the contrast is changed. auto spreads the luminance of an image until all but "
+            "its darkest and brightest pixels fill the range, by a gain of at most 1.5, and clips "
+            "none. It leaves videos, scans and pages as they are, images of a range that you gave, "
+            "and those of which the infrared image covers a part. stretch spreads the darkest to "
+            "black and the brightest to white; none never changes it."
         ),
     ] = "auto"
     infrared_range: Annotated[
