@@ -7,6 +7,7 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
+from emma_fusion.equivariance import fidelity
 from emma_fusion.errors import UserError
 from emma_fusion.metrics.hidden_pattern import hidden_pattern_ratio
 from emma_fusion.training import processes
@@ -395,6 +396,35 @@ def test_the_guard_against_darkness_has_its_weight_in_the_loss(tiny):
         totals[weight], logged = stage.loss(Draw(torch.Generator().manual_seed(0), 0, 0))
     assert logged["darkness"] > 0.1
     assert (totals[3] - totals[0]).item() == pytest.approx(3 * logged["darkness"].item(), rel=1e-5)
+
+
+def test_the_direct_term_is_flat_between_the_sources_and_has_its_weight(tiny):
+    class Blend(torch.nn.Module):
+        def __init__(self, share):
+            super().__init__()
+            self.share = share
+
+        def forward(self, *planes):
+            return torch.lerp(planes[0], planes[-1], self.share)
+
+    tiny["fusion"] |= {"anchor": 0, "tone": 0, "texture": 0, "noise": 0, "gradient": 2}
+    direct = {}
+    for share in (0.0, 0.3, 1.0, 1.5):  # the last goes beyond the visible image
+        totals, logged = {}, {}
+        for weight in (0, 3):
+            tiny["fusion"]["direct"] = weight
+            config = TrainingConfig.model_validate(tiny)
+            patches = read_patches(config.pairs, config.patches)
+            networks = Blend(share), Blend(0), Blend(0)
+            stage = fusion_stage(config, Fabric(accelerator="cpu", devices=1), patches, *networks)
+            totals[weight], logged = stage.loss(Draw(torch.Generator().manual_seed(0), 0, 0))
+        direct[share] = logged["direct"].item()
+        assert (totals[3] - totals[0]).item() == pytest.approx(3 * direct[share], rel=1e-4)
+    of_stage, generator = patches.of("fusion"), torch.Generator().manual_seed(0)
+    infrared, visible = of_stage.draw(of_stage.at_random(2, generator), generator, "none")
+    apart = fidelity(infrared, visible, gradient=2).item()
+    assert [direct[share] for share in (0.0, 0.3, 1.0)] == pytest.approx([apart] * 3, rel=1e-5)
+    assert direct[1.5] == pytest.approx(2 * apart, rel=1e-5)
 
 
 def test_a_stage_draws_only_from_its_pairs(pairs):

@@ -216,6 +216,12 @@ class Fusion(Schedule):
     brightness: float = Field(
         0.0, ge=0, description="weight of the same where f is brighter alone; the paper has none"
     )
+    direct: float = Field(
+        0.0,
+        ge=0,
+        description="weight of ℓ(f, i) + ℓ(f, v), which is flat while f and its gradients lie "
+        "between those of the sources; the paper has none",
+    )
     texture: float = Field(0.0, ge=0, description="weight of the texture guard; the paper has none")
     darkness: float = Field(
         0.0,

@@ -221,6 +221,11 @@ def fusion_stage(
             "visible": terms.visible,
             "equivariance": terms.equivariance,
         }
+        if schedule.direct:
+            fused = terms.fused.float()
+            to_infrared = fidelity(fused, infrared, gradient=gradient)
+            logged["direct"] = to_infrared + fidelity(fused, visible, gradient=gradient)
+            total = total + schedule.direct * logged["direct"]
         if schedule.texture:
             logged["texture"] = texture_excess(terms.fused.float(), infrared, visible)
             total = total + schedule.texture * logged["texture"]
