@@ -110,6 +110,13 @@ def test_a_rig_is_calibrated_once_and_used(emma, folders, street, tmp_path, mode
     assert "3 pairs" in said
     assert "No partner" in said
     assert "exists" in emma("calibrate", *folders, "-o", rig, code=2)
+    one = [tmp_path / "one" / side for side in ("ir", "vi")]
+    for folder, image in zip(one, (street[1], street[0]), strict=True):
+        folder.mkdir(parents=True)
+        write_image(folder / "a.png", image)
+    said = emma("calibrate", *one, "-o", tmp_path / "one.json")
+    assert "from one pair alone: nothing tells how exact it is" in said
+    assert "0.0 pixels" not in said
     facts = json.loads(rig.read_text())
     assert facts["pairs"] == 3
     assert facts["visible"] == {"height": 120, "width": 160}

@@ -38,6 +38,22 @@ def expected(infrared, visible, palette, opacity):
     return np.rint(255 * (opacity * hot + (1 - opacity) * grey[..., None]))
 
 
+def test_a_coloured_scan_keeps_its_colours(ask, tmp_path):
+    """In a scale from blue to yellow to red the highest uptake is not the brightest."""
+    infrared, visible = draw(1, (*SIZE, 3)), draw(2)
+    write_image(tmp_path / "i.png", infrared)
+    write_image(tmp_path / "v.png", visible)
+    ask("i.png", "v.png", "f.png", overlay=0.3)
+    laid = read_image(tmp_path / "f_overlay.png")
+    own = 0.3 * infrared + 0.7 * visible[..., None]
+    assert np.abs(laid - own).max() <= 1
+    assert read_record(tmp_path / "f_overlay.png")["overlay"]["palette"] == "its own"
+    ask("i.png", "v.png", "g.png", overlay=0.3, palette="turbo")
+    grey = np.rint(255 * luminance(infrared / np.float32(255))).astype(np.uint8)
+    turbo = expected(grey, visible, "turbo", 0.3)
+    assert np.abs(read_image(tmp_path / "g_overlay.png") - turbo).max() <= 3
+
+
 @pytest.mark.parametrize(("palette", "shown"), [(None, "hot"), ("none", "hot"), ("turbo", "turbo")])
 def test_it_is_linear_and_lies_beside_the_fused_image(ask, tmp_path, palette, shown):
     infrared, visible = draw(1), draw(2, (*SIZE, 3))

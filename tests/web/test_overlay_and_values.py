@@ -56,6 +56,21 @@ def test_the_overlay_is_linear_in_the_browser(page):
     assert page.locator("#stage .caption").all_text_contents() == ["Overlay", "Fused"]
 
 
+def test_the_overlay_of_a_coloured_scan_keeps_its_colours(page):
+    coloured = np.dstack([INFRARED, 255 - INFRARED, INFRARED // 2])
+    choose(page, "infrared", encode_image("a.png", coloured), "PET.png")
+    choose(page, "visible", encode_image("a.png", VISIBLE), "MRI.png")
+    page.click("#go")
+    wait_until(page, "#status", "Done.")
+    for side in ("left", "right"):
+        page.check(f"input[name=pick-{side}][value=overlay]", force=True)
+    assert page.is_hidden("#overlay-palette")
+    page.fill("#overlay-opacity", "40")
+    page.wait_for_timeout(300)
+    first, second = (plane[24::48, 32::64] / np.float32(255) for plane in (coloured, VISIBLE))
+    assert np.abs(field_colours(page) - 255 * overlay(first, second, opacity=0.4)).max() <= 3
+
+
 def test_values_of_both_sources_and_the_fused_image(page):
     visible = np.dstack([VISIBLE, VISIBLE, 255 - VISIBLE])
     infrared = INFRARED.astype(np.uint16) * 200

@@ -33,10 +33,17 @@ def calibrate_scenes(request: CalibrateRequest, messages: Messages | None = None
     images = _images(request, failures, messages)
     rig, left_out = calibrate(((i, v) for _, i, v in images), request.model)
     write_whole({output: rig.to_json()})
-    messages.say(
-        f"Wrote {output}: {rig.pairs} pairs, whose corners lie {rig.residual:.1f} pixels from the "
-        f"rig's (median); {left_out} could not be aligned and were left out."
-    )
+    left = f"{left_out} could not be aligned and were left out."
+    if rig.pairs == 1:
+        messages.say(
+            f"Wrote {output} from one pair alone: nothing tells how exact it is, so give more "
+            f"pairs, or a checkerboard (--board). {left}"
+        )
+    else:
+        messages.say(
+            f"Wrote {output}: {rig.pairs} pairs, whose corners lie {rig.residual:.1f} pixels from "
+            f"the rig's (median); {left}"
+        )
     return _outcome(failures, messages)
 
 

@@ -48,10 +48,10 @@ def lay(pair: Pair, request: FuseRequest) -> npt.NDArray[np.uint8] | None:
 def overlay_record(record: dict[str, Any], request: FuseRequest) -> dict[str, Any]:
     """The record of an overlay, from that of the fused image beside it."""
     kept = {key: record[key] for key in ("software", "infrared", "visible")}
-    return {**kept, "overlay": {"palette": _palette(request), "opacity": request.overlay}}
+    own = "its own" if record.get("colour") == "infrared" else "hot"
+    return {**kept, "overlay": {"palette": _palette(request) or own, "opacity": request.overlay}}
 
 
-def _palette(request: FuseRequest) -> str:
-    """The palette that is asked for, else hot."""
-    palette = request.palette
-    return "hot" if palette is None or palette == "none" else palette
+def _palette(request: FuseRequest) -> str | None:
+    """The palette that is asked for, if any."""
+    return None if request.palette == "none" else request.palette

@@ -251,9 +251,9 @@ class FuseRequest:
         float | None,
         Option(
             "Also write what viewers show beside the fused image or scan: the infrared image or "
-            "first scan in its palette (hot, if --palette names none) laid over the grey second "
-            "one with this opacity, 0 to 1, as OUT with _overlay. Without it, no overlay is "
-            "written.",
+            "first scan in its palette (hot, if --palette names none; a coloured image keeps its "
+            "colours) laid over the grey second one with this opacity, 0 to 1, as OUT with "
+            "_overlay. Without it, no overlay is written.",
             metavar="OPACITY",
         ),
     ] = None

@@ -23,15 +23,16 @@ def check_opacity(opacity: float) -> None:
 def overlay(
     first: FloatArray, second: FloatArray, palette: str = "hot", opacity: float = 0.5
 ) -> FloatArray:
-    """Lay an image in a palette over a grey one: opacity * palette(first) + (1 - opacity) * second.
+    """Lay an image in colours over a grey one: opacity * palette(first) + (1 - opacity) * second.
 
     Nothing is learned and nothing depends on the neighbours of a pixel, so that it is what a
     fused image can be checked against.
 
     Args:
-        first: (H, W) in [0, 1], the functional scan or the infrared image.
+        first: (H, W) in [0, 1], the functional scan or the infrared image; or (H, W, 3) RGB, which
+            keeps its own colours.
         second: (H, W) in [0, 1], the MRI or the visible image.
-        palette: a name of `Palette`.
+        palette: a name of `Palette`, for a first image without colours.
         opacity: of the first, 0 to 1.
 
     Returns:
@@ -45,27 +46,38 @@ def overlay(
     """
     check_opacity(opacity)
     share = np.float32(opacity)
-    laid: FloatArray = share * apply_palette(first, palette) + (1 - share) * second[..., None]
+    colours = first if first.ndim == 3 else apply_palette(first, palette)
+    laid: FloatArray = share * colours + (1 - share) * second[..., None]
     return laid
 
 
-def overlay_pair(pair: Pair, palette: str = "hot", opacity: float = 0.5) -> npt.NDArray[np.uint8]:
-    """Lay the infrared luminance of a pair over the visible one, see `overlay`.
+def has_own_colours(pair: Pair) -> bool:
+    """Whether the pair's colours are those of its infrared image, such as a coloured PET's."""
+    return pair.colour is not None and pair.record.get("colour") == "infrared"
+
+
+def overlay_pair(
+    pair: Pair, palette: str | None = None, opacity: float = 0.5
+) -> npt.NDArray[np.uint8]:
+    """Lay the infrared image of a pair over the visible luminance, see `overlay`.
 
     Args:
         pair: The two.
-        palette: of the infrared values.
+        palette: of the infrared values. Without one it is hot, but an infrared image whose colours
+            the pair has keeps them: a coloured PET's scale does not run with its luminance.
         opacity: of the infrared, 0 to 1.
 
     Returns:
         (H, W, 3) uint8 RGB; where the infrared image does not reach, the visible luminance alone.
     """
     height, width = pair.visible.shape
+    own = pair.colour if palette is None and has_own_colours(pair) else None
+    first = pair.infrared if own is None else own
     laid, reached = np.empty((height, width, 3), np.uint8), pair.reached
     step = max(1, 2**20 // width)  # of a large image, few rows of floats in memory
     for start in range(0, height, step):
         rows = slice(start, start + step)
         grey = pair.visible[rows]
-        plane = overlay(pair.infrared[rows], grey, palette, opacity)
+        plane = overlay(first[rows], grey, palette or "hot", opacity)
         laid[rows] = from_unit(np.where(reached[rows, :, None], plane, grey[..., None]), np.uint8)
     return laid

@@ -31,6 +31,7 @@ from emma_fusion.jobs.request import FuseRequest
 from emma_fusion.metrics import METRICS
 from emma_fusion.metrics.conventions import NINE
 from emma_fusion.pair import Colour, Contrast, Pair, from_unit
+from emma_fusion.values.overlay import has_own_colours
 from emma_fusion.values.palettes import Palette
 from emma_fusion.video.layout import Layout
 from emma_fusion.web.limits import MEGA, Limits
@@ -270,11 +271,13 @@ def view(image: npt.NDArray[Any]) -> bytes:
 def view_planes(pair: Pair) -> dict[str, bytes]:
     """The two luminance planes that were fused, as views.
 
-    The infrared one is transparent where it does not reach, so that it can be laid over the other.
+    The infrared one is transparent where it does not reach, so that it can be laid over the other;
+    it keeps its colours where the fused image takes them.
     """
-    infrared = from_unit(_small(pair.infrared), np.uint8)
+    own = pair.colour if has_own_colours(pair) else None
+    infrared = from_unit(_small(pair.infrared if own is None else own), np.uint8)
     alpha = 255 * _small(pair.reached.astype(np.uint8))
-    laid = np.dstack([infrared, infrared, infrared, alpha])
+    laid = np.dstack([infrared] * (3 if own is None else 1) + [alpha])
     return {"infrared": encode_image("view.png", laid), "visible": view(pair.visible)}
 
 

@@ -203,7 +203,8 @@ export function fuseAgain(changed) {
 function showFused(state) {
   const first = !views.fused;
   views.fused = { ...view(state), state };
-  views.overlay = { ...view({ ...state, view: state.planes.visible }), laid: new URL(`view/${state.planes.infrared}`, location).href };
+  const own = state.colour === "infrared"; // a coloured PET keeps its own scale
+  views.overlay = { ...view({ ...state, view: state.planes.visible }), own, laid: new URL(`view/${state.planes.infrared}`, location).href };
   views.infrared = state.aligned ? view({ ...state, view: state.planes.infrared }) : view(given.infrared);
   closeHand();
   if (first) pick({ left: "visible", right: "fused" });

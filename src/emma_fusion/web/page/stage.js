@@ -81,6 +81,7 @@ export function showViews() {
       ? "Slide to see whether the two lie on one another; then fuse." : "The other image is still to come.";
   }
   $("#overlay-look").hidden = !Object.values(shown).includes("overlay");
+  lay();
   setCut(cut);
 }
 
@@ -88,9 +89,11 @@ export function showViews() {
 
 // In the browser's arithmetic this is opacity * palette(infrared) + (1 - opacity) * visible.
 function lay() {
+  const own = views.overlay?.own;
+  $("#overlay-palette").closest("label").hidden = own;
   for (const laid of $$(".laid", stage)) {
     laid.style.opacity = $("#overlay-opacity").value / 100;
-    laid.style.filter = colour($("#overlay-palette").value);
+    laid.style.filter = own ? "none" : colour($("#overlay-palette").value);
   }
 }
 $("#overlay-opacity").addEventListener("input", lay);
