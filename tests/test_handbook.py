@@ -156,7 +156,16 @@ def identity(page):
     return str(page.relative_to(HERE))
 
 
-PROGRAMS = ("emma", "python", "pytest", "git", "cd", "ray", "docker")  # make and pip: see below
+PROGRAMS = (
+    "emma",
+    "python",
+    "pytest",
+    "git",
+    "cd",
+    "source",
+    "ray",
+    "docker",
+)  # make and pip: see below
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=identity)
 
