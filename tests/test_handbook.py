@@ -156,16 +156,8 @@ def identity(page):
     return str(page.relative_to(HERE))
 
 
-PROGRAMS = (
-    "emma",
-    "python",
-    "pytest",
-    "git",
-    "cd",
-    "source",
-    "ray",
-    "docker",
-)  # make and pip: see below
+# make and pip: see below
+PROGRAMS = ("emma", "python", "pytest", "git", "cd", "source", "ray", "docker")
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=identity)
 

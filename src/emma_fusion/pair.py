@@ -304,8 +304,7 @@ def tone_curve(
         return None
     darkest, brightest = float(values.min()), float(values.max())
     if contrast == "stretch":
-        full = (darkest, brightest) in ((0, 1), (darkest, darkest))
-        return None if full else ([darkest, brightest], [0.0, 1.0])
+        return None if darkest == brightest else ([darkest, brightest], [0.0, 1.0])
     every = math.ceil(values.size / SAMPLE)
     while math.gcd(every, plane.shape[-1]) > 1:  # else it would meet the same columns again
         every += 1

@@ -48,6 +48,9 @@ def test_a_coloured_scan_keeps_its_colours(ask, tmp_path):
     own = 0.3 * infrared + 0.7 * visible[..., None]
     assert np.abs(laid - own).max() <= 1
     assert read_record(tmp_path / "f_overlay.png")["overlay"]["palette"] == "its own"
+    ask("i.png", "v.png", "p.png", overlay=0.3, protocol="paper")  # which gives up colours
+    assert read_record(tmp_path / "p.png")["colour"] == "none"
+    assert read_record(tmp_path / "p_overlay.png")["overlay"]["palette"] == "hot"
     ask("i.png", "v.png", "g.png", overlay=0.3, palette="turbo")
     grey = np.rint(255 * luminance(infrared / np.float32(255))).astype(np.uint8)
     turbo = expected(grey, visible, "turbo", 0.3)

@@ -236,7 +236,7 @@ def make_pair(
     if request.protocol == "paper" or (opaque and target.suffix.lower() not in ALPHA_SUFFIXES):
         pair = replace(pair, alpha=None)
     if request.protocol == "paper":
-        pair = replace(pair, colour=None)
+        pair = replace(pair, colour=None, record={**pair.record, "colour": "none"})
     if request.palette not in (None, "none"):
         pair = colour_by_infrared(pair, request.palette)
     if request.depth or pair.dtype.kind == "f":

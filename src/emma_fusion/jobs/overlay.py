@@ -12,7 +12,7 @@ from emma_fusion.errors import UserError
 from emma_fusion.jobs.request import FuseRequest
 from emma_fusion.jobs.targets import check_record
 from emma_fusion.pair import Pair
-from emma_fusion.values.overlay import overlay_pair
+from emma_fusion.values.overlay import has_own_colours, overlay_pair
 
 
 def overlay_beside(target: Path) -> Path:
@@ -48,7 +48,7 @@ def lay(pair: Pair, request: FuseRequest) -> npt.NDArray[np.uint8] | None:
 def overlay_record(record: dict[str, Any], request: FuseRequest) -> dict[str, Any]:
     """The record of an overlay, from that of the fused image beside it."""
     kept = {key: record[key] for key in ("software", "infrared", "visible")}
-    own = "its own" if record.get("colour") == "infrared" else "hot"
+    own = "its own" if has_own_colours(record) else "hot"
     return {**kept, "overlay": {"palette": _palette(request) or own, "opacity": request.overlay}}
 
 

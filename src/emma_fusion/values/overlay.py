@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -51,9 +54,13 @@ def overlay(
     return laid
 
 
-def has_own_colours(pair: Pair) -> bool:
-    """Whether the pair's colours are those of its infrared image, such as a coloured PET's."""
-    return pair.colour is not None and pair.record.get("colour") == "infrared"
+def has_own_colours(record: Mapping[str, Any]) -> bool:
+    """Whether a pair's colours are those of its infrared image, such as a coloured PET's.
+
+    Args:
+        record: Of the pair or of its fused image.
+    """
+    return bool(record.get("colour") == "infrared")
 
 
 def overlay_pair(
@@ -71,7 +78,7 @@ def overlay_pair(
         (H, W, 3) uint8 RGB; where the infrared image does not reach, the visible luminance alone.
     """
     height, width = pair.visible.shape
-    own = pair.colour if palette is None and has_own_colours(pair) else None
+    own = pair.colour if palette is None and has_own_colours(pair.record) else None
     first = pair.infrared if own is None else own
     laid, reached = np.empty((height, width, 3), np.uint8), pair.reached
     step = max(1, 2**20 // width)  # of a large image, few rows of floats in memory

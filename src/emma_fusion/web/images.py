@@ -274,7 +274,7 @@ def view_planes(pair: Pair) -> dict[str, bytes]:
     The infrared one is transparent where it does not reach, so that it can be laid over the other;
     it keeps its colours where the fused image takes them.
     """
-    own = pair.colour if has_own_colours(pair) else None
+    own = pair.colour if has_own_colours(pair.record) else None
     infrared = from_unit(_small(pair.infrared if own is None else own), np.uint8)
     alpha = 255 * _small(pair.reached.astype(np.uint8))
     laid = np.dstack([infrared] * (3 if own is None else 1) + [alpha])
