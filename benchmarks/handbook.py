@@ -24,7 +24,7 @@ from emma_fusion.equivariance import Rotation
 from emma_fusion.images.raster import read_image
 from emma_fusion.images.sheet import make_sheet
 from emma_fusion.metrics import luminance
-from emma_fusion.pair import from_unit
+from emma_fusion.values.arrays import from_unit
 from marked import put
 from snippets import HERE, blocks
 

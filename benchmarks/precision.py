@@ -22,8 +22,8 @@ from emma_fusion.bench.datasets import Dataset, open_dataset
 from emma_fusion.bench.facts import hardware
 from emma_fusion.images.raster import read_image, read_pair
 from emma_fusion.networks.weights import load_fuser
-from emma_fusion.pair import from_unit
 from emma_fusion.runtimes.choice import candidates
+from emma_fusion.values.arrays import from_unit
 from marked import made_by, put
 
 HERE = Path(__file__).resolve().parents[1]

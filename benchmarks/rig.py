@@ -20,7 +20,7 @@ import numpy as np
 
 from emma_fusion.align.grid import Grid
 from emma_fusion.bench.facts import hardware
-from emma_fusion.blending import blend
+from emma_fusion.values.blending import blend
 from marked import put
 
 HERE = Path(__file__).resolve().parents[1]

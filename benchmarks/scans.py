@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage, stats
 
-from emma_fusion.pair import FloatArray
 from emma_fusion.training.config import load_config
+from emma_fusion.values.arrays import FloatArray
 from validation import ROOT, validation_pairs, write_rows
 
 KINDS = ("ct-mri", "pet-mri", "spect-mri")

@@ -25,7 +25,7 @@ from emma_fusion import Fuser, Pair, baselines, models
 from emma_fusion.bench.facts import hardware
 from emma_fusion.metrics import score
 from emma_fusion.metrics.temporal import bidirectional_warping_error, dis_flow, motion_smoothness
-from emma_fusion.pair import FloatArray, from_unit
+from emma_fusion.values.arrays import FloatArray, from_unit
 from emma_fusion.video.reading import VideoFile
 from emma_fusion.video.steady import SteadyFuse
 from marked import put

@@ -19,11 +19,12 @@ import numpy as np
 from emma_fusion import Fuser, baselines, models
 from emma_fusion.bench.tables import markdown_grid
 from emma_fusion.images.folders import match_pairs
-from emma_fusion.pair import Contrast, FloatArray, spread
 from emma_fusion.training.config import Pairs, load_config
 from emma_fusion.training.patches import evenly_spaced, held_out, read_planes
 from emma_fusion.training.teachers import Teachers
 from emma_fusion.training.validation import validation_row
+from emma_fusion.values.arrays import FloatArray
+from emma_fusion.values.contrast import Contrast, spread
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -1,78 +1,19 @@
-import colorsys
-
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from emma_fusion.errors import UserError
-from emma_fusion.pair import (
-    Pair,
-    from_unit,
-    is_coloured,
-    luminance,
-    parse_range,
-    replace_luminance,
-    spread,
-    stretch,
-    tone_curve,
-)
+from emma_fusion.pair import Pair
+from emma_fusion.values.arrays import strips_of
+from emma_fusion.values.colour import luminance
+from emma_fusion.values.ranges import parse_range
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 255, (6, 5), np.uint8)
 RGB = RNG.integers(0, 255, (6, 5, 3), np.uint8)
-unit = st.floats(0, 1, width=32)
 
 
 def as_rgb(plane):
     return np.repeat(plane[..., None], 3, axis=-1)
-
-
-def ycbcr(rgb):
-    """BT.601 full range by its definition: Cb and Cr are scaled B - Y and R - Y."""
-    y = rgb @ np.array([0.299, 0.587, 0.114])
-    return np.stack([y, (rgb[..., 2] - y) / 1.772, (rgb[..., 0] - y) / 1.402], axis=-1)
-
-
-def test_luminance_is_bt601_and_keeps_grey():
-    np.testing.assert_allclose(luminance(np.eye(3, dtype=np.float32)), [0.299, 0.587, 0.114])
-    grey = np.linspace(0, 1, 256, dtype=np.float32)
-    np.testing.assert_array_equal(from_unit(luminance(as_rgb(grey)), np.uint8), np.arange(256))
-
-
-@given(
-    hnp.arrays(np.float32, (2, 2, 3), elements=unit),
-    hnp.arrays(np.float32, (2, 2), elements=unit),
-)
-def test_replaced_luminance_is_exact_and_the_hue_stays(rgb, fused):
-    image = replace_luminance(rgb, fused)
-    assert image.min() >= 0
-    assert image.max() <= 1
-    np.testing.assert_allclose(luminance(image), fused, atol=2e-6)
-    before, after = ycbcr(rgb.astype(float))[..., 1:], ycbcr(image.astype(float))[..., 1:]
-    # the chroma has the old direction and is never longer
-    cross = before[..., 0] * after[..., 1] - before[..., 1] * after[..., 0]
-    np.testing.assert_allclose(cross, 0, atol=2e-6)
-    assert (np.linalg.norm(after, axis=-1) <= np.linalg.norm(before, axis=-1) + 2e-6).all()
-
-
-def test_inside_the_gamut_cb_and_cr_stay():
-    rgb = np.float32([[[0.6, 0.4, 0.3]]])
-    image = replace_luminance(rgb, np.float32([[0.55]]))
-    np.testing.assert_allclose(ycbcr(image)[..., 1:], ycbcr(rgb)[..., 1:], atol=1e-6)
-    np.testing.assert_allclose(luminance(image), 0.55, atol=1e-6)
-
-
-def test_a_bright_red_turns_pink_not_yellow():
-    """Clipping a channel of rgb + (fused - Y) would turn the hue."""
-    image = replace_luminance(np.float32([[[0.9, 0.3, 0.1]]]), np.float32([[0.85]]))[0, 0]
-    np.testing.assert_allclose(
-        colorsys.rgb_to_hsv(*map(float, image))[0],
-        colorsys.rgb_to_hsv(0.9, 0.3, 0.1)[0],
-        atol=1e-5,
-    )
-    assert image.max() == pytest.approx(1)
 
 
 def test_the_same_luminance_gives_the_same_image():
@@ -121,13 +62,6 @@ def test_whose_colour(infrared, visible, colour, source, shape):
         np.testing.assert_array_equal(pair.colour, expected)
 
 
-def test_rounding_is_no_colour():
-    grey = as_rgb(GREY.astype(np.int16))
-    noisy = np.clip(grey + RNG.integers(-1, 2, grey.shape), 0, 255).astype(np.float32) / 255
-    assert not is_coloured(noisy)
-    assert is_coloured(RGB.astype(np.float32) / 255)
-
-
 def test_alpha_goes_through():
     visible = np.dstack([RGB, GREY])
     pair = Pair.from_arrays(GREY, visible)
@@ -144,69 +78,6 @@ def test_float_in_float_out(dtype):
     assert pair.compose(pair.visible).dtype == dtype
 
 
-def test_integers_are_rounded_to_nearest():
-    np.testing.assert_array_equal(
-        from_unit(np.float32([0.4 / 255, 0.6 / 255, 254.6 / 255]), np.uint8), [0, 1, 255]
-    )
-    every = np.arange(65536, dtype=np.uint16)
-    np.testing.assert_array_equal(from_unit(every.astype(np.float32) / 65535, np.uint16), every)
-
-
-def test_stretch():
-    plane = np.float32([[0.2, 0.3], [0.4, 0.7]])
-    stretched = Pair.from_arrays(GREY[:2, :2], GREY[:2, :2]).compose(plane, "stretch")
-    np.testing.assert_array_equal(stretched, [[0, 51], [102, 255]])
-    constant = np.full((2, 2), 0.3, np.float32)
-    np.testing.assert_array_equal(stretch(constant), constant)
-    np.testing.assert_array_equal(spread(constant), constant)
-
-
-def test_automatic_contrast_has_a_gain_of_at_most_one_and_a_half():
-    plane = np.linspace(0.2, 0.4, 1000).reshape(40, 25).astype(np.float32)
-    low, high = np.percentile(plane, (0.5, 99.8))
-    free = 1 - 1.5 * (high - low)  # in the ratio of what was free below and above
-    expected = 1.5 * (plane - low) + free * low / (low + 1 - high)
-    np.testing.assert_allclose(spread(plane), expected, atol=1e-6)
-    pair = Pair.from_arrays(np.zeros((40, 25), np.uint8), np.zeros((40, 25), np.uint8))
-    np.testing.assert_array_equal(pair.compose(plane, "auto"), from_unit(expected, np.uint8))
-
-
-def test_automatic_contrast_leaves_a_little_room_to_what_is_darker_or_brighter():
-    plane = np.linspace(0.1, 0.85, 1000).reshape(40, 25).astype(np.float32)
-    plane.flat[:4], plane.flat[-1] = 0.02, 0.99
-    result = spread(plane)
-    order = plane.ravel().argsort(kind="stable")
-    assert (np.diff(result.ravel()[order]) >= 0).all()  # as bright as before beside each other
-    low, high = np.percentile(plane, (0.5, 99.8))
-    bulk = result[(plane >= low) & (plane <= high)]
-    assert np.ptp(bulk) == pytest.approx(0.96, abs=2e-3)
-    free = 0.04
-    assert bulk.min() == pytest.approx(free * low / (low + 1 - high), abs=1e-3)
-    assert result.min() == pytest.approx(0, abs=1e-6)  # not clipped: no two values became one
-    assert result.max() == pytest.approx(1)
-    assert len(np.unique(result)) == len(np.unique(plane))
-
-
-def test_automatic_contrast_leaves_images_alone_that_are_full_constant_or_without_data():
-    full = np.linspace(0, 1, 1000, dtype=np.float32).reshape(40, 25)
-    constant = np.full((40, 25), 0.3, np.float32)
-    constant[0, 0] = 0.8  # one hot pixel
-    for plane in (full, constant):
-        np.testing.assert_array_equal(spread(plane), plane)
-    half = full / 2
-    np.testing.assert_array_equal(spread(half, np.zeros(half.shape, bool)), half)
-
-
-def test_automatic_contrast_of_a_large_image_takes_pixels_of_all_its_columns():
-    """3000 by 2000 pixels are too many: every sixth is taken, and 6 divides the width."""
-    plane = np.tile(np.linspace(0.2, 0.6, 3000, dtype=np.float32), (2000, 1))
-    plane[:, ::6] = 0.9
-    low, high = np.percentile(plane, (0.5, 99.8))
-    knots, _ = tone_curve(plane, None, "auto")
-    assert knots[1:3] == pytest.approx([low, high], abs=2e-3)
-
-
-# --- 16-bit infrared -----------------------------------------------------------------------------
 def thermal(low=7000, high=9000):
     return np.linspace(low, high, 10_000).astype(np.uint16).reshape(100, 100)
 
@@ -324,6 +195,30 @@ def test_unknown_options(option):
         Pair.from_arrays(GREY, GREY, **option)
 
 
+def test_contrast_is_left_alone_where_images_compare_or_the_infrared_covers_a_part():
+    plane = np.linspace(0.2, 0.4, 30, dtype=np.float32).reshape(6, 5)
+    pairs = [
+        Pair.from_arrays(GREY, GREY, infrared_range="10:200"),
+        Pair.from_arrays(GREY, GREY, visible_range="10:200"),
+        Pair.from_arrays(GREY, GREY, cover=np.float32([[1, 1, 1, 0.5, 0]] * 6)),
+    ]
+    for pair in pairs:
+        assert [pair.settle(c) for c in ("auto", "none", "stretch")] == ["none", "none", "stretch"]
+        np.testing.assert_array_equal(pair.compose(plane, "auto"), pair.compose(plane, "none"))
+        assert (pair.compose(plane, "stretch") != pair.compose(plane, "none")).any()
+    for rule in ("full", "8 bits", "percentile:1:99"):  # of one image by itself
+        assert Pair.from_arrays(GREY, GREY, visible_range=rule).settle("auto") == "auto"
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14])
+def test_a_camera_of_so_many_bits(bits):
+    image = (GREY.astype(np.uint16) + 1) << (bits - 8)
+    pair = Pair.from_arrays(GREY, image, visible_range=f"{bits} bits")
+    assert pair.record["visible"]["range"] == [0, 2**bits - 1]
+    assert pair.record["visible"]["rule"] == f"{bits} bits"
+    np.testing.assert_allclose(pair.visible, image / (2**bits - 1), atol=1e-7)
+
+
 def test_unknown_contrast():
     pair = Pair.from_arrays(GREY, GREY)
     with pytest.raises(UserError, match="contrast"):
@@ -366,8 +261,7 @@ def test_large_images_go_by_strips_that_nobody_sees(monkeypatch, dtype):
         return pair.infrared, pair.visible, pair.colour, pair.compose(fused)
 
     whole = composed()
-    monkeypatch.setattr(
-        "emma_fusion.pair._strips", lambda image: (slice(n, n + 3) for n in range(0, 8, 3))
-    )
+    monkeypatch.setattr("emma_fusion.values.arrays.STRIP", 3 * 5)
+    assert [rows.stop for rows in strips_of(fused)] == [3, 6, 9]
     for before, after in zip(whole, composed(), strict=True):
         np.testing.assert_array_equal(before, after)

@@ -15,9 +15,9 @@ FLOORS = [
     ("fuser", "sensor"),
     ("runtimes",),
     ("networks", "images", "video", "scans", "align", "demo"),
-    ("values", "baselines", "metrics", "equivariance", "models"),
-    ("pair",),
-    ("errors", "child", "blending"),
+    ("pair", "baselines", "metrics", "equivariance", "models"),
+    ("values",),
+    ("errors", "child"),
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 

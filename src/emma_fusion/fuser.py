@@ -21,11 +21,13 @@ from emma_fusion.networks.device import check_threads, find_device, inference
 from emma_fusion.networks.padding import pad_to_multiple
 from emma_fusion.networks.ufuser import UFuser
 from emma_fusion.networks.weights import FusionNetwork, load_fuser
-from emma_fusion.pair import Colour, Contrast, FloatArray, Pair, settle_contrast
+from emma_fusion.pair import Colour, Pair
 from emma_fusion.runtimes.choice import open_runtime
 from emma_fusion.runtimes.large import Progress, choose_rows, fuse_large
 from emma_fusion.runtimes.memory import parse_size, usable_memory
 from emma_fusion.runtimes.pytorch import PRECISIONS
+from emma_fusion.values.arrays import FloatArray
+from emma_fusion.values.contrast import Contrast
 
 Image = TypeVar("Image", npt.NDArray[Any], Tensor)
 _NUMPY_FLOATS = (torch.float16, torch.float32, torch.float64)
@@ -158,7 +160,6 @@ class Fuser:
             visible_range=visible_range,
             align=align,
         )
-        contrast = settle_contrast(contrast, (infrared_range, visible_range))
         fused = self.fuse_pair(pair, contrast)
         if isinstance(visible, Tensor):
             return torch.from_numpy(fused).to(visible.device, visible.dtype)
@@ -322,7 +323,7 @@ def fuse(
             visible_range=visible_range,
             align=align,
         )
-    return fuser.fuse_pair(pair, settle_contrast(contrast, (infrared_range, visible_range)))
+    return fuser.fuse_pair(pair, contrast)
 
 
 def _pair(

@@ -17,7 +17,8 @@ from emma_fusion.networks.device import check_threads, find_device, inference
 from emma_fusion.networks.padding import pad_to_multiple
 from emma_fusion.networks.sensing import SensingUNet
 from emma_fusion.networks.weights import load_sensing
-from emma_fusion.pair import FloatArray, Pair, from_unit
+from emma_fusion.pair import Pair
+from emma_fusion.values.arrays import FloatArray, from_unit
 
 
 class Sensor:

@@ -27,11 +27,11 @@ from emma_fusion.align.matching import correlate, fit, held_out
 from emma_fusion.align.registration import plane_of
 from emma_fusion.align.seen import seen
 from emma_fusion.align.warping import feather, warp
-from emma_fusion.blending import blend
 from emma_fusion.demo import render_scene
 from emma_fusion.errors import UserError
 from emma_fusion.images.raster import read_image
 from emma_fusion.pair import Pair
+from emma_fusion.values.blending import blend
 
 SIZE = (180, 240)
 

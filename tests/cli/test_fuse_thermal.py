@@ -96,7 +96,7 @@ def test_one_visible_range_over_a_folder(emma, tmp_path):
     emma(*two, "-o", tmp_path / "own")
     assert read_record(tmp_path / "own/0.png")["visible"]["range"] == [0, 1023]
     said = emma(*two, "-o", tmp_path / "out", "--visible-range", "folder")
-    assert "0:4095 become black and white in all of them" in said
+    assert "all of them are read by the same rule: --visible-range '12 bits'" in said
     for number in range(2):
         record = read_record(tmp_path / f"out/{number}.png")["visible"]
         assert (record["range"], record["rule"]) == ([0, 4095], "12 bits, folder")

@@ -193,7 +193,7 @@ def test_frames_of_16_bit_have_one_range(emma, tmp_path):
     said = emma(
         tmp_path / "ir", tmp_path / "vis", "-o", tmp_path / "out.mkv", "--layout", "side-by-side"
     )
-    assert "0:4095 become black and white" in said
+    assert "--visible-range '12 bits'" in said
     record = read_video_record(tmp_path / "out.mkv")
     assert record["visible"]["range"] == [0, 4095]
     assert record["visible"]["rule"] == "12 bits, video"

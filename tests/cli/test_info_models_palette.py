@@ -5,7 +5,7 @@ import pytest
 
 from emma_fusion.cli import main
 from emma_fusion.images.raster import read_image, write_image
-from emma_fusion.pair import luminance
+from emma_fusion.values.colour import luminance
 from videos import image, write_video
 
 

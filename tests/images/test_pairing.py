@@ -12,7 +12,7 @@ from emma_fusion.errors import UserError
 from emma_fusion.images.geotiff import Tag
 from emma_fusion.images.raster import read_pair, write_image
 from emma_fusion.images.record import read_record
-from emma_fusion.pair import from_unit
+from emma_fusion.values.arrays import from_unit
 from emma_fusion.values.false_colour import _table
 
 RNG = np.random.default_rng(0)

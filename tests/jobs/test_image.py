@@ -18,8 +18,9 @@ from emma_fusion.jobs.messages import Messages, Outcome
 from emma_fusion.jobs.options import NetworkOptions, Option
 from emma_fusion.jobs.request import FuseRequest, VideoOptions
 from emma_fusion.jobs.targets import Files
-from emma_fusion.pair import Colour, Contrast
+from emma_fusion.pair import Colour
 from emma_fusion.scans.display import AnatomicalPlane
+from emma_fusion.values.contrast import Contrast
 from emma_fusion.values.mending import Mend
 from emma_fusion.values.palettes import Palette
 from emma_fusion.video.layout import Layout

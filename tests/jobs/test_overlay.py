@@ -10,7 +10,7 @@ from emma_fusion.images.record import read_record
 from emma_fusion.jobs.fuse import fuse
 from emma_fusion.jobs.options import NetworkOptions
 from emma_fusion.jobs.request import FuseRequest, VideoOptions
-from emma_fusion.pair import luminance
+from emma_fusion.values.colour import luminance
 from emma_fusion.values.palettes import apply_palette
 
 SIZE = (24, 32)

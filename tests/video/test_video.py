@@ -10,7 +10,9 @@ import pytest
 
 from emma_fusion.errors import UserError
 from emma_fusion.images.raster import write_image
-from emma_fusion.pair import Pair, from_unit, stretch
+from emma_fusion.pair import Pair
+from emma_fusion.values.arrays import from_unit
+from emma_fusion.values.contrast import stretch
 from emma_fusion.video.folder import FrameFolder
 from emma_fusion.video.frames import Frame
 from emma_fusion.video.layout import lay_out

@@ -19,7 +19,7 @@ from emma_fusion.align.registration import (
 )
 from emma_fusion.align.rig import Rig, load_rig
 from emma_fusion.errors import UserError
-from emma_fusion.pair import FloatArray
+from emma_fusion.values.arrays import FloatArray
 
 
 @dataclass(frozen=True, eq=False)

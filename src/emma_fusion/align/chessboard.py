@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from emma_fusion.align.geometry import Matrix, Size, middle
 from emma_fusion.align.lens import Lens
-from emma_fusion.pair import FloatArray
+from emma_fusion.values.arrays import FloatArray
 
 Board = tuple[int, int]  # inner corners along the two sides
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from emma_fusion.pair import FloatArray
+from emma_fusion.values.arrays import FloatArray
 
 # Pixels (standard deviations): of the smoothing against noise, and of that which makes
 # contours that are a little apart still meet.

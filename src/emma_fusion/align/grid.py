@@ -12,7 +12,7 @@ import numpy.typing as npt
 from emma_fusion.align.geometry import Matrix, Size
 from emma_fusion.align.rig import Rig
 from emma_fusion.align.warping import feather, soften
-from emma_fusion.pair import FloatArray
+from emma_fusion.values.arrays import FloatArray
 
 
 class Grid:

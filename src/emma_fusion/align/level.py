@@ -20,7 +20,7 @@ from emma_fusion.align.geometry import (
 from emma_fusion.align.matching import Surfaces, correlate, fit
 from emma_fusion.align.seen import Seen
 from emma_fusion.align.warping import erode, shrink, warp
-from emma_fusion.pair import FloatArray
+from emma_fusion.values.arrays import FloatArray
 
 # Of the confidence: how far around is looked, and what still counts as the same place.
 _AROUND, _SAME = 8, 2.0

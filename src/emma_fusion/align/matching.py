@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emma_fusion.align.geometry import Matrix, Model, Size, displacements
-from emma_fusion.pair import FloatArray
+from emma_fusion.values.arrays import FloatArray
 
 # A patch's side and the step to the next, as shares of the longer side.
 _PATCH, _STEP = 0.15, 0.075

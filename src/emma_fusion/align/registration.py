@@ -26,7 +26,8 @@ from emma_fusion.align.level import Level
 from emma_fusion.align.search import search
 from emma_fusion.align.seen import Seen, seen
 from emma_fusion.errors import UserError
-from emma_fusion.pair import FloatArray, luminance
+from emma_fusion.values.arrays import FloatArray
+from emma_fusion.values.colour import luminance
 
 Wanted = Literal["translation", "rigid", "similarity", "affine", "homography", "auto"]
 

@@ -20,7 +20,7 @@ from emma_fusion.align.geometry import (
 )
 from emma_fusion.align.seen import Seen
 from emma_fusion.align.warping import erode, warp
-from emma_fusion.pair import FloatArray
+from emma_fusion.values.arrays import FloatArray
 
 _WIDTH = 128  # of the visible image here
 _SHARED = 0.5  # the least overlap, as a share of the smaller image

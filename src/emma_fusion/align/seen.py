@@ -9,7 +9,7 @@ import numpy as np
 
 from emma_fusion.align.geometry import Size, size_of
 from emma_fusion.align.warping import shrink
-from emma_fusion.pair import FloatArray
+from emma_fusion.values.arrays import FloatArray
 
 # A frame is darker than this, as a share of the image's range (JPEG blurs it a little), and covers
 # this share of the image at least. What it leaves is convex, as a warped image is and the world

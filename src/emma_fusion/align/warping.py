@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emma_fusion.align.geometry import Matrix, Size
-from emma_fusion.blending import Cover, rise
-from emma_fusion.pair import FloatArray
+from emma_fusion.values.arrays import FloatArray
+from emma_fusion.values.blending import Cover, rise
 
 _FEATHER = 0.04  # of the grid's longer side
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from emma_fusion.pair import FloatArray
+from emma_fusion.values.arrays import FloatArray
 
 KEPT_BRIGHTNESS = 0.15
 """What remains of a sum's brightness above the centre."""

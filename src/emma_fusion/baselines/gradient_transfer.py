@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from emma_fusion.pair import FloatArray
+from emma_fusion.values.arrays import FloatArray
 
 SMOOTHNESS = 2.0
 STEPS = 200

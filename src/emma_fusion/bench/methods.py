@@ -18,7 +18,8 @@ import emma_fusion
 from emma_fusion import baselines, models
 from emma_fusion.errors import UserError
 from emma_fusion.images.folders import check_name, list_images
-from emma_fusion.pair import FloatArray, Pair
+from emma_fusion.pair import Pair
+from emma_fusion.values.arrays import FloatArray
 
 #: Packages name their own methods in this group: ``mine = "package.module:function"``.
 ENTRY_POINTS = "emma_fusion.methods"

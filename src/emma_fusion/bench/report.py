@@ -24,7 +24,7 @@ from emma_fusion.bench.temporal import Steadiness
 from emma_fusion.errors import UserError
 from emma_fusion.images.raster import read_image, read_pair
 from emma_fusion.metrics import METRICS
-from emma_fusion.pair import from_unit
+from emma_fusion.values.arrays import from_unit
 
 #: Characters of embedded images in all, so that the file stays below 25 MB.
 BUDGET = 20_000_000

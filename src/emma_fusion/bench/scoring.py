@@ -18,7 +18,9 @@ from emma_fusion.errors import UserError
 from emma_fusion.images.raster import read_image, read_pair, write_image
 from emma_fusion.images.record import read_record
 from emma_fusion.metrics.conventions import find_convention
-from emma_fusion.pair import Pair, from_unit, stretch
+from emma_fusion.pair import Pair
+from emma_fusion.values.arrays import from_unit
+from emma_fusion.values.contrast import stretch
 
 
 @dataclass(frozen=True)

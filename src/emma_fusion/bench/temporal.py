@@ -23,7 +23,7 @@ from emma_fusion.bench.workers import workers
 from emma_fusion.errors import UserError
 from emma_fusion.images.raster import read_image, read_pair
 from emma_fusion.metrics.temporal import bidirectional_warping_error, motion_smoothness
-from emma_fusion.pair import from_unit
+from emma_fusion.values.arrays import from_unit
 from emma_fusion.video.naming import find_order
 
 FEWEST = 4  # frames, for a second difference of the motion

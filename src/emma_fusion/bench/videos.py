@@ -18,7 +18,8 @@ import numpy.typing as npt
 from emma_fusion.errors import UserError
 from emma_fusion.images.folders import check_name
 from emma_fusion.images.raster import write_image
-from emma_fusion.pair import Pair, from_unit
+from emma_fusion.pair import Pair
+from emma_fusion.values.arrays import from_unit
 from emma_fusion.video.frames import is_video
 from emma_fusion.video.pairing import pair_frames
 from emma_fusion.video.reading import VideoFile

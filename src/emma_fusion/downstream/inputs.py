@@ -17,7 +17,8 @@ from emma_fusion.downstream.layouts import Dataset, Scene
 from emma_fusion.errors import UserError
 from emma_fusion.images.folders import list_images
 from emma_fusion.images.raster import read_image, read_pair, write_image
-from emma_fusion.pair import from_unit, luminance
+from emma_fusion.values.arrays import from_unit
+from emma_fusion.values.colour import luminance
 
 Image = NDArray[np.uint8]
 

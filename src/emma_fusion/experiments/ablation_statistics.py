@@ -23,7 +23,7 @@ from emma_fusion.bench.statistics import RESAMPLES, Line, summarise
 from emma_fusion.images.raster import read_image, read_pair
 from emma_fusion.images.sheet import make_sheet
 from emma_fusion.metrics import METRICS
-from emma_fusion.pair import from_unit
+from emma_fusion.values.arrays import from_unit
 
 #: By which the paper's own ablation judges.
 PAPERS_SIX = ("EN", "SD", "SF", "AG", "SCD", "VIF")

@@ -24,7 +24,7 @@ from emma_fusion.equivariance.loss import Network
 from emma_fusion.errors import UserError
 from emma_fusion.images.raster import read_pair
 from emma_fusion.networks.weights import load_sensing
-from emma_fusion.pair import FloatArray
+from emma_fusion.values.arrays import FloatArray
 
 RADII = (2, 4, 8)
 """In 1/255."""

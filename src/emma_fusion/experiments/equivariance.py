@@ -42,7 +42,8 @@ from emma_fusion.bench.store import Row, Store
 from emma_fusion.equivariance import Reflection, Rotation, Shift, Zoom
 from emma_fusion.errors import UserError
 from emma_fusion.images.raster import read_pair
-from emma_fusion.pair import FloatArray, Pair
+from emma_fusion.pair import Pair
+from emma_fusion.values.arrays import FloatArray
 
 Kind = Literal["shift", "rotation", "reflection", "zoom"]
 Padding = Literal["zeros", "border", "reflection"]

@@ -20,12 +20,14 @@ from emma_fusion.images.files import shown
 from emma_fusion.images.placement import Placement, by_georeference
 from emma_fusion.images.radiometric import is_radiometric_file, read_both, read_infrared
 from emma_fusion.images.reading import read_decoded
-from emma_fusion.pair import Colour, FloatArray, Pair, is_coloured, parse_range
+from emma_fusion.pair import Colour, Pair
+from emma_fusion.values.arrays import FloatArray
+from emma_fusion.values.colour import is_coloured
 from emma_fusion.values.false_colour import MISLEADING, levels_of, recognise
 from emma_fusion.values.mending import Mend, mend
 from emma_fusion.values.nodata import cover_of, fill
 from emma_fusion.values.order import seems_swapped
-from emma_fusion.values.ranges import note_missed, values_of
+from emma_fusion.values.ranges import note_missed, parse_range, values_of
 
 FalseColour = Literal["auto", "reversed", "off"]
 Align = Callable[[npt.NDArray[Any], npt.NDArray[Any], tuple[str, str]], Aligned]
@@ -181,7 +183,7 @@ def make_pair(
                 "fused image is the visible one, and a TIFF's mask marks them."
             )
     rule = pair.record["visible"]["rule"]
-    if rule.endswith(" bits"):
+    if rule.endswith(" bits") and options.visible_range == "auto":
         notes.append(
             f"{labels[1]} was taken for a camera image of {rule} in 16, since no value is larger; "
             "--visible-range full takes it as it is."

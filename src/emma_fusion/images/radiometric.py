@@ -28,7 +28,7 @@ from emma_fusion.images.files import read_whole, shown
 from emma_fusion.images.formats import MAX_PIXELS
 from emma_fusion.images.placement import Placement
 from emma_fusion.images.reading import decode_image, read_decoded
-from emma_fusion.pair import FloatArray
+from emma_fusion.values.arrays import FloatArray
 from emma_fusion.values.nodata import fill
 
 _ZERO = 273.15  # degrees Celsius in kelvin

@@ -14,10 +14,10 @@ from emma_fusion.jobs.messages import Messages, Outcome
 from emma_fusion.jobs.overlay import overlay_beside
 from emma_fusion.jobs.request import ClusterOptions, FuseRequest, ScanOptions, VideoOptions
 from emma_fusion.jobs.targets import check_exist, check_inputs, check_pairing
-from emma_fusion.pair import parse_range
 from emma_fusion.scans.folders import list_volumes
 from emma_fusion.scans.open import is_volume
 from emma_fusion.values.overlay import check_opacity
+from emma_fusion.values.ranges import parse_range
 from emma_fusion.video import is_video
 
 

@@ -30,8 +30,7 @@ from emma_fusion.jobs.options import NetworkOptions
 from emma_fusion.jobs.overlay import check_overlay, lay, overlay_beside, overlay_record
 from emma_fusion.jobs.request import FuseRequest
 from emma_fusion.jobs.targets import Files, Targets, check_record
-from emma_fusion.pair import Contrast, Pair, settle_contrast
-from emma_fusion.values.palettes import colour_by_infrared
+from emma_fusion.pair import Pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,14 +73,6 @@ class Recipe:
             "off" if request.protocol == "paper" else request.false_colour,
         )
 
-    @property
-    def contrast(self) -> Contrast:
-        """What is done to the contrast; see `settle_contrast`."""
-        ranges = [self.infrared_range]
-        if self.visible_rule is None:  # else it is the range of the camera's bits
-            ranges.append(self.request.visible_range)
-        return settle_contrast(self.request.contrast, ranges)
-
     def as_series(self) -> Recipe:
         """The recipe for frames or pages, which auto does not stretch one by one."""
         if self.request.contrast != "auto":
@@ -107,7 +98,7 @@ class Fused:
         image: The fused image.
         record: How it was made.
         valid: Which pixels hold data, see `Pair`.
-        overlay: (H, W, 3) uint8, see `overlay_pair`; None where none is asked for.
+        overlay: (H, W, 3) uint8, see `lay`; None where none is asked for.
     """
 
     image: npt.NDArray[Any]
@@ -238,7 +229,7 @@ def make_pair(
     if request.protocol == "paper":
         pair = replace(pair, colour=None, record={**pair.record, "colour": "none"})
     if request.palette not in (None, "none"):
-        pair = colour_by_infrared(pair, request.palette)
+        pair = pair.in_palette(request.palette)
     if request.depth or pair.dtype.kind == "f":
         pair = replace(pair, dtype=np.dtype(f"uint{request.depth or 16}"))
     check_format(target, pair.dtype, pair.alpha is not None)
@@ -249,7 +240,7 @@ def fuse(
     pair: Pair, recipe: Recipe, fuser: Fuser, progress: Callable[[float], None] | None = None
 ) -> npt.NDArray[Any]:
     """Fuse a pair into an image of its dtype; see `Fuser.fuse_pair`."""
-    return fuser.fuse_pair(pair, recipe.contrast, progress)
+    return fuser.fuse_pair(pair, recipe.request.contrast, progress)
 
 
 def finish(
@@ -257,7 +248,13 @@ def finish(
 ) -> Fused:
     """Fuse a pair into all that is written of it."""
     image = fuse(pair, recipe, fuser, progress)
-    return Fused(image, made_by(recipe, fuser) | pair.record, pair.valid, lay(pair, recipe.request))
+    return Fused(image, record_of(pair, recipe, fuser), pair.valid, lay(pair, recipe.request))
+
+
+def record_of(pair: Pair, recipe: Recipe, fuser: Fuser) -> dict[str, Any]:
+    """How the fused image of a pair was made."""
+    settled = {"contrast": pair.settle(recipe.request.contrast)}
+    return made_by(recipe, fuser) | settled | pair.record
 
 
 def made_by(recipe: Recipe, fuser: Fuser) -> dict[str, Any]:
@@ -268,7 +265,7 @@ def made_by(recipe: Recipe, fuser: Fuser) -> dict[str, Any]:
         "precision": fuser.precision,
         "runtime": fuser.runtime,
         "protocol": recipe.request.protocol,
-        "contrast": recipe.contrast,
+        "contrast": recipe.request.contrast,
     }
 
 

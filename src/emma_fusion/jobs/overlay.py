@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from emma_fusion.errors import UserError
 from emma_fusion.jobs.request import FuseRequest
 from emma_fusion.jobs.targets import check_record
 from emma_fusion.pair import Pair
-from emma_fusion.values.overlay import has_own_colours, overlay_pair
+from emma_fusion.values.arrays import from_unit, strips_of
+from emma_fusion.values.overlay import overlay
 
 
 def overlay_beside(target: Path) -> Path:
@@ -38,11 +40,36 @@ def check_overlay(target: Path, request: FuseRequest) -> None:
     check_record(path, request.overwrite)
 
 
+def has_own_colours(record: Mapping[str, Any]) -> bool:
+    """Whether a pair's colours are those of its infrared image, such as a coloured PET's.
+
+    Args:
+        record: Of the pair or of its fused image.
+    """
+    return bool(record.get("colour") == "infrared")
+
+
 def lay(pair: Pair, request: FuseRequest) -> npt.NDArray[np.uint8] | None:
-    """The overlay of a pair, see `overlay_pair`; None where none is asked for."""
+    """Lay the infrared image of a pair over its visible luminance, see `overlay`.
+
+    Without a palette that is asked for it is hot, but an infrared image whose colours the pair has
+    keeps them: a coloured PET's scale does not run with its luminance.
+
+    Returns:
+        (H, W, 3) uint8 RGB; where the infrared image does not reach, the visible luminance alone.
+        None where no overlay is asked for.
+    """
     if request.overlay is None:
         return None
-    return overlay_pair(pair, _palette(request), request.overlay)
+    palette = _palette(request)
+    own = pair.colour if palette is None and has_own_colours(pair.record) else None
+    first = pair.infrared if own is None else own
+    laid, reached = np.empty((*pair.visible.shape, 3), np.uint8), pair.reached
+    for rows in strips_of(pair.visible):  # of a large image, few rows of floats in memory
+        grey = pair.visible[rows]
+        plane = overlay(first[rows], grey, palette or "hot", request.overlay)
+        laid[rows] = from_unit(np.where(reached[rows, :, None], plane, grey[..., None]), np.uint8)
+    return laid
 
 
 def overlay_record(record: dict[str, Any], request: FuseRequest) -> dict[str, Any]:

@@ -196,9 +196,9 @@ class FuseRequest:
         str,
         Option(
             "Which visible values become black and white: auto, full, LOW:HIGH (values), "
-            "percentile:LOW:HIGH or folder. auto is the range of 8, 10, 12 or 14 bits for a 16-bit "
-            "image whose values all fit into these, and full for others; folder is the same for "
-            "all images of the folder together.",
+            "percentile:LOW:HIGH, '12 bits' (or 8, 10 or 14) or folder. auto is the fewest such "
+            "bits that hold all values of a 16-bit image, and full for others; folder is the same "
+            "for all images of the folder together.",
             metavar="RULE",
         ),
     ] = "auto"

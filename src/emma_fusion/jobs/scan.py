@@ -24,7 +24,6 @@ from emma_fusion.jobs.image import open_fuser
 from emma_fusion.jobs.messages import Messages, Outcome
 from emma_fusion.jobs.request import FuseRequest, ScanOptions
 from emma_fusion.jobs.targets import Targets, check_record
-from emma_fusion.pair import FloatArray
 from emma_fusion.scans.colour import choose_palette
 from emma_fusion.scans.dicom_file import text
 from emma_fusion.scans.display import name_plane, slice_axis
@@ -36,6 +35,7 @@ from emma_fusion.scans.secondary_capture import SecondaryCapture, is_ours
 from emma_fusion.scans.slices import fuse_slices, overlay_slices
 from emma_fusion.scans.volume import Volume
 from emma_fusion.scans.window import apply_window, find_window, parse_window
+from emma_fusion.values.arrays import FloatArray
 from emma_fusion.values.ranges import note_missed
 
 if TYPE_CHECKING:

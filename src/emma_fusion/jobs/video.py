@@ -24,7 +24,8 @@ from emma_fusion.jobs.messages import Messages, Outcome
 from emma_fusion.jobs.targets import Targets
 from emma_fusion.jobs.video_output import FolderOutput, Output, VideoOutput, Window, plan_output
 from emma_fusion.jobs.visible_range import settle_visible_folder
-from emma_fusion.pair import FloatArray, Pair
+from emma_fusion.pair import Pair
+from emma_fusion.values.arrays import FloatArray
 from emma_fusion.video.following import FollowedAlignment
 from emma_fusion.video.frames import Frame, is_video
 from emma_fusion.video.layout import lay_out

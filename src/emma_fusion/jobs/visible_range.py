@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -15,7 +16,7 @@ from emma_fusion.errors import UserError
 from emma_fusion.images.raster import open_pages
 from emma_fusion.jobs.image import Recipe
 from emma_fusion.jobs.messages import Messages
-from emma_fusion.pair import camera_range
+from emma_fusion.values.ranges import camera_range
 
 
 def settle_visible_range(images: Iterable[npt.NDArray[Any]], recipe: Recipe, over: str) -> Recipe:
@@ -41,8 +42,8 @@ def settle_visible_range(images: Iterable[npt.NDArray[Any]], recipe: Recipe, ove
         low, high = min(low, int(values.min())), max(high, int(values.max()))
     if low > high:
         return recipe
-    rule, bottom, top = camera_range(low, high)
-    request = replace(recipe.request, visible_range=f"{bottom:g}:{top:g}")
+    rule, *_ = camera_range(low, high)
+    request = replace(recipe.request, visible_range=rule)
     return replace(recipe, request=request, visible_rule=f"{rule}, {over}")
 
 
@@ -66,7 +67,7 @@ def settle_visible_folder(
     recipe = settle_visible_range(images(), recipe, over)
     if recipe.visible_rule:
         messages.say(
-            f"The visible images are of 16 bit: {recipe.request.visible_range} become black and "
-            "white in all of them (--visible-range)."
+            "The visible images are of 16 bit, and all of them are read by the same rule: "
+            f"--visible-range {shlex.quote(recipe.request.visible_range)}."
         )
     return recipe

@@ -34,10 +34,10 @@ from emma_fusion.networks.attention import (
 from emma_fusion.networks.block import RestormerCNNBlock
 from emma_fusion.networks.output import to_plane
 from emma_fusion.networks.ufuser import UFuser
-from emma_fusion.pair import FloatArray
 from emma_fusion.runtimes.memory import give_back_memory, resident_memory
 from emma_fusion.runtimes.rewritten import rewrite_gates
 from emma_fusion.runtimes.strips import Computed, FeatureMap, PlaneMap, Stored
+from emma_fusion.values.arrays import FloatArray
 
 Progress = Callable[[float], None]
 """Told the share of the work that is done, 0 to 1."""

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from emma_fusion.errors import UserError
 from emma_fusion.networks.padding import pad_to_multiple
-from emma_fusion.pair import FloatArray
+from emma_fusion.values.arrays import FloatArray
 
 
 class FeatureMap(ABC):

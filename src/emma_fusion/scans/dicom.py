@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from emma_fusion.errors import UserError
-from emma_fusion.pair import FloatArray
 from emma_fusion.scans.dicom_file import quiet, text
 from emma_fusion.scans.dicom_frames import DicomFrame, affine_of, frames_of, in_order
 from emma_fusion.scans.pixels import decode
 from emma_fusion.scans.series import find_series
 from emma_fusion.scans.volume import MAX_SLICES, MAX_VOXELS, Volume, darken_unknown
 from emma_fusion.scans.window import drop_stale_window
+from emma_fusion.values.arrays import FloatArray
 
 _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # DICOM's axes run to the left and to the back
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from emma_fusion.errors import UserError
-from emma_fusion.pair import FloatArray
 from emma_fusion.scans.volume import Affine, Volume, apply_affine, corners
+from emma_fusion.values.arrays import FloatArray
 
 # A registration starts where it is told and follows the slope; further off than this it is lost.
 FARTHEST_MM, FARTHEST_DEGREES = 60.0, 30.0

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emma_fusion.pair import FloatArray, Pair, from_unit
+from emma_fusion.pair import Pair
 from emma_fusion.scans.display import display_view
 from emma_fusion.scans.volume import Affine
+from emma_fusion.values.arrays import FloatArray, from_unit
 from emma_fusion.values.overlay import overlay
 from emma_fusion.values.palettes import apply_palette
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emma_fusion.errors import UserError
-from emma_fusion.pair import FloatArray
+from emma_fusion.values.arrays import FloatArray
 
 Affine = npt.NDArray[np.float64]
 

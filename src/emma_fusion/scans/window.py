@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from emma_fusion.errors import UserError
-from emma_fusion.pair import FloatArray, parse_range
 from emma_fusion.scans.volume import Volume
+from emma_fusion.values.arrays import FloatArray
+from emma_fusion.values.ranges import parse_range
 
 # A window shows a scan where at least this share of its values lies inside it ...
 _INSIDE = 0.002

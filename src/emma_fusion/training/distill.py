@@ -26,13 +26,13 @@ from emma_fusion.errors import UserError
 from emma_fusion.metrics import prepare, score
 from emma_fusion.networks.fast import CHANNELS, FILTERS, FastFuser
 from emma_fusion.networks.weights import load_fuser, read_facts, save_weights
-from emma_fusion.pair import FloatArray
 from emma_fusion.training.config import Folders, RunSettings, Schedule, Section, gathered, validated
 from emma_fusion.training.images import ImageSet, read_images
 from emma_fusion.training.journal import Journal
 from emma_fusion.training.loop import Loop, check_run, evaluating, fuse_planes, launch
 from emma_fusion.training.processes import share
 from emma_fusion.training.stages import Draw, Stage, Terms
+from emma_fusion.values.arrays import FloatArray
 
 METRICS = ("EN", "SD", "SF", "AG", "SCD", "VIF", "Qabf")
 SMALLEST = 64

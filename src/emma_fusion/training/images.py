@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from emma_fusion.errors import UserError
-from emma_fusion.pair import FloatArray
 from emma_fusion.training.bad_pairs import BadPairs
 from emma_fusion.training.config import Folders
 from emma_fusion.training.patches import evenly_spaced, held_out, read_planes, resized
+from emma_fusion.values.arrays import FloatArray
 
 Fuse = Callable[[FloatArray, FloatArray], FloatArray]
 

@@ -24,7 +24,6 @@ from emma_fusion import __version__, models
 from emma_fusion.errors import UserError
 from emma_fusion.networks import pad_to_multiple
 from emma_fusion.networks.weights import FusionNetwork
-from emma_fusion.pair import FloatArray
 from emma_fusion.training.checkpoint import NAME, load_checkpoint, save_checkpoint
 from emma_fusion.training.config import RunSettings
 from emma_fusion.training.journal import Journal
@@ -32,6 +31,7 @@ from emma_fusion.training.patches import evenly_spaced
 from emma_fusion.training.processes import average_gradients
 from emma_fusion.training.stages import Draw, Stage
 from emma_fusion.training.validation import validation_row
+from emma_fusion.values.arrays import FloatArray
 
 CONFIG = "config.yaml"
 PRECISIONS: dict[str, Literal["32-true", "bf16-mixed"]] = {

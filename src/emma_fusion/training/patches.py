@@ -19,10 +19,10 @@ from torch import Tensor
 
 from emma_fusion.errors import UserError
 from emma_fusion.images.raster import read_pair
-from emma_fusion.pair import FloatArray
 from emma_fusion.training.bad_pairs import BadPairs
 from emma_fusion.training.config import Folders, Pairs, Patches
 from emma_fusion.training.teachers import Teachers, levelled
+from emma_fusion.values.arrays import FloatArray
 
 Place = tuple[Tensor, int]
 """A stack of patches and an index in it."""

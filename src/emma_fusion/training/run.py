@@ -18,13 +18,13 @@ from emma_fusion.networks.weights import (
     read_facts,
     save_weights,
 )
-from emma_fusion.pair import FloatArray
 from emma_fusion.training.config import Schedule, StageName, TrainingConfig
 from emma_fusion.training.journal import Journal
 from emma_fusion.training.loop import Loop, check_run, evaluating, fuse_planes, launch
 from emma_fusion.training.patches import PatchSet, read_patches
 from emma_fusion.training.processes import share_statistics
 from emma_fusion.training.stages import fusion_stage, sensing_stage, start_stage
+from emma_fusion.values.arrays import FloatArray
 
 
 def train(config: TrainingConfig, folder: Path, resume: bool = False) -> Path:

@@ -11,8 +11,8 @@ from emma_fusion.baselines.additive import add
 from emma_fusion.errors import UserError
 from emma_fusion.images.folders import list_images
 from emma_fusion.images.raster import read_pair
-from emma_fusion.pair import FloatArray
 from emma_fusion.training.config import Pairs
+from emma_fusion.values.arrays import FloatArray
 
 
 class Teachers:

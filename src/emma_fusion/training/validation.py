@@ -10,7 +10,7 @@ import numpy as np
 from emma_fusion import metrics
 from emma_fusion.metrics.hidden_pattern import hidden_pattern_ratio
 from emma_fusion.metrics.protocol import prepare
-from emma_fusion.pair import FloatArray
+from emma_fusion.values.arrays import FloatArray
 
 NAMES = ("EN", "SD", "SF", "AG", "SCD", "VIF", "Qabf")
 VIF_SIDE = 41

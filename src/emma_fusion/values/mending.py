@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from emma_fusion.pair import FloatArray
+from emma_fusion.values.arrays import FloatArray
 
 Mend = Literal["none", "dead-pixels", "stripes", "both"]
 

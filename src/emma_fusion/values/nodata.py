@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from emma_fusion.blending import rise
-from emma_fusion.pair import FloatArray
+from emma_fusion.values.arrays import FloatArray
+from emma_fusion.values.blending import rise
 
 # Of the longer side: the width from which a region without data is one that the infrared camera
 # did not see, and not single pixels, and over how much the fused image goes over there.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emma_fusion.pair import luminance
+from emma_fusion.values.colour import luminance
 from emma_fusion.values.false_colour import SHARE, coloured_pixels, recognise
 
 # What is called grey may have a few coloured pixels, such as a cross or a logo of the camera.

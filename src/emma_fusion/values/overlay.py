@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from emma_fusion.errors import UserError
-from emma_fusion.pair import FloatArray, Pair, from_unit
+from emma_fusion.values.arrays import FloatArray
 from emma_fusion.values.palettes import apply_palette
 
 
@@ -51,40 +47,4 @@ def overlay(
     share = np.float32(opacity)
     colours = first if first.ndim == 3 else apply_palette(first, palette)
     laid: FloatArray = share * colours + (1 - share) * second[..., None]
-    return laid
-
-
-def has_own_colours(record: Mapping[str, Any]) -> bool:
-    """Whether a pair's colours are those of its infrared image, such as a coloured PET's.
-
-    Args:
-        record: Of the pair or of its fused image.
-    """
-    return bool(record.get("colour") == "infrared")
-
-
-def overlay_pair(
-    pair: Pair, palette: str | None = None, opacity: float = 0.5
-) -> npt.NDArray[np.uint8]:
-    """Lay the infrared image of a pair over the visible luminance, see `overlay`.
-
-    Args:
-        pair: The two.
-        palette: of the infrared values. Without one it is hot, but an infrared image whose colours
-            the pair has keeps them: a coloured PET's scale does not run with its luminance.
-        opacity: of the infrared, 0 to 1.
-
-    Returns:
-        (H, W, 3) uint8 RGB; where the infrared image does not reach, the visible luminance alone.
-    """
-    height, width = pair.visible.shape
-    own = pair.colour if palette is None and has_own_colours(pair.record) else None
-    first = pair.infrared if own is None else own
-    laid, reached = np.empty((height, width, 3), np.uint8), pair.reached
-    step = max(1, 2**20 // width)  # of a large image, few rows of floats in memory
-    for start in range(0, height, step):
-        rows = slice(start, start + step)
-        grey = pair.visible[rows]
-        plane = overlay(first[rows], grey, palette or "hot", opacity)
-        laid[rows] = from_unit(np.where(reached[rows, :, None], plane, grey[..., None]), np.uint8)
     return laid

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import cv2
@@ -10,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from emma_fusion.errors import UserError
-from emma_fusion.pair import Pair
 
 Palette = Literal["inferno", "magma", "plasma", "viridis", "turbo", "hot"]
 
@@ -37,14 +35,3 @@ def apply_palette(plane: npt.NDArray[Any], palette: str) -> npt.NDArray[np.float
     bgr = cv2.applyColorMap(levels, getattr(cv2, f"COLORMAP_{palette.upper()}"))
     rgb: npt.NDArray[np.float32] = bgr[..., ::-1].astype(np.float32) / np.float32(255)
     return rgb
-
-
-def colour_by_infrared(pair: Pair, palette: str) -> Pair:
-    """The pair with its infrared values in a palette as the colour that the fused image takes.
-
-    Raises:
-        UserError: there is no such palette.
-    """
-    record = {**pair.record, "colour": f"palette {palette}"}
-    coloured = pair.fade(apply_palette(pair.infrared, palette))
-    return replace(pair, colour=coloured, record=record)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from emma_fusion.pair import FloatArray
+from emma_fusion.values.arrays import FloatArray
 
 # (width, height) at which frames are compared: motion and noise hardly show there.
 _SMALL = (32, 24)

@@ -16,7 +16,7 @@ from emma_fusion.align.aligner import Aligned, check, place
 from emma_fusion.align.geometry import Matrix, apply, corners, size_of
 from emma_fusion.align.grid import Grid
 from emma_fusion.align.registration import Alignment, Wanted, plane_of, register
-from emma_fusion.pair import FloatArray
+from emma_fusion.values.arrays import FloatArray
 from emma_fusion.video.cuts import CutDetector
 
 Find = Callable[[FloatArray, FloatArray, Wanted], Alignment]

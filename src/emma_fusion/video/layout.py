@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from emma_fusion.pair import Pair, from_unit
+from emma_fusion.pair import Pair
+from emma_fusion.values.arrays import from_unit
 
 Layout = Literal["fused", "side-by-side", "picture-in-picture"]
 

@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emma_fusion.pair import FloatArray, Pair, luminance, parse_range
+from emma_fusion.pair import Pair
+from emma_fusion.values.arrays import FloatArray
+from emma_fusion.values.colour import luminance
+from emma_fusion.values.ranges import parse_range
 from emma_fusion.video.cuts import CutDetector
 
 _SECONDS = 1.0  # after which noise has mostly been averaged out

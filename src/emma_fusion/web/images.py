@@ -26,12 +26,14 @@ from emma_fusion.images.radiometric import (
 )
 from emma_fusion.images.raster import encode_image
 from emma_fusion.images.reading import decode_bytes
-from emma_fusion.jobs.image import Recipe, fuse, made_by, make_pair
+from emma_fusion.jobs.image import Recipe, fuse, make_pair, record_of
+from emma_fusion.jobs.overlay import has_own_colours
 from emma_fusion.jobs.request import FuseRequest
 from emma_fusion.metrics import METRICS
 from emma_fusion.metrics.conventions import NINE
-from emma_fusion.pair import Colour, Contrast, Pair, from_unit
-from emma_fusion.values.overlay import has_own_colours
+from emma_fusion.pair import Colour, Pair
+from emma_fusion.values.arrays import from_unit
+from emma_fusion.values.contrast import Contrast
 from emma_fusion.values.palettes import Palette
 from emma_fusion.video.layout import Layout
 from emma_fusion.web.limits import MEGA, Limits
@@ -219,7 +221,7 @@ def fuse_given(infrared: Given, visible: Given, recipe: Recipe, networks: Networ
     fuser = networks.open(recipe.request.network.model)
     with networks.turn:
         image = fuse(pair, recipe, fuser)
-    record = made_by(recipe, fuser) | pair.record
+    record = record_of(pair, recipe, fuser)
     file = encode_image(target.name, image, record, (), visible.metadata, pair.valid)
     return Fused(image, pair, record, file)
 

@@ -11,7 +11,8 @@ from emma_fusion.errors import UserError
 
 if TYPE_CHECKING:
     from emma_fusion.fuser import Fuser
-    from emma_fusion.pair import FloatArray, Pair
+    from emma_fusion.pair import Pair
+    from emma_fusion.values.arrays import FloatArray
 
 
 class Networks:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float32]
+from emma_fusion.values.arrays import FloatArray
 
 # Of the longer side: over how much brightness goes over, and what it is the mean of.
 _WIDTH, _MEAN = 0.15, 0.05
