@@ -96,7 +96,10 @@ def scores(fuser: Fuser, data: Path, teacher: str | None = None) -> str:
         "| | " + " | ".join(names) + " |",
         "|---" * (len(names) + 1) + "|",
     ]
-    titles = {"paper": "protocol `paper` (stretched)", "direct": "as fused (`direct`)"}
+    titles = {
+        "paper": "protocol `paper` (stretched)",
+        "direct": "as `--contrast none` writes it (`direct`)",
+    }
     for protocol, values in own.items():
         row = " | ".join(f"{values[name]:.2f}" for name in names)
         lines.append(f"| this model, {titles[protocol]} | {row} |")

@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parents[1]
 DOCS, REPORTS = HERE / "docs", HERE / "reports"
 SEVEN = ("EN", "SD", "SF", "AG", "SCD", "VIF", "Qabf")
 PURPOSE = {
-    "base": "infrared with visible images: roads, surveillance, near-infrared landscapes",
+    "base": "infrared with visible images: roads, streets by day and night, smoke",
     "emma": "the same pairs, trained from scratch by EMMA's loss, for research",
     "fast": "the same pairs, in real time; distilled from `base`",
     "medical": "scans of brains: CT, PET or SPECT with MRI; tuned from `base` by EMMA's loss",

@@ -54,7 +54,7 @@ def main() -> None:
     )
     text += section(
         "As the images are",
-        "The same methods and images without a stretch: what a user of the images gets.",
+        "The same methods and images without a stretch, as `--contrast none` writes them.",
         bench(methods, root, output / "direct", *limit),
     )
     teachers = Path(os.environ.get("EMMA_TEACHERS") or root.parent / "golden" / "fused")

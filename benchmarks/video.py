@@ -1,6 +1,7 @@
 """How many frames a second `emma fuse` makes of a video, and what each step costs.
 
     python benchmarks/video.py --model base --frames 100
+    python benchmarks/video.py --model fast --frames 300 --rig
 
 Draws a street at night for both cameras, 480x640, panned and with noise, and fuses the two videos.
 The first number is what the command itself says at its end, after the model is open. The steps are
@@ -25,6 +26,7 @@ import numpy as np
 import torch
 
 from emma_fusion import Fuser, Pair
+from emma_fusion.align.rig import Rig
 from emma_fusion.bench.facts import hardware
 from emma_fusion.demo import render_scene
 from emma_fusion.video.reading import VideoFile
@@ -60,6 +62,7 @@ def main() -> None:
     parser.add_argument("--model", default="base")
     parser.add_argument("--frames", type=int, default=100)
     parser.add_argument("--steps", type=int, default=10, help="frames for the steps")
+    parser.add_argument("--rig", action="store_true", help="align each frame by a rig")
     parser.add_argument("--options", nargs="*", default=[], help="more for emma fuse, without --")
     asked = parser.parse_args()
     options = [word if index % 2 else f"--{word}" for index, word in enumerate(asked.options)]
@@ -68,9 +71,15 @@ def main() -> None:
         videos = write_videos(folder, asked.frames)
         command = [sys.executable, "-m", "emma_fusion", "fuse", *map(str, videos), "--model"]
         command += [asked.model, "-o", str(folder / "fused.mp4"), *options]
+        if asked.rig:
+            turned = np.array([[0.96, 0.02, 9], [-0.02, 0.96, 14], [0, 0, 1]])
+            rig = folder / "rig.json"
+            rig.write_bytes(Rig(turned, "similarity", (480, 640), (480, 640), 1, 0.0).to_json())
+            command += ["--align", str(rig)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         print(f"{asked.model} on {hardware('auto')}, PyTorch {torch.__version__}")
-        print(re.findall(r"[0-9.]+ frames a second", done.stderr)[-1], "at 480x640")
+        with_rig = ", by a rig" if asked.rig else ""
+        print(re.findall(r"[0-9.]+ frames a second", done.stderr)[-1], f"at 480x640{with_rig}")
 
         torch.set_num_threads(1)
         cv2.setNumThreads(1)

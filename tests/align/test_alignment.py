@@ -310,6 +310,13 @@ def test_a_damaged_calibration_is_refused(tmp_path, damage):
         Aligner(str(path))
 
 
+def test_a_rig_that_places_the_infrared_image_outside_is_refused(tmp_path, street):
+    path = tmp_path / "rig.json"
+    path.write_bytes(Rig(shift(2 * SIZE[1], 0), "translation", SIZE, SIZE, 3, 0.5).to_json())
+    with pytest.raises(UserError, match=r"rig\.json places ir outside of vi, so that there is"):
+        Aligner(str(path))(*street, ("ir", "vi"))
+
+
 def test_names_that_are_no_alignment():
     with pytest.raises(UserError, match="There is no alignment 'best'"):
         Aligner("best")

@@ -193,7 +193,7 @@ def test_images_in_folders_are_mentioned_or_walked(tmp_path):
     found = pair_folders(a, b)
     assert [stem for stem, _, _ in found.pairs] == ["1"]
     assert len(found.notes) == 2
-    assert "1 images in folders in it, such as night/late" in found.notes[0]
+    assert "such as night/late: 1 image is left out" in found.notes[0]
     walked = pair_folders(a, b, recursive=True)
     assert [stem for stem, _, _ in walked.pairs] == ["1", "night/late/2"]
     assert walked.notes == []

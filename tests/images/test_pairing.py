@@ -197,8 +197,8 @@ def test_alpha_keeps_its_own_range(tmp_path):
 
 # --- palettes -----------------------------------------------------------------------------------
 def in_palette(values, name):
-    if name == "iron":
-        return np.rint(_table("iron")[values]).astype(np.uint8)
+    if name.startswith("iron"):
+        return np.rint(_table(name)[values]).astype(np.uint8)
     return cv2.applyColorMap(values, getattr(cv2, f"COLORMAP_{name.upper()}"))[..., ::-1]
 
 
@@ -209,7 +209,7 @@ def scene():
 
 
 @pytest.mark.parametrize(
-    "palette", ["jet", "turbo", "rainbow", "hot", "inferno", "viridis", "iron"]
+    "palette", ["jet", "turbo", "rainbow", "hot", "inferno", "viridis", "iron", "iron, full range"]
 )
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
 def test_a_palette_is_turned_back_into_values(tmp_path, scene, palette, suffix):

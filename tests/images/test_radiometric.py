@@ -319,14 +319,21 @@ def test_files_of_another_maker(radiometric):
         read_thermogram(radiometric / "H20T_DJI_0001.JPG")
 
 
-@pytest.mark.parametrize("name", ["flir_example", "IR_2412"])
-def test_what_the_camera_shows_in_its_palette_is_turned_back(data, name):
+@pytest.mark.parametrize(
+    ("name", "palette"),
+    [
+        ("radiometric/flir_example", "iron"),
+        ("radiometric/IR_2412", "iron"),
+        ("registration/false_colour/IR_12428", "iron, full range"),
+    ],
+)
+def test_what_the_camera_shows_in_its_palette_is_turned_back(data, name, palette):
     """The displayed image against the temperatures in the same file; the camera clips some."""
-    path = data / "radiometric" / f"{name}.jpg"
+    path = data / f"{name}.jpg"
     shown, celsius = read_image(path), read_infrared(path).pixels.astype(np.float32)
-    assert recognise(shown).palette == "iron"
+    assert recognise(shown).palette == palette
     celsius = cv2.resize(celsius, shown.shape[1::-1])
-    levels = np.corrcoef(levels_of(shown, "iron").ravel(), celsius.ravel())[0, 1]
+    levels = np.corrcoef(levels_of(shown, palette).ravel(), celsius.ravel())[0, 1]
     brightness = np.corrcoef((shown @ (0.299, 0.587, 0.114)).ravel(), celsius.ravel())[0, 1]
     assert levels > 0.9
     assert levels > brightness

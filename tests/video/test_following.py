@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 
-from emma_fusion import blending
 from emma_fusion.align import Aligner
 from emma_fusion.align.geometry import apply, corners, shift
 from emma_fusion.align.registration import Alignment
@@ -14,6 +13,7 @@ from emma_fusion.align.rig import Rig
 from emma_fusion.demo import render_scene
 from emma_fusion.errors import UserError
 from emma_fusion.pair import Pair
+from emma_fusion.values import blending
 from emma_fusion.values.blending import Cover, blend
 from emma_fusion.video.cuts import CutDetector
 from emma_fusion.video.following import FollowedAlignment

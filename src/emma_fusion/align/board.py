@@ -125,10 +125,11 @@ def calibrate_board(
     names, corners, sizes, not_found = _find(pairs, board)
     if sizes is None or len(names) < _FEWEST:
         missing = f" It was not found in {', '.join(not_found)}." if not_found else ""
+        wrong = "" if names else " Count the corners between four squares, not the squares."
         raise UserError(
             f"A board of {board[0]}x{board[1]} inner corners was found by both cameras in "
-            f"{len(names)} pairs, but {_FEWEST} or more in different places are needed: count the "
-            f"corners between four squares, not the squares.{missing}"
+            f"{len(names)} of the pairs, but {_FEWEST} or more, in different places, are needed."
+            f"{wrong}{missing}"
         )
     (infrared, first), (visible, second) = (
         choose_lens(side, board, size) for side, size in zip(corners, sizes, strict=True)

@@ -39,7 +39,7 @@ def bench(
             "runs, classical methods (each by its name, or all of them as `baselines`), "
             "folder:PATH for images of another program, or module:function. NAME= before a method "
             "names its row in the tables.",
-            metavar="METHOD...",
+            metavar="METHOD",
         ),
     ],
     dataset: DatasetsOption,

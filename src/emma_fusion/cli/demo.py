@@ -35,12 +35,12 @@ def demo(
         ),
     ] = "street",
     model: Annotated[
-        str | None,
+        str,
         typer.Option(
-            help="The weights to use: the name of a shipped model, or a .safetensors file. "
-            "The default is medical for the brain and base for everything else.",
+            help="The weights to use: the name of a shipped model, a .safetensors file, or the "
+            "folder of a training run.",
         ),
-    ] = None,
+    ] = "base",
     seed: Annotated[
         int, typer.Option(help="The seed of everything random in the scene.", min=0)
     ] = 0,
@@ -60,9 +60,9 @@ def demo(
         targets.check_folder(folder)
         for path in _files(folder, name):
             targets.check(path)
-    fusers = {name: Fuser.from_pretrained(model or SCENES[name].model) for name in names}
+    fuser = Fuser.from_pretrained(model)
     for name, folder in folders.items():
-        _draw(name, folder, seed, fusers[name])
+        _draw(name, folder, seed, fuser)
     print("""Try next:
   emma fuse INFRARED VISIBLE -o OUT   two images of your own, or two folders of them
   emma fuse --help                    colour, contrast, 16 bit, devices

@@ -35,7 +35,7 @@ def equivariance(
             help="The methods to compare: shipped models, .safetensors files, folders of training "
             "runs, classical methods, or module:function. NAME= before a method names its row. "
             "All are compared with the first.",
-            metavar="METHOD...",
+            metavar="METHOD",
         ),
     ],
     dataset: DatasetsOption,

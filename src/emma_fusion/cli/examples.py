@@ -11,7 +11,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "emma fuse 0 1 -o live.mp4 --live",
         "emma fuse FLIR0001.jpg -o fused.jpg --align auto",
         "emma fuse DCIM DCIM -o FUSED --match '*_T=*_W'",
-        "emma fuse PET.nii.gz MRI.nii.gz -o FUSED.nii.gz --model medical",
+        "emma fuse PET.nii.gz MRI.nii.gz -o FUSED.nii.gz --overlay 0.4",
     ),
     "align": (
         "emma align ir.png vis.jpg -o aligned.png",

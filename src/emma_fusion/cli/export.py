@@ -25,7 +25,8 @@ def export(
     model: Annotated[
         str,
         typer.Option(
-            help="The weights to use: the name of a shipped model, or a .safetensors file."
+            help="The weights to use: the name of a shipped model, a .safetensors file, or the "
+            "folder of a training run."
         ),
     ] = "base",
     overwrite: Annotated[

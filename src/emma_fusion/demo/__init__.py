@@ -30,7 +30,6 @@ class Scene:
         names: what the two images are.
         look: for each image what to look at, and for the fused one.
         size: height and width that suit it, in pixels.
-        model: which of the shipped models it is for.
     """
 
     title: str
@@ -38,7 +37,6 @@ class Scene:
     names: tuple[str, str]
     look: tuple[str, str, str]
     size: tuple[int, int] = (480, 640)
-    model: str = "base"
 
 
 _CAMERAS = ("infrared", "visible")
@@ -118,7 +116,6 @@ SCENES: dict[str, Scene] = {
             "the colours of the uptake lie on the anatomy, and the folds stay sharp",
         ),
         (480, 480),
-        "medical",
     ),
     "field": Scene(
         "Fields and far hills",

@@ -245,10 +245,11 @@ def _tell_subfolders(folder: Path) -> str:
             counts[here.relative_to(folder).as_posix()] = count
     if not counts:
         return ""
+    number, place = sum(counts.values()), next(iter(counts))
+    left = "1 image is" if number == 1 else f"{number} images are"
     return (
-        f"{folder} has {sum(counts.values())} images in folders in it, such as "
-        f"{next(iter(counts))}, which are left out: --recursive takes them too, "
-        "where the command has it."
+        f"{folder} has folders with images in it, such as {place}: {left} left out. Commands with "
+        "the option --recursive can take them too."
     )
 
 

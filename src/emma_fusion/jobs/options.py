@@ -40,7 +40,10 @@ class NetworkOptions:
 
     model: Annotated[
         str,
-        Option("The weights to use: the name of a shipped model, or a .safetensors file."),
+        Option(
+            "The weights to use: the name of a shipped model, a .safetensors file, or the folder "
+            "of a training run."
+        ),
     ] = "base"
     device: Annotated[
         str, Option("The device that the network runs on: auto, cpu, cuda, cuda:1 and so on.")

@@ -14,13 +14,14 @@ from emma_fusion.values.nodata import fill
 
 KNOWN = (
     "jet", "turbo", "rainbow", "hot", "inferno", "magma", "plasma", "viridis", "cividis", "parula",
-    "iron",
+    "iron", "iron, full range",
 )  # fmt: skip
 # Those whose brightness does not rise with the value: their luminance turns hot and cold round.
 MISLEADING = ("jet", "turbo", "rainbow")
 
 # FLIR's Iron, every fifteenth of its 224 colours as their radiometric files hold them (in YCbCr,
-# where Y counts up with the level).
+# where Y counts up with the level). They lie in the 16 to 235 of video; some cameras write them
+# spread over 0 to 255.
 _IRON = (
     (0, 31, 37), (31, 17, 105), (77, 9, 145), (117, 11, 161), (150, 20, 159), (178, 34, 143),
     (200, 52, 115), (216, 75, 84), (230, 99, 55), (239, 125, 28), (243, 149, 12), (244, 174, 10),
@@ -146,12 +147,15 @@ def _nearest(
 @cache
 def _table(palette: str) -> npt.NDArray[np.float32]:
     """(256, 3) RGB, 0 to 255."""
-    if palette == "iron":
+    if palette.startswith("iron"):
         places = np.linspace(0, len(_IRON) - 1, 256)
         channels = [
             np.interp(places, range(len(_IRON)), channel) for channel in zip(*_IRON, strict=True)
         ]
-        return np.stack(channels, axis=1).astype(np.float32)
+        iron = np.stack(channels, axis=1)
+        if palette != "iron":
+            iron = np.clip((iron - 16) * (255 / 219), 0, 255)
+        return iron.astype(np.float32)
     levels = np.arange(256, dtype=np.uint8)[:, None]
     bgr = cv2.applyColorMap(levels, getattr(cv2, f"COLORMAP_{palette.upper()}"))
     table: npt.NDArray[np.float32] = bgr[:, 0, ::-1].astype(np.float32)
