@@ -4,7 +4,8 @@
 
 The tour's images are what the commands on docs/tour.md write, run as they stand there; the text
 between its markers `<!-- emma VERB prints -->` is what they print. The images of
-docs/how-it-works.md are drawn by the same weights from the same street.
+docs/how-it-works.md are drawn by the same weights from the same street, and those of other pages
+show what an option does to it.
 """
 
 import argparse
@@ -25,12 +26,14 @@ from emma_fusion.images.raster import read_image
 from emma_fusion.images.sheet import make_sheet
 from emma_fusion.metrics import luminance
 from emma_fusion.values.arrays import from_unit
+from emma_fusion.values.overlay import overlay
 from marked import put
 from snippets import HERE, blocks
 
 DOCS = HERE / "docs"
 WIDTH = 1280  # of the widest image that a page shows
 DEGREES = 20.0
+RANGES = ("full", "auto")
 
 
 def tour(model: str) -> None:
@@ -89,6 +92,40 @@ def method(model: str) -> None:
     )
 
 
+def options(model: str) -> None:
+    """What options do: one sheet for each of some pages, from drawn scenes."""
+    fuser = Fuser.from_pretrained(model)
+    infrared, visible = render_scene(300, 400)
+
+    def fuse(first: np.ndarray, second: np.ndarray = visible, **options: str) -> np.ndarray:
+        return fuser(first, second, contrast="auto", **options)
+
+    pair = Pair.from_arrays(infrared, visible).in_palette("inferno")
+    colours = {
+        "as it is": fuse(infrared),
+        "--colour none": fuse(infrared, colour="none"),
+        "--palette inferno": fuser.fuse_pair(pair, "auto"),
+    }
+    show("colour", colours)
+    turned = cv2.getRotationMatrix2D((200, 150), 3, 1.04)
+    turned[:, 2] += 9, 6
+    moved = cv2.warpAffine(infrared, turned, (400, 300), borderMode=cv2.BORDER_REPLICATE)
+    fused = {"--align off": fuse(moved), "--align auto": fuse(moved, align="auto")}
+    show("alignment", {"infrared, turned and shifted": moved, **fused})
+    kelvin = 29000 + 8 * luminance(infrared).astype(np.uint16)  # 2000 of 65536 values
+    ranges = {f"--infrared-range {rule}": fuse(kelvin, infrared_range=rule) for rule in RANGES}
+    show("range", {"visible": visible, **ranges})
+    pet, mri = render_scene(300, 300, scene="brain")
+    scans = Pair.from_arrays(pet, mri)
+    laid = from_unit(overlay(scans.colour, scans.visible, opacity=0.4), np.uint8)
+    show("scans", {"PET": pet, "MRI": mri, "fused": fuse(pet, mri), "--overlay 0.4": laid})
+
+
+def show(name: str, images: dict[str, np.ndarray]) -> None:
+    """Lay images side by side for a page."""
+    keep(DOCS / "images" / "options" / f"{name}.jpg", make_sheet(images))
+
+
 def sheet(name: str, *rows: dict[str, np.ndarray]) -> None:
     """Lay planes in [0, 1] side by side, row under row."""
     images = [{text: from_unit(plane, np.uint8) for text, plane in row.items()} for row in rows]
@@ -102,6 +139,7 @@ def main() -> None:
     model = parser.parse_args().model
     tour(model)
     method(model)
+    options(model)
 
 
 if __name__ == "__main__":

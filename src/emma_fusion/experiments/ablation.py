@@ -210,23 +210,25 @@ class Task:
 
     @property
     def key(self) -> str:
-        """A hash of all that decides its result: not of where it runs."""
-        values = json.loads(self.config.model_dump_json())
-        values["run"] = {"seed": self.config.run.seed}
+        """A hash of all that decides its result: not of where it runs.
+
+        Settings that are as they are by default are left out, so that a new one keeps the keys.
+        """
+        config = self.config
+        values = config.model_dump(mode="json", exclude_defaults=True)
+        values["run"] = {"seed": config.run.seed}
         # The names of folders that are gone on from hold a key themselves.
-        inits = [
-            place["init"] and Path(place["init"]).name for place in (values, values["sensing"])
+        values["init"] = [
+            place and Path(place).name for place in (config.init, config.sensing.init)
         ]
-        values["init"] = inits
-        for pairs in values["pairs"]:
-            if pairs["match"] is None:
-                del pairs["match"]  # as before there was one: results keep their keys
         for stage in ("sensing", "start", "fusion"):
-            if values[stage]["steps"] == 0:
+            if getattr(config, stage).steps == 0:
                 values[stage] = None  # so that what it would do tells nobody apart
             else:
-                values[stage].pop("init", None)
-        return hashlib.blake2b(json.dumps(values).encode(), digest_size=6).hexdigest()
+                values.get(stage, {}).pop("init", None)
+        return hashlib.blake2b(
+            json.dumps(values, sort_keys=True).encode(), digest_size=6
+        ).hexdigest()
 
 
 def run_folder(output: Path, variant: str, seed: int) -> Path:
