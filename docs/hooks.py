@@ -1,4 +1,4 @@
-"""For mkdocs: the version, images that enlarge, and files from outside docs/.
+"""For mkdocs: the version, images that enlarge, what no test runs, and files from outside docs/.
 
 What pages link to outside docs/ becomes part of the site, under project/.
 """
@@ -16,6 +16,8 @@ _VERSION = re.compile(r'^__version__ = "(.+)"', re.MULTILINE)
 _IMAGE = re.compile(r'<img\b[^>]*\bsrc="([^"]+)"[^>]*>')
 _LONG_CODE = re.compile(r"<code>(?=[^<]{60})")  # may be wider than the page
 _CELL = re.compile(r"<td>(.*?)</td>", re.DOTALL)
+# Before a block of code that no test runs, a comment says why.
+_NOT_RUN = re.compile(r"^<!-- not run: (.+?) -->$", re.MULTILINE)
 _LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#|/)([^)#\s]+)")
 
 
@@ -76,7 +78,8 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
-    """Let the links lead to where the files are in the site."""
+    """Let the links lead to where the files are in the site; show why code is not run by a test."""
+    markdown = _NOT_RUN.sub(r"<small>Not run by the tests: \1.</small>\n", markdown)
     uri = page.file.src_uri
     here, below = posixpath.dirname(_in_project(uri)), posixpath.dirname(uri)
 

@@ -206,7 +206,7 @@ def test_contrast_is_left_alone_where_images_compare_or_the_infrared_covers_a_pa
         assert [pair.settle(c) for c in ("auto", "none", "stretch")] == ["none", "none", "stretch"]
         np.testing.assert_array_equal(pair.compose(plane, "auto"), pair.compose(plane, "none"))
         assert (pair.compose(plane, "stretch") != pair.compose(plane, "none")).any()
-    for rule in ("full", "8 bits", "percentile:1:99"):  # of one image by itself
+    for rule in ("full", "percentile:1:99"):  # of one image by itself
         assert Pair.from_arrays(GREY, GREY, visible_range=rule).settle("auto") == "auto"
 
 
@@ -217,6 +217,9 @@ def test_a_camera_of_so_many_bits(bits):
     assert pair.record["visible"]["range"] == [0, 2**bits - 1]
     assert pair.record["visible"]["rule"] == f"{bits} bits"
     np.testing.assert_allclose(pair.visible, image / (2**bits - 1), atol=1e-7)
+    assert pair.settle("auto") == "auto"
+    with pytest.raises(UserError, match=rf"vi is of uint8, and --visible-range '{bits} bits'"):
+        Pair.from_arrays(GREY, GREY, visible_range=f"{bits} bits", labels=("ir", "vi"))
 
 
 def test_unknown_contrast():

@@ -89,3 +89,13 @@ def test_long_code_may_be_broken_and_sentences_in_tables_are_not_squeezed(site):
     style = (site / "style.css").read_text(encoding="utf-8")
     assert "td.text" in style
     assert ":not(.long)" in style
+
+
+def test_a_reader_sees_why_code_is_not_run(site):
+    """As many times as the pages say it; each stands before its block."""
+    for page in (HERE / "docs").glob("*.md"):
+        said = re.findall(r"^<!-- not run: (.+?) -->$", page.read_text("utf-8"), re.MULTILINE)
+        text = (site / page.with_suffix(".html").name).read_text(encoding="utf-8")
+        assert text.count("<small>Not run by the tests: ") == len(said), page.name
+    install = (site / "install.html").read_text(encoding="utf-8")
+    assert re.search(r"Not run by the tests: it is the shell's own\.</small></p>\s*<div", install)

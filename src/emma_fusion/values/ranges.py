@@ -81,7 +81,19 @@ def find_range(
     label: str,
     side: Literal["infrared", "visible"],
 ) -> tuple[str, float, float]:
-    """The rule that applies, and the values of the image that become 0 and 1."""
+    """The rule that applies, and the values of the image that become 0 and 1.
+
+    Args:
+        image: (H, W), (H, W, 3) RGB or (H, W, 4); uint8, uint16 or floats.
+        valid: (H, W), which pixels count; None for all.
+        rule: see `Pair.from_arrays`.
+        label: what errors call the image.
+        side: which of the two it is; "auto" is another rule for each.
+
+    Raises:
+        UserError: the rule is not understood or not for such an image, or floats are not finite,
+            or outside [0, 1] where nothing says what they mean.
+    """
     image = without_alpha(image)
     values, top = image if valid is None else image[valid], white_of(image)
     kind, numbers = parse_range(rule, side)
@@ -99,6 +111,11 @@ def find_range(
                 f"({side}_range in Python), or pass integers."
             )
     if kind == "bits":
+        if image.dtype != np.uint16:
+            raise UserError(
+                f"{label} is of {image.dtype}, and --{side}-range '{rule}' ({side}_range in "
+                "Python) is for images of 16 bit: use auto or full."
+            )
         return rule, *numbers
     if kind == "fixed":
         return "fixed", *numbers
@@ -123,7 +140,16 @@ def find_range(
 
 
 def scale_to_unit(image: npt.NDArray[Any], low: float, high: float) -> FloatArray:
-    """Map low to 0 and high to 1, clipped; of integers, every value once."""
+    """Map low to 0 and high to 1, clipped; of integers, every value once.
+
+    Args:
+        image: (H, W) or (H, W, C), unsigned integers or floats.
+        low: what becomes 0.
+        high: what becomes 1.
+
+    Returns:
+        float32 in [0, 1], of the image's shape.
+    """
     whole = image.dtype.kind == "u"
 
     def scale(values: npt.NDArray[Any]) -> FloatArray:
