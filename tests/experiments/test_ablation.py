@@ -16,7 +16,7 @@ from emma_fusion.experiments.ablation import (
     run_folder,
     train_all,
 )
-from emma_fusion.training.config import load_config
+from emma_fusion.training.config import Robust, load_config
 
 from ..training.conftest import pairs, tiny  # noqa: F401
 
@@ -87,6 +87,21 @@ def test_keys_tell_settings_apart_and_not_places(settings, tmp_path):
     settings["training"]["sensing"]["lr"] *= 2
     other = plan(load(settings, tmp_path), tmp_path / "one")
     assert not {task.key for task in one} & {task.key for task in other}
+
+
+def test_a_setting_that_is_as_by_default_keeps_the_keys(settings, tmp_path):
+    """So that results stay those of their configuration when a version adds a setting."""
+
+    def keys():
+        return {task.name: task.key for task in plan(load(settings, tmp_path), tmp_path / "out")}
+
+    before = keys()
+    settings["training"]["fusion"]["direct"] = 0.0
+    settings["training"]["sensing"]["robust"] = Robust().model_dump()
+    assert keys() == before
+    settings["training"]["fusion"]["direct"] = 0.5
+    changed = {name for name, key in keys().items() if before.get(name) != key}
+    assert changed == {name for name in before if not name.startswith(("sensing", "start"))}
 
 
 def test_weights_to_go_on_from_leave_nothing_to_share(settings, tmp_path):
