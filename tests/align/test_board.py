@@ -144,7 +144,7 @@ def test_a_board_that_moved_between_exposures_is_named(pairs):
 def test_too_few_boards(pairs):
     nothing = np.zeros(INFRARED, np.uint8)
     few = [*pairs[:2], ("c", nothing, pairs[0][2])]
-    with pytest.raises(UserError, match=r"7x5 inner corners .* in 2 pairs.*c \(infrared\)"):
+    with pytest.raises(UserError, match=r"7x5 inner corners .* in 2 of the pairs.*c \(infrared\)"):
         calibrate_board(few, BOARD)
     with pytest.raises(UserError, match="b2 has other sizes"):
         calibrate_board([*pairs[:2], ("b2", nothing[:90], pairs[0][2])], BOARD)

@@ -203,7 +203,7 @@ def test_images_in_folders_are_mentioned_or_walked(tmp_path):
 def test_no_pairs_but_in_folders(tmp_path):
     a, b = fill(tmp_path / "a"), fill(tmp_path / "b", "1.png")
     fill(a / "day", "1.png")
-    with pytest.raises(UserError, match=r"has 0 images and .*such as day, .*--recursive"):
+    with pytest.raises(UserError, match=r"has 0 images and .*such as day: .*--recursive"):
         pair_folders(a, b)
 
 
