@@ -181,6 +181,8 @@ def test_windows():
     assert find_window(seen, "auto", "a") == ("window", 0, 50)
     assert find_window(seen, "full", "a") == ("full", -1, 99)
     assert find_window(seen, "-160:240", "a") == ("fixed", -160, 240)
+    with pytest.raises(UserError, match="a is a scan, and '12 bits' is for images of 16 bit"):
+        find_window(seen, "12 bits", "a")
     bare = Volume(np.arange(1001, dtype=np.float32).reshape(7, 11, 13), np.eye(4))
     assert find_window(bare, "auto", "a") == (
         "percentile:0.1:99.9",

@@ -33,9 +33,14 @@ def find_window(volume: Volume, rule: str, label: str) -> tuple[str, float, floa
         The rule that applied ("window" for the file's own), and the two values.
 
     Raises:
-        UserError: the rule is not understood, or every voxel has the same value.
+        UserError: the rule is not understood or not for scans, or every voxel has the same value.
     """
     kind, (low, high) = parse_range(rule)
+    if kind == "bits":
+        raise UserError(
+            f"{label} is a scan, and {rule!r} is for images of 16 bit: give the values that become "
+            "black and white, as LOW:HIGH in the scan's unit."
+        )
     if kind == "fixed":
         return "fixed", low, high
     if kind == "auto" and volume.window is not None:
