@@ -277,7 +277,8 @@ def fuse(
         colour: whose colour to take: "auto", "visible", "infrared" or "none".
         contrast: "auto" spreads the fused luminance until all but its darkest and brightest pixels
             fill the range, by a gain of at most 1.5 and without clipping (see
-            `emma_fusion.pair.tone_curve`), unless a range is given in values; "stretch" spreads it
+            `emma_fusion.values.contrast.tone_curve`), unless a range is given in values or the
+            infrared image covers a part alone; "stretch" spreads it
             from its minimum to its maximum; "none" leaves the network's output as it is, as a
             `Fuser` does.
         infrared_range: how infrared values become 0 to 1; see `Pair.from_arrays`.

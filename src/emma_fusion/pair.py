@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from emma_fusion.errors import UserError
-from emma_fusion.values.arrays import FloatArray, from_unit, strips_of
+from emma_fusion.values.arrays import FloatArray, from_unit, strips_of, without_alpha
 from emma_fusion.values.colour import is_coloured, luminance, replace_luminance
 from emma_fusion.values.contrast import Contrast, tone_curve
-from emma_fusion.values.ranges import find_range, scale_to_unit, white_of, without_alpha
+from emma_fusion.values.ranges import find_range, scale_to_unit, white_of
 
 Colour = Literal["auto", "visible", "infrared", "none"]
 

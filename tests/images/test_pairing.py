@@ -195,6 +195,16 @@ def test_alpha_keeps_its_own_range(tmp_path):
     np.testing.assert_allclose(pair.alpha, 40000 / 65535, atol=1e-6)
 
 
+def test_an_image_of_more_bits_than_were_said_is_told(tmp_path):
+    write_image(tmp_path / "i.png", COUNTS)
+    write_image(tmp_path / "v.png", np.linspace(0, 4000, H * W).reshape(H, W).astype(np.uint16))
+    files = tmp_path / "i.png", tmp_path / "v.png"
+    said = "v.png has values up to 4000, more than 10 bits hold: all above 1023 are white"
+    assert any(said in note for note in read_pair(*files, visible_range="10 bits").record["notes"])
+    enough = read_pair(*files, visible_range="12 bits").record
+    assert not any("white" in note for note in enough.get("notes", ()))
+
+
 # --- palettes -----------------------------------------------------------------------------------
 def in_palette(values, name):
     if name.startswith("iron"):

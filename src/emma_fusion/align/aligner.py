@@ -105,12 +105,13 @@ class Aligner:
                 infrared_lens, visible_lens = (lens.to_facts() for lens in self._rig.lenses)
                 record["lenses"] = {"infrared": infrared_lens, "visible": visible_lens}
             if self._grid is None:
-                self._grid = Grid.of_rig(self._rig)
-            if not self._grid.covered.any():
-                raise UserError(
-                    f"{Path(self._how).name} places {labels[0]} outside of {labels[1]}, so that "
-                    "there is nothing to fuse: calibrate the cameras again."
-                )
+                grid = Grid.of_rig(self._rig)
+                if not grid.covered.any():
+                    raise UserError(
+                        f"{Path(self._how).name} places {labels[0]} outside of {labels[1]}, so "
+                        "that there is nothing to fuse: calibrate the cameras again."
+                    )
+                self._grid = grid
             return on(self._grid, infrared, self._rig.matrix, record)
         found = register(plane_of(infrared), plane_of(visible), self._wanted)
         check(found, labels)

@@ -17,14 +17,13 @@ from emma_fusion.bench import temporal
 from emma_fusion.bench.plots import box_plots
 from emma_fusion.bench.published import CAVEAT, CITATION
 from emma_fusion.bench.runner import BenchResult, Scores
-from emma_fusion.bench.scoring import without_alpha
 from emma_fusion.bench.statistics import Cell
 from emma_fusion.bench.tables import SIGNIFICANT, TOO_FEW, Table
 from emma_fusion.bench.temporal import Steadiness
 from emma_fusion.errors import UserError
 from emma_fusion.images.raster import read_image, read_pair
 from emma_fusion.metrics import METRICS
-from emma_fusion.values.arrays import from_unit
+from emma_fusion.values.arrays import from_unit, without_alpha
 
 #: Characters of embedded images in all, so that the file stays below 25 MB.
 BUDGET = 20_000_000

@@ -19,7 +19,7 @@ from emma_fusion.images.raster import read_image, read_pair, write_image
 from emma_fusion.images.record import read_record
 from emma_fusion.metrics.conventions import find_convention
 from emma_fusion.pair import Pair
-from emma_fusion.values.arrays import from_unit
+from emma_fusion.values.arrays import from_unit, without_alpha
 from emma_fusion.values.contrast import stretch
 
 
@@ -146,11 +146,6 @@ def fuse_stamp(job: Job, method_stamp: str) -> str:
     text = [method_stamp, source_hash(job.infrared), source_hash(job.visible)]
     text += [job.rules.protocol, str(job.rules.coloured)]
     return hashlib.blake2b("\n".join(text).encode(), digest_size=8).hexdigest()
-
-
-def without_alpha(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The image without its fourth channel, if it has one."""
-    return image[..., :3] if image.ndim == 3 else image
 
 
 def hash_file(path: Path) -> str:

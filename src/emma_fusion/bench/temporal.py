@@ -16,14 +16,14 @@ import numpy.typing as npt
 from emma_fusion import metrics
 from emma_fusion.bench.methods import hash_sources
 from emma_fusion.bench.runner import BenchResult, Progress, Scores
-from emma_fusion.bench.scoring import hash_file, source_hash, without_alpha
+from emma_fusion.bench.scoring import hash_file, source_hash
 from emma_fusion.bench.store import Row, Store
 from emma_fusion.bench.tables import markdown_grid
 from emma_fusion.bench.workers import workers
 from emma_fusion.errors import UserError
 from emma_fusion.images.raster import read_image, read_pair
 from emma_fusion.metrics.temporal import bidirectional_warping_error, motion_smoothness
-from emma_fusion.values.arrays import from_unit
+from emma_fusion.values.arrays import from_unit, without_alpha
 from emma_fusion.video.naming import find_order
 
 FEWEST = 4  # frames, for a second difference of the motion

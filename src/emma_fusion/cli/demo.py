@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from emma_fusion.jobs.options import MODEL_HELP
+
 if TYPE_CHECKING:
     from emma_fusion.fuser import Fuser
 
@@ -36,10 +38,7 @@ def demo(
     ] = "street",
     model: Annotated[
         str,
-        typer.Option(
-            help="The weights to use: the name of a shipped model, a .safetensors file, or the "
-            "folder of a training run.",
-        ),
+        typer.Option(help=MODEL_HELP),
     ] = "base",
     seed: Annotated[
         int, typer.Option(help="The seed of everything random in the scene.", min=0)

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from emma_fusion.jobs.options import MODEL_HELP
+
 
 def export(
     kind: Annotated[
@@ -24,10 +26,7 @@ def export(
     ],
     model: Annotated[
         str,
-        typer.Option(
-            help="The weights to use: the name of a shipped model, a .safetensors file, or the "
-            "folder of a training run."
-        ),
+        typer.Option(help=MODEL_HELP),
     ] = "base",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace files that exist.")

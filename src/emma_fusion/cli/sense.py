@@ -240,10 +240,10 @@ def report_attack(jobs: list[Job], model: str, better: Path | None, as_json: boo
 
 def score(fused: Path, infrared: Path, visible: Path, sources: tuple[Path, Path]) -> Scores:
     """Score one fused image and what was sensed in it."""
-    from emma_fusion.bench.scoring import without_alpha
     from emma_fusion.experiments.sensing import score_sensing
     from emma_fusion.images.raster import read_image, read_pair
     from emma_fusion.metrics import luminance
+    from emma_fusion.values.arrays import without_alpha
 
     pair = read_pair(*sources, colour="none")
     plane = luminance(without_alpha(read_image(fused)))

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 import emma_fusion
 from emma_fusion.bench.methods import Fuse, Method
-from emma_fusion.bench.scoring import source_hash, was_made_by, without_alpha
+from emma_fusion.bench.scoring import source_hash, was_made_by
 from emma_fusion.downstream.layouts import Dataset, Scene
 from emma_fusion.errors import UserError
 from emma_fusion.images.folders import list_images
 from emma_fusion.images.raster import read_image, read_pair, write_image
-from emma_fusion.values.arrays import from_unit
+from emma_fusion.values.arrays import from_unit, without_alpha
 from emma_fusion.values.colour import luminance
 
 Image = NDArray[np.uint8]

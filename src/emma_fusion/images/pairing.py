@@ -171,11 +171,17 @@ def make_pair(
         if image.stored:
             pair.record[side]["dtype"] = image.stored
         asked = options.infrared_range if side == "infrared" else options.visible_range
-        if parse_range(asked, side)[0] == "fixed":
+        kind = parse_range(asked, side)[0]
+        if kind in ("fixed", "bits"):
             low, high = pair.record[side]["range"]
             given = pixels if side == "infrared" else image.pixels  # without false colours
             values = values_of(_masked(given, image.valid))
             notes += note_missed(values, low, high, label, f"--{side}-range")
+            if kind == "bits" and values.max() > high:
+                notes.append(
+                    f"{label} has values up to {values.max():g}, more than {asked} hold: all above "
+                    f"{high:g} are white (--{side}-range)."
+                )
         if "nodata_pixels" in pair.record[side]:
             count = pair.record[side]["nodata_pixels"]
             notes.append(

@@ -31,6 +31,10 @@ class Option:
     is_required: bool = False
 
 
+MODEL_HELP = (
+    "The weights to use: the name of a shipped model, a .safetensors file, or the folder of a "
+    "training run."
+)
 Overwrite = Annotated[bool, Option("Replace files that exist.", flags=("--overwrite",))]
 
 
@@ -40,10 +44,7 @@ class NetworkOptions:
 
     model: Annotated[
         str,
-        Option(
-            "The weights to use: the name of a shipped model, a .safetensors file, or the folder "
-            "of a training run."
-        ),
+        Option(MODEL_HELP),
     ] = "base"
     device: Annotated[
         str, Option("The device that the network runs on: auto, cpu, cuda, cuda:1 and so on.")

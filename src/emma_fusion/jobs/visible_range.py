@@ -16,6 +16,7 @@ from emma_fusion.errors import UserError
 from emma_fusion.images.raster import open_pages
 from emma_fusion.jobs.image import Recipe
 from emma_fusion.jobs.messages import Messages
+from emma_fusion.values.arrays import without_alpha
 from emma_fusion.values.ranges import camera_range
 
 
@@ -38,7 +39,7 @@ def settle_visible_range(images: Iterable[npt.NDArray[Any]], recipe: Recipe, ove
     for image in images:
         if image.dtype != np.uint16:
             return recipe
-        values = image[..., :3] if image.ndim == 3 else image  # no alpha
+        values = without_alpha(image)
         low, high = min(low, int(values.min())), max(high, int(values.max()))
     if low > high:
         return recipe

@@ -1,4 +1,4 @@
-"""Arrays of floats in [0, 1]: what they are called, how they become integers, and in strips."""
+"""Images as arrays: floats in [0, 1] and what becomes of them, colours without alpha, strips."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ def from_unit(image: FloatArray, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     top = np.iinfo(dtype).max
     rounded: npt.NDArray[Any] = np.rint(np.clip(image, 0, 1) * np.float32(top)).astype(dtype)
     return rounded
+
+
+def without_alpha(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The image without its fourth channel, if it has one."""
+    return image[..., :3] if image.ndim == 3 else image
 
 
 def strips_of(image: npt.NDArray[Any]) -> Iterator[slice]:

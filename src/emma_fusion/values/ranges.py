@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emma_fusion.errors import UserError
-from emma_fusion.values.arrays import FloatArray, strips_of
+from emma_fusion.values.arrays import FloatArray, strips_of, without_alpha
 from emma_fusion.values.colour import luminance
 
 CAMERA_BITS = (8, 10, 12, 14)
@@ -162,11 +162,6 @@ def scale_to_unit(image: npt.NDArray[Any], low: float, high: float) -> FloatArra
     for rows in strips_of(image):
         scaled[rows] = table[image[rows]] if whole else scale(image[rows])
     return scaled
-
-
-def without_alpha(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The grey or the colours of an image."""
-    return image[..., :3] if image.ndim == 3 else image
 
 
 def white_of(image: npt.NDArray[Any]) -> float:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from emma_fusion.bench.scoring import Rules, score_images, without_alpha
+from emma_fusion.bench.scoring import Rules, score_images
 from emma_fusion.errors import UserError
 from emma_fusion.images.decoded import Decoded
 from emma_fusion.images.header import read_header
@@ -32,7 +32,7 @@ from emma_fusion.jobs.request import FuseRequest
 from emma_fusion.metrics import METRICS
 from emma_fusion.metrics.conventions import NINE
 from emma_fusion.pair import Colour, Pair
-from emma_fusion.values.arrays import from_unit
+from emma_fusion.values.arrays import from_unit, without_alpha
 from emma_fusion.values.contrast import Contrast
 from emma_fusion.values.palettes import Palette
 from emma_fusion.video.layout import Layout

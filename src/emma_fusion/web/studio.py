@@ -17,13 +17,13 @@ from typing import Any
 import numpy.typing as npt
 
 from emma_fusion.align import Aligner, Rig, load_rig
-from emma_fusion.bench.scoring import without_alpha
 from emma_fusion.demo import render_scene
 from emma_fusion.errors import UserError
 from emma_fusion.images.decoded import Decoded
 from emma_fusion.images.pairing import PairOptions, infrared_values
 from emma_fusion.images.raster import encode_image
 from emma_fusion.jobs.image import Recipe
+from emma_fusion.values.arrays import without_alpha
 from emma_fusion.web.alignment import set_by_hand
 from emma_fusion.web.images import (
     Given,
