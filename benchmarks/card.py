@@ -13,19 +13,26 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from emma_fusion import __version__, models
+from emma_fusion import __version__, baselines, models
 from emma_fusion.fuser import Fuser
 from emma_fusion.images.folders import match_pairs
 from emma_fusion.images.raster import read_pair
 from emma_fusion.metrics import prepare, score
 from emma_fusion.metrics.hidden_pattern import hidden_pattern_ratio
 from emma_fusion.networks.weights import read_facts
+from emma_fusion.pair import Pair
+from emma_fusion.values.arrays import FloatArray
 from marked import put
+
+Method = Callable[[Pair], FloatArray]
+"""Makes the fused luminance of a pair, ``(H, W)`` in [0, 1]."""
 
 DATA = Path(os.environ.get("EMMA_DATA") or Path(__file__).parents[2] / "shared" / "data")
 SIX = ("EN", "SD", "SF", "AG", "SCD", "VIF")
@@ -50,26 +57,34 @@ PUBLISHED_MEDICAL = (4.81, 69.42, 22.15, 6.02, 1.64, 0.66)
 """EMMA on Harvard's test pairs, not fine-tuned, from the same paper; other pairs than these."""
 
 
+def additive(pair: Pair) -> FloatArray:
+    """The formula that stands in every table beside the networks."""
+    fused: FloatArray = np.asarray(
+        baselines.fuse("additive", pair.infrared, pair.visible), np.float32
+    )
+    return fused
+
+
 def fuse_all(
-    fuser: Fuser,
+    method: Method,
     folder: Path,
     kinds: tuple[str, str],
     step: int = 1,
     stems: tuple[str, ...] = ("*",),
-):
+) -> Iterator[tuple[Pair, FloatArray]]:
     """Every step-th pair of a folder whose stem fits, and its fused luminance."""
     matched = match_pairs(folder / kinds[0], folder / kinds[1])[0]
     chosen = [pair for pair in matched if any(fnmatchcase(pair[0], stem) for stem in stems)]
     for _, first, second in chosen[::step]:
         pair = read_pair(first, second, colour="none")
-        yield pair, fuser.fuse_luminance(pair)
+        yield pair, method(pair)
 
 
-def means(fuser: Fuser, data: Path) -> tuple[int, dict[str, dict[str, float]]]:
+def means(method: Method, data: Path) -> tuple[int, dict[str, dict[str, float]]]:
     """How many pairs roadscene/test has, and the mean scores under both protocols."""
     rows: dict[str, dict[str, list[float]]] = {"paper": {}, "direct": {}}
     count = 0
-    for pair, fused in fuse_all(fuser, data / "roadscene/test", ("ir", "vi")):
+    for pair, fused in fuse_all(method, data / "roadscene/test", ("ir", "vi")):
         count += 1
         for protocol, values in rows.items():
             planes = (prepare(fused, protocol), pair.infrared, pair.visible)
@@ -87,7 +102,7 @@ def means(fuser: Fuser, data: Path) -> tuple[int, dict[str, dict[str, float]]]:
 
 def scores(fuser: Fuser, data: Path, teacher: str | None = None) -> str:
     """The table of scores on roadscene/test, of a distilled model beside its teacher's."""
-    count, own = means(fuser, data)
+    count, own = means(fuser.fuse_luminance, data)
     names = (*SIX, *MORE, "SSIM")
     lines = [
         f"`roadscene/test`, {count} pairs, means; formulas of the convention `paper` (SSIM: "
@@ -104,12 +119,15 @@ def scores(fuser: Fuser, data: Path, teacher: str | None = None) -> str:
         row = " | ".join(f"{values[name]:.2f}" for name in names)
         lines.append(f"| this model, {titles[protocol]} | {row} |")
     if teacher:
-        theirs = means(Fuser.from_pretrained(teacher), data)[1]
+        theirs = means(Fuser.from_pretrained(teacher).fuse_luminance, data)[1]
         for protocol, values in theirs.items():
             row = " | ".join(f"{values[name]:.2f}" for name in names)
             lines.append(f"| its teacher `{Path(teacher).name}`, {titles[protocol]} | {row} |")
             row = " | ".join(f"{own[protocol][name] / values[name] - 1:+.1%}" for name in names)
             lines.append(f"| difference, `{protocol}` | {row} |")
+    for protocol, values in means(additive, data)[1].items():
+        row = " | ".join(f"{values[name]:.2f}" for name in names)
+        lines.append(f"| `additive`, a formula without a network, {titles[protocol]} | {row} |")
     published = " | ".join(f"{value:.2f}" for value in PUBLISHED)
     lines.append(f"| EMMA as published (other choice of images) | {published} | | | |")
     return "\n".join(lines)
@@ -120,20 +138,33 @@ def medical(fuser: Fuser, data: Path) -> str:
     names = (*SIX, *MORE, "SSIM")
     lines = ["| pairs | count | " + " | ".join(names) + " |", "|---" * (len(names) + 2) + "|"]
     means = []
-    for folder, stems in HELD_OUT.items():
-        rows = []
-        for pair, fused in fuse_all(fuser, data / folder, OTHERS[folder], stems=stems):
-            planes = (prepare(fused, "paper"), pair.infrared, pair.visible)
-            found = score(*planes, "paper", (*SIX, *MORE))
-            rows.append(found | score(*planes, "ours", ("SSIM",)))
-        means.append([statistics.fmean(row[name] for row in rows) for name in names])
+    for folder in HELD_OUT:
+        count, found = of_scans(fuser.fuse_luminance, data, folder)
+        means.append([found[name] for name in names])
         values = " | ".join(f"{mean:.2f}" for mean in means[-1])
-        lines.append(f"| {folder} | {len(rows)} | {values} |")
-    values = " | ".join(f"{statistics.fmean(column):.2f}" for column in zip(*means, strict=True))
-    lines.append(f"| mean of the three | | {values} |")
+        lines.append(f"| {folder} | {count} | {values} |")
+    lines.append(f"| mean of the three | | {mean_row(means)} |")
+    formula = [of_scans(additive, data, folder)[1] for folder in HELD_OUT]
+    theirs = mean_row([[found[name] for name in names] for found in formula])
+    lines.append(f"| `additive`, a formula without a network, mean of the three | | {theirs} |")
     published = " | ".join(f"{value:.2f}" for value in PUBLISHED_MEDICAL)
     lines.append(f"| EMMA as published (other pairs) | | {published} | | | |")
     return "\n".join(lines)
+
+
+def of_scans(method: Method, data: Path, folder: str) -> tuple[int, dict[str, float]]:
+    """How many pairs of scans a folder has of held-out patients, and the mean scores."""
+    rows = []
+    for pair, fused in fuse_all(method, data / folder, OTHERS[folder], stems=HELD_OUT[folder]):
+        planes = (prepare(fused, "paper"), pair.infrared, pair.visible)
+        found = score(*planes, "paper", (*SIX, *MORE))
+        rows.append(found | score(*planes, "ours", ("SSIM",)))
+    return len(rows), {name: statistics.fmean(row[name] for row in rows) for name in rows[0]}
+
+
+def mean_row(rows: list[list[float]]) -> str:
+    """The means of columns, as the cells of a table."""
+    return " | ".join(f"{statistics.fmean(column):.2f}" for column in zip(*rows, strict=True))
 
 
 def patterns(fuser: Fuser, data: Path) -> str:
@@ -143,7 +174,7 @@ def patterns(fuser: Fuser, data: Path) -> str:
         step = 1 if name == "roadscene/test" else 4
         ratios = [
             hidden_pattern_ratio(fused, pair.infrared, pair.visible)
-            for pair, fused in fuse_all(fuser, data / name, kinds, step)
+            for pair, fused in fuse_all(fuser.fuse_luminance, data / name, kinds, step)
         ]
         mean, largest = statistics.fmean(ratios), max(ratios)
         lines.append(f"| {name} | {len(ratios)} | {mean:.2f} | {largest:.2f} |")

@@ -1,10 +1,10 @@
-"""Make the images of the handbook, and what its tour prints.
+"""Make the images of the handbook, and what its tours print.
 
     python benchmarks/handbook.py [--model base]
 
-The tour's images are what the commands on docs/tour.md write, run as they stand there; the text
-between its markers `<!-- emma VERB prints -->` is what they print. The images of
-docs/how-it-works.md are drawn by the same weights from the same street, and those of other pages
+The tours' images are what the commands on docs/tour.md and docs/tour-scores.md write, run as they
+stand there; the text between the markers `<!-- emma VERB prints -->` is what they print. The images
+of docs/how-it-works.md are drawn by the same weights from the same street, and those of other pages
 show what an option does to it.
 """
 
@@ -31,14 +31,14 @@ from marked import put
 from snippets import HERE, blocks
 
 DOCS = HERE / "docs"
+TOURS = (DOCS / "tour.md", DOCS / "tour-scores.md")
 WIDTH = 1280  # of the widest image that a page shows
 DEGREES = 20.0
 RANGES = ("full", "auto")
 
 
-def tour(model: str) -> None:
-    """Run the commands of docs/tour.md; keep the images that the page shows."""
-    page = DOCS / "tour.md"
+def tour(page: Path, model: str) -> None:
+    """Run the commands of a tour; keep the images that the page shows."""
     shown = re.findall(r"\]\((images/tour/[^)]+)\.jpg\)", page.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder:
         for words in (words for block in blocks(page) for words in block.commands):
@@ -87,8 +87,12 @@ def method(model: str) -> None:
     again = fuser.fuse_luminance(Pair.from_arrays(*seen))
     sheet(
         "turning",
-        {"T f, turned": turned, "F(A_i(T f), A_v(T f))": again},
-        {"A_i(T f)": seen[0], "A_v(T f)": seen[1]},
+        {
+            "T f, turned": turned,
+            "A_i(T f)": seen[0],
+            "A_v(T f)": seen[1],
+            "F(A_i(T f), A_v(T f))": again,
+        },
     )
 
 
@@ -126,18 +130,18 @@ def show(name: str, images: dict[str, np.ndarray]) -> None:
     keep(DOCS / "images" / "options" / f"{name}.jpg", make_sheet(images))
 
 
-def sheet(name: str, *rows: dict[str, np.ndarray]) -> None:
-    """Lay planes in [0, 1] side by side, row under row."""
-    images = [{text: from_unit(plane, np.uint8) for text, plane in row.items()} for row in rows]
-    whole = np.concatenate([make_sheet(row) for row in images])
-    keep(DOCS / "images" / "method" / f"{name}.jpg", whole)
+def sheet(name: str, planes: dict[str, np.ndarray]) -> None:
+    """Lay planes in [0, 1] side by side."""
+    images = {text: from_unit(plane, np.uint8) for text, plane in planes.items()}
+    keep(DOCS / "images" / "method" / f"{name}.jpg", make_sheet(images))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="base")
     model = parser.parse_args().model
-    tour(model)
+    for page in TOURS:
+        tour(page, model)
     method(model)
     options(model)
 

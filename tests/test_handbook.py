@@ -231,12 +231,12 @@ def run_page(page, place, capfd, refusal=None):
 
 
 # Pages that a newcomer opens first run with the quick tests, the others with the slow ones.
+QUICK = ("README.md", "tour.md", "tour-scores.md")
+
+
 @pytest.mark.parametrize(
     "page",
-    [
-        pytest.param(page, marks=() if page.name in ("README.md", "tour.md") else pytest.mark.slow)
-        for page in PAGES
-    ],
+    [pytest.param(page, marks=() if page.name in QUICK else pytest.mark.slow) for page in PAGES],
     ids=identity,
 )
 def test_the_code_of_a_page_runs(page, place, capfd):

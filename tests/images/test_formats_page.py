@@ -1,4 +1,4 @@
-"""What docs/formats.md says of formats is so: kinds that are read, and those that are refused."""
+"""What docs/formats.md and docs/tiff.md say is so: kinds that are read, and those refused."""
 
 import io
 import logging

@@ -73,6 +73,9 @@ class Pairs(Folders):
         description="baselines that make teachers where no folder is given",
     )
     additive: Additive | None = None
+    level: bool = Field(
+        True, description="start.level, where it is on, levels this set's teachers' images, too"
+    )
     share: float | None = Field(
         None,
         gt=0,

@@ -245,7 +245,7 @@ def read_patches(
                 else:
                     if with_teachers:
                         shown = teachers.fuse(stem, *planes)
-                        if fuse:
+                        if fuse and pairs.level:
                             like = fuse(*planes)
                             shown = [levelled(image, like) for image in shown]
                         planes += shown
