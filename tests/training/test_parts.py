@@ -25,7 +25,7 @@ from emma_fusion.training.journal import Journal
 from emma_fusion.training.patches import blacken, has_contrast, held_out, read_patches
 from emma_fusion.training.processes import SharedBatchNorm2d, share_statistics
 from emma_fusion.training.robust import perturb
-from emma_fusion.training.stages import Draw, fusion_stage, group, noisy, stop_where
+from emma_fusion.training.stages import Draw, fusion_stage, group, noisy, start_stage, stop_where
 from emma_fusion.training.teachers import Teachers, levelled
 from emma_fusion.training.texture import pattern_excess, texture_excess
 from emma_fusion.training.validation import darkening, validation_row
@@ -295,6 +295,8 @@ def test_a_levelled_teacher_is_free_of_its_own_stretch(pairs):
     assert torch.equal(plain[:, :2], level[:, :2])
     # The teacher is the mean of both, so its image at half the contrast is what comes out.
     assert (level[:, 2] - (plain[:, 2] / 2 + 0.3 * 255)).abs().max() <= 1.5
+    kept = read_patches([Pairs(**folders, level=False)], cut, fuse=halved).stacks[0].float()
+    assert torch.equal(plain, kept)
 
 
 def test_levelling_needs_weights_to_go_on_from():
@@ -425,6 +427,25 @@ def test_the_direct_term_is_flat_between_the_sources_and_has_its_weight(tiny):
     apart = fidelity(infrared, visible, gradient=2).item()
     assert [direct[share] for share in (0.0, 0.3, 1.0)] == pytest.approx([apart] * 3, rel=1e-5)
     assert direct[1.5] == pytest.approx(2 * apart, rel=1e-5)
+
+
+def test_the_start_has_the_direct_term_beside_its_teacher(tiny):
+    class Second(torch.nn.Module):
+        def forward(self, infrared, visible):
+            return 1.5 * visible - 0.5 * infrared
+
+    totals = {}
+    for weight in (0, 3):
+        tiny["start"]["direct"] = weight
+        config = TrainingConfig.model_validate(tiny)
+        patches = read_patches(config.pairs, config.patches)
+        stage = start_stage(config, Fabric(accelerator="cpu", devices=1), patches, Second())
+        totals[weight], logged = stage.loss(Draw(torch.Generator().manual_seed(0), 0, 0))
+    of_stage, generator = patches.of("start"), torch.Generator().manual_seed(0)
+    infrared, visible, _ = of_stage.draw(of_stage.at_random(2, generator), generator, "last")
+    apart = fidelity(infrared, visible, gradient=config.start.gradient).item()
+    assert logged["direct"].item() == pytest.approx(2 * apart, rel=1e-4)
+    assert (totals[3] - totals[0]).item() == pytest.approx(6 * apart, rel=1e-4)
 
 
 def test_a_stage_draws_only_from_its_pairs(pairs):

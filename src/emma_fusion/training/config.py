@@ -169,6 +169,9 @@ class Start(Schedule):
     steps: int | None = 0
     gradient: float = Field(1.0, ge=0, description="weight of gradients in ℓ; 1 in the paper")
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the running mean of the weights")
+    direct: float = Field(
+        0.0, ge=0, description="weight of ℓ(f, i) + ℓ(f, v) beside the teacher, as in fusion.direct"
+    )
     level: bool = Field(
         False,
         description="each teacher's image is brought to the mean and spread of what the U-Fuser to "

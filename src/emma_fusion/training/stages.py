@@ -144,6 +144,19 @@ def sensing_stage(
     return Stage("sensing", trained, schedule, loss)
 
 
+def between(fused: Tensor, infrared: Tensor, visible: Tensor, gradient: float) -> Tensor:
+    """ℓ(f, i) + ℓ(f, v), which is flat while f and its gradients lie between those of the sources.
+
+    Args:
+        fused: ``(N, 1, H, W)`` in [0, 1].
+        infrared: The same shape.
+        visible: The same shape.
+        gradient: The weight of gradients in ℓ.
+    """
+    to_infrared = fidelity(fused, infrared, gradient=gradient)
+    return to_infrared + fidelity(fused, visible, gradient=gradient)
+
+
 def start_stage(config: TrainingConfig, fabric: Fabric, patches: PatchSet, fuser: UFuser) -> Stage:
     """The start: the U-Fuser learns to fuse as the last teacher does, by ℓ of the loss."""
     schedule = config.start
@@ -155,8 +168,13 @@ def start_stage(config: TrainingConfig, fabric: Fabric, patches: PatchSet, fuser
         drawn = patches.draw(_places(patches, schedule, step), generator, "last")
         drawn = blacken(drawn, config.patches.black, generator)
         infrared, visible, teacher = _place(drawn, fabric)
-        error = fidelity(fuse(infrared, visible).float(), teacher, gradient=schedule.gradient)
-        return error, {"teacher": error}
+        fused = fuse(infrared, visible).float()
+        error = fidelity(fused, teacher, gradient=schedule.gradient)
+        logged, total = {"teacher": error}, error
+        if schedule.direct:
+            logged["direct"] = between(fused, infrared, visible, schedule.gradient)
+            total = total + schedule.direct * logged["direct"]
+        return total, logged
 
     return Stage("start", {"fuser": fuser}, schedule, loss, schedule.ema)
 
@@ -222,9 +240,7 @@ def fusion_stage(
             "equivariance": terms.equivariance,
         }
         if schedule.direct:
-            fused = terms.fused.float()
-            to_infrared = fidelity(fused, infrared, gradient=gradient)
-            logged["direct"] = to_infrared + fidelity(fused, visible, gradient=gradient)
+            logged["direct"] = between(terms.fused.float(), infrared, visible, gradient)
             total = total + schedule.direct * logged["direct"]
         if schedule.texture:
             logged["texture"] = texture_excess(terms.fused.float(), infrared, visible)
