@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from emma_fusion import __version__, baselines, models
@@ -59,9 +58,7 @@ PUBLISHED_MEDICAL = (4.81, 69.42, 22.15, 6.02, 1.64, 0.66)
 
 def additive(pair: Pair) -> FloatArray:
     """The formula that stands in every table beside the networks."""
-    fused: FloatArray = np.asarray(
-        baselines.fuse("additive", pair.infrared, pair.visible), np.float32
-    )
+    fused: FloatArray = baselines.fuse("additive", pair.infrared, pair.visible)
     return fused
 
 
@@ -116,17 +113,17 @@ def scores(fuser: Fuser, data: Path, teacher: str | None = None) -> str:
         "direct": "as `--contrast none` writes it (`direct`)",
     }
     for protocol, values in own.items():
-        row = " | ".join(f"{values[name]:.2f}" for name in names)
+        row = mean_row([values], names)
         lines.append(f"| this model, {titles[protocol]} | {row} |")
     if teacher:
         theirs = means(Fuser.from_pretrained(teacher).fuse_luminance, data)[1]
         for protocol, values in theirs.items():
-            row = " | ".join(f"{values[name]:.2f}" for name in names)
+            row = mean_row([values], names)
             lines.append(f"| its teacher `{Path(teacher).name}`, {titles[protocol]} | {row} |")
             row = " | ".join(f"{own[protocol][name] / values[name] - 1:+.1%}" for name in names)
             lines.append(f"| difference, `{protocol}` | {row} |")
     for protocol, values in means(additive, data)[1].items():
-        row = " | ".join(f"{values[name]:.2f}" for name in names)
+        row = mean_row([values], names)
         lines.append(f"| `additive`, a formula without a network, {titles[protocol]} | {row} |")
     published = " | ".join(f"{value:.2f}" for value in PUBLISHED)
     lines.append(f"| EMMA as published (other choice of images) | {published} | | | |")
@@ -137,15 +134,13 @@ def medical(fuser: Fuser, data: Path) -> str:
     """The table of scores on scans of held-out patients, protocol `paper`."""
     names = (*SIX, *MORE, "SSIM")
     lines = ["| pairs | count | " + " | ".join(names) + " |", "|---" * (len(names) + 2) + "|"]
-    means = []
+    found = {}
     for folder in HELD_OUT:
-        count, found = of_scans(fuser.fuse_luminance, data, folder)
-        means.append([found[name] for name in names])
-        values = " | ".join(f"{mean:.2f}" for mean in means[-1])
-        lines.append(f"| {folder} | {count} | {values} |")
-    lines.append(f"| mean of the three | | {mean_row(means)} |")
+        count, found[folder] = of_scans(fuser.fuse_luminance, data, folder)
+        lines.append(f"| {folder} | {count} | {mean_row([found[folder]], names)} |")
+    lines.append(f"| mean of the three | | {mean_row(list(found.values()), names)} |")
     formula = [of_scans(additive, data, folder)[1] for folder in HELD_OUT]
-    theirs = mean_row([[found[name] for name in names] for found in formula])
+    theirs = mean_row(formula, names)
     lines.append(f"| `additive`, a formula without a network, mean of the three | | {theirs} |")
     published = " | ".join(f"{value:.2f}" for value in PUBLISHED_MEDICAL)
     lines.append(f"| EMMA as published (other pairs) | | {published} | | | |")
@@ -162,9 +157,9 @@ def of_scans(method: Method, data: Path, folder: str) -> tuple[int, dict[str, fl
     return len(rows), {name: statistics.fmean(row[name] for row in rows) for name in rows[0]}
 
 
-def mean_row(rows: list[list[float]]) -> str:
-    """The means of columns, as the cells of a table."""
-    return " | ".join(f"{statistics.fmean(column):.2f}" for column in zip(*rows, strict=True))
+def mean_row(rows: list[dict[str, float]], names: tuple[str, ...]) -> str:
+    """The means of these scores over some rows, as the cells of a table."""
+    return " | ".join(f"{statistics.fmean(row[name] for row in rows):.2f}" for name in names)
 
 
 def patterns(fuser: Fuser, data: Path) -> str:

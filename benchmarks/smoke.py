@@ -20,7 +20,7 @@ from emma_fusion import Fuser
 from emma_fusion.images.folders import match_pairs
 from emma_fusion.images.raster import read_pair
 from emma_fusion.pair import Pair
-from emma_fusion.values.arrays import FloatArray
+from emma_fusion.values.arrays import FloatArray, from_unit
 
 
 def smooth_field(shape: tuple[int, ...], width: float, rng: np.random.Generator) -> FloatArray:
@@ -69,12 +69,10 @@ def draw_smoke(
     if rng.random() < 0.75:
         warmth = rng.uniform(0, 0.3) * smooth_field(shape, rng.uniform(40, 140), rng)
         warmed = infrared + (warmth + rng.uniform(0, 0.15)) * (1 - infrared)
-    return _in_steps(warmed), _in_steps(smoked)
-
-
-def _in_steps(plane: FloatArray) -> FloatArray:
-    stepped: FloatArray = (np.rint(np.clip(plane, 0, 1) * 255) / 255).astype(np.float32)
-    return stepped
+    infrared, visible = (
+        (from_unit(plane, np.uint8) / 255).astype(np.float32) for plane in (warmed, smoked)
+    )
+    return infrared, visible
 
 
 def main() -> None:
@@ -99,7 +97,7 @@ def main() -> None:
             for name, plane in (("ir", infrared), ("vi", visible), ("teacher", fused)):
                 path = arguments.output / name / f"{stem}_{draw}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)
-                cv2.imwrite(str(path), np.rint(np.asarray(plane) * 255).astype(np.uint8))
+                cv2.imwrite(str(path), from_unit(plane, np.uint8))
 
 
 if __name__ == "__main__":
