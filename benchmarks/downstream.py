@@ -72,7 +72,7 @@ def measure(config: Path, arguments: argparse.Namespace) -> dict[str, str]:
     from emma_fusion.downstream.layouts import open_dataset
     from emma_fusion.downstream.networks import build_network
     from emma_fusion.downstream.samples import Samples, Scenes, Standard
-    from emma_fusion.training.config import read_settings
+    from emma_fusion.training.settings import read_settings
 
     network_name = read_settings(config)["network"]["name"]
     with tempfile.TemporaryDirectory() as folder:

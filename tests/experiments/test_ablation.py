@@ -117,7 +117,7 @@ def test_weights_to_go_on_from_leave_nothing_to_share(settings, tmp_path):
     [
         ({"seeds": []}, "seeds"),
         ({"seeds": [3, 3]}, "A seed occurs twice"),
-        ({"seed": 1}, "seed: Extra inputs"),
+        ({"seed": 1}, "seed is not a setting; do you mean seeds"),
         ({"reference": "whole"}, "names whole, which is none of its variants: "),
         ({"claims": [{"claim": "x", "better": "full", "than": ["fewer"]}]}, "names fewer"),
         ({"variants": {"full": {}, "a/b": {}}}, "variants"),

@@ -62,6 +62,24 @@ def test_what_it_does_is_told_to_the_log_and_not_to_stderr(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize(
+    ("machine", "capability", "said"),
+    [("x86_64", "AVX2", 1), ("AMD64", "DEFAULT", 1), ("x86_64", "AVX512", 0), ("arm64", "SVE", 0)],
+)
+def test_it_is_said_once_where_bf16_is_emulated(
+    network, monkeypatch, caplog, machine, capability, said
+):
+    monkeypatch.setattr(choice.platform, "machine", lambda: machine)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    choice._tell_if_emulated.cache_clear()
+    for precision in ("fp32", "bf16", "bf16"):
+        choice.open_runtime(network, CPU, runtime="torch", precision=precision, threads=1)
+    choice._tell_if_emulated.cache_clear()
+    assert [r.getMessage() for r in caplog.records] == said * [
+        "This processor has no bf16, so PyTorch emulates it: fp32 is faster here."
+    ]
+
+
 def test_the_command_line_prints_it(tmp_path):
     """In a process of its own, whose log is the command line's."""
     program = """

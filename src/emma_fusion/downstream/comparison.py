@@ -30,7 +30,7 @@ from emma_fusion.downstream.task import Task
 from emma_fusion.errors import UserError
 from emma_fusion.images.raster import read_image, write_image, write_whole
 from emma_fusion.training.checkpoint import NAME as CHECKPOINT
-from emma_fusion.training.config import read_settings
+from emma_fusion.training.settings import read_settings
 
 CONFIG = "protocol.yaml"
 RESULT = "result.json"

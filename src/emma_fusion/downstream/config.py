@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from emma_fusion.errors import UserError
-from emma_fusion.training.config import Schedule, Section, read_settings, validated
+from emma_fusion.training.config import Schedule
+from emma_fusion.training.settings import Section, read_settings, validated
 
 #: Kinds of input that are no fusion method.
 SOURCES = ("infrared", "visible", "stacked")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from emma_fusion.errors import UserError
 from emma_fusion.images.folders import list_images
-from emma_fusion.training.config import read_settings
+from emma_fusion.training.settings import read_settings
 
 
 @dataclass(frozen=True)

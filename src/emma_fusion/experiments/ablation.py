@@ -31,15 +31,9 @@ from emma_fusion.errors import UserError
 from emma_fusion.images.folders import list_images, match_pairs
 from emma_fusion.training.bad_pairs import check_pairs
 from emma_fusion.training.checkpoint import NAME as CHECKPOINT
-from emma_fusion.training.config import (
-    Network,
-    Section,
-    TrainingConfig,
-    load_config,
-    read_settings,
-    validated,
-)
+from emma_fusion.training.config import Network, TrainingConfig, load_config
 from emma_fusion.training.patches import held_out
+from emma_fusion.training.settings import Section, read_settings, validated
 
 CONFIG = "ablation.yaml"
 LOG = "log.txt"

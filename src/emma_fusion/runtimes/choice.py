@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import logging
 import os
@@ -74,6 +75,8 @@ def open_runtime(
         if device.type == "cpu" and is_unchanged(network):
             runtime = choose(network, device, precision, threads)
     if runtime == "torch":
+        if device.type == "cpu" and precision == "bf16":
+            _tell_if_emulated()
         return runtime, TorchRuntime(network, device, precision)
     if device.type != "cpu":
         raise UserError(f"The runtime {runtime} is for the CPU: use --runtime torch on {device}.")
@@ -85,6 +88,14 @@ def open_runtime(
     if runtime == "engine":
         return _open_engine(network, precision)
     return runtime, _open_exported(network, runtime, precision, threads)
+
+
+@functools.cache
+def _tell_if_emulated() -> None:
+    """Says once that this processor has no vectors for bf16: it is slower than fp32 then."""
+    x86 = platform.machine().lower() in ("x86_64", "amd64")
+    if x86 and torch.backends.cpu.get_cpu_capability() != "AVX512":
+        _log.warning("This processor has no bf16, so PyTorch emulates it: fp32 is faster here.")
 
 
 def candidates(network: FusionNetwork, precision: str) -> list[str]:

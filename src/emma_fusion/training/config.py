@@ -1,36 +1,31 @@
-"""The one configuration of a training run, validated; read from YAML, saved with the result."""
+"""The one configuration of a training run: its settings, their defaults and what each may be."""
 
 from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from emma_fusion.baselines.additive import Additive
 from emma_fusion.errors import UserError
 from emma_fusion.images.folders import match_pairs
 from emma_fusion.networks.block import Branches
+from emma_fusion.training.settings import Section, gathered, validated
 
 StageName = Literal["sensing", "start", "fusion"]
-Model = TypeVar("Model", bound=BaseModel)
-
-
-class Section(BaseModel):
-    """A part of the configuration; unknown names are errors, not ignored."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class Folders(Section):
     """Two folders of registered pairs, matched by their names."""
 
-    infrared: Path
-    visible: Path
+    infrared: Path = Field(description="the folder of infrared images")
+    visible: Path = Field(
+        description="the folder of visible ones, or of the images of the other scan"
+    )
     match: str | None = Field(
-        None, description="how the names go together, such as *_T=*_W; see `emma fuse --match`"
+        None, description="how the names go together, such as `*_T=*_W`; see `emma fuse --match`"
     )
     visible_gain: float = Field(1.0, ge=0, description="of the visible image: below 1, dusk")
     visible_offset: float = Field(0.0, ge=0, description="added to it: haze")
@@ -50,7 +45,7 @@ class Folders(Section):
         0.0, ge=0, le=0.5, description="share of the scenes kept out of training, by their hash"
     )
     held_out: list[str] = Field(
-        [], description="stems kept out too, such as 41???: a patient's slices are too alike"
+        [], description="stems kept out too, such as `41???`: a patient's slices are too alike"
     )
 
     def matched(self) -> tuple[list[tuple[str, Path, Path]], list[Path]]:
@@ -72,7 +67,9 @@ class Pairs(Folders):
         ["laplacian", "wavelet", "guided"],
         description="baselines that make teachers where no folder is given",
     )
-    additive: Additive | None = None
+    additive: Additive | None = Field(
+        None, description="settings of the formula `additive`, which is then the last teacher"
+    )
     level: bool = Field(
         True, description="start.level, where it is on, levels this set's teachers' images, too"
     )
@@ -90,8 +87,8 @@ class Pairs(Folders):
 class Patches(Section):
     """How images are cut (EMMA, section 4.1)."""
 
-    size: int = Field(128, ge=32, multiple_of=16)
-    stride: int = Field(200, ge=1)
+    size: int = Field(128, ge=32, multiple_of=16, description="of their sides, in pixels")
+    stride: int = Field(200, ge=1, description="from one patch to the next, in pixels")
     min_contrast: float = Field(
         0.1, ge=0, le=1, description="patches with (p90 - p10) / p90 below it are dropped"
     )
@@ -104,11 +101,11 @@ class Patches(Section):
 class Schedule(Section):
     """How long one stage trains, and at which rate."""
 
-    batch: int = Field(ge=1)
-    steps: int | None = Field(None, ge=0)
+    batch: int = Field(ge=1, description="patches of a step")
+    steps: int | None = Field(None, ge=0, description="how many; 0 leaves the stage out")
     epochs: int = Field(1, ge=1, description="used where steps is not given")
-    lr: float = Field(1e-4, gt=0)
-    decay: Literal["halving", "cosine"] = "halving"
+    lr: float = Field(1e-4, gt=0, description="learning rate of Adam")
+    decay: Literal["halving", "cosine"] = Field("halving", description="how the rate falls")
     halvings: int = Field(4, ge=1, description="parts of the stage, the rate halved after each")
     warm_up: int = Field(0, ge=0, description="steps over which the rate rises")
     clip: float = Field(
@@ -149,8 +146,12 @@ class Robust(Section):
 class Sensing(Schedule):
     """Stage 1: A_i and A_v."""
 
-    batch: int = Field(64, ge=1)
-    width: int = Field(64, ge=1)
+    batch: int = Field(64, ge=1, description="patches of a step")
+    width: int = Field(
+        64,
+        ge=1,
+        description="channels of A_i and A_v at the finest of their scales; 64 in the paper",
+    )
     low_pass: int = Field(0, ge=0, description="binomial low-pass passes before A_i and A_v")
     noise: float = Field(0.0, ge=0, description="largest σ of the noise on the teachers' images")
     robust: Robust = Robust()
@@ -165,8 +166,8 @@ class Sensing(Schedule):
 class Start(Schedule):
     """The U-Fuser's start: regression onto the teachers. The paper has none (0 steps)."""
 
-    batch: int = Field(4, ge=1)
-    steps: int | None = 0
+    batch: int = Field(4, ge=1, description="patches of a step")
+    steps: int | None = Field(0, ge=0, description="how many; 0 leaves the stage out")
     gradient: float = Field(1.0, ge=0, description="weight of gradients in ℓ; 1 in the paper")
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the running mean of the weights")
     direct: float = Field(
@@ -194,11 +195,11 @@ class Guard(Section):
 class Fusion(Schedule):
     """Stage 2: the U-Fuser, by EMMA's loss."""
 
-    batch: int = Field(4, ge=1)
-    alpha: float = Field(0.1, ge=0)
+    batch: int = Field(4, ge=1, description="patches of a step")
+    alpha: float = Field(0.1, ge=0, description="weight of equivariance, α; 0.1 in the paper")
     shifts: int = Field(3, ge=0, description="shifted copies of each fused image")
-    rotations: int = Field(3, ge=0)
-    reflections: int = Field(3, ge=0)
+    rotations: int = Field(3, ge=0, description="rotated copies of each")
+    reflections: int = Field(3, ge=0, description="mirrored copies of each")
     mixed: int = Field(0, ge=0, description="copies that draw their kind of transform")
     angles: list[float] | None = Field(None, description="rotations in degrees; any if not given")
     fixed: bool = Field(
@@ -249,14 +250,20 @@ class Fusion(Schedule):
 class RunSettings(Section):
     """Where and how it runs."""
 
-    seed: int = Field(0, ge=0)
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    seed: int = Field(0, ge=0, description="of everything random in the training")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="auto takes a GPU where there is one"
+    )
     devices: int = Field(1, ge=1, description="processes on each machine")
     nodes: int = Field(1, ge=1, description="machines")
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="of the networks' passes")
     threads: int | None = Field(None, ge=1, description="of each process; all cores if not given")
-    checkpoint_every: int = Field(100, ge=1, description="steps")
-    preview_every: int = Field(200, ge=1, description="steps")
+    checkpoint_every: int = Field(
+        100, ge=1, description="steps from one state to resume from to the next"
+    )
+    preview_every: int = Field(
+        200, ge=1, description="steps from one sheet and scoring to the next"
+    )
     skip_bad: bool = Field(False, description="pairs that cannot be used are left out")
     validation_pairs: int = Field(24, ge=1, description="fused and scored at a preview, at most")
 
@@ -264,7 +271,7 @@ class RunSettings(Section):
 class TrainingConfig(Section):
     """Everything that decides what is trained."""
 
-    pairs: list[Pairs] = []
+    pairs: list[Pairs] = Field([], description="sets of pairs to learn from")
     init: str | None = Field(
         None, description="weights to go on from: a shipped model or the folder of a run"
     )
@@ -329,73 +336,3 @@ def load_config(
             raise UserError(f"There is no preset {preset!r}; choose one of {', '.join(presets())}.")
         files.insert(0, presets()[preset])
     return validated(TrainingConfig, gathered(files, overrides or {}), "training configuration")
-
-
-def gathered(files: list[Path], overrides: dict[str, Any]) -> dict[str, Any]:
-    """The settings of YAML files, a later one over those before, with single ones over all.
-
-    Args:
-        files: The files.
-        overrides: Dotted names to values.
-
-    Raises:
-        UserError: A file cannot be used, or a dotted name goes into something without parts.
-    """
-    values: dict[str, Any] = {}
-    for file in files:
-        _merge(values, read_settings(file))
-    for name, value in overrides.items():
-        *parents, last = name.split(".")
-        place = values
-        for parent in parents:
-            place = place.setdefault(parent, {})
-            if not isinstance(place, dict):
-                raise UserError(f"{name} is not a setting: {parent} has no parts.")
-        place[last] = value
-    return values
-
-
-def validated(kind: type[Model], values: dict[str, Any], what: str) -> Model:
-    """Values as a model of settings.
-
-    Args:
-        kind: The model.
-        values: Nested names to values.
-        what: What the error message calls it.
-
-    Raises:
-        UserError: A value is not valid or a name is not known; each is named.
-    """
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        lines = [
-            f"  {'.'.join(str(part) for part in e['loc']) or 'settings'}: {e['msg']}"
-            for e in error.errors()
-        ]
-        raise UserError(f"The {what} is not valid:\n" + "\n".join(lines)) from None
-
-
-def read_settings(file: Path) -> dict[str, Any]:
-    """The mapping in a YAML file.
-
-    Raises:
-        UserError: The file cannot be read, or holds something else.
-    """
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"The configuration {file} cannot be read: {error}.") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"The configuration {file} is not valid YAML: {error}") from error
-    if not isinstance(values, dict):
-        raise UserError(f"The configuration {file} must be a YAML mapping of settings.")
-    return values
-
-
-def _merge(into: dict[str, Any], more: dict[str, Any]) -> None:
-    for key, value in more.items():
-        if isinstance(value, dict) and isinstance(into.get(key), dict):
-            _merge(into[key], value)
-        else:
-            into[key] = value

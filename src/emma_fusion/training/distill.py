@@ -26,11 +26,12 @@ from emma_fusion.errors import UserError
 from emma_fusion.metrics import prepare, score
 from emma_fusion.networks.fast import CHANNELS, FILTERS, FastFuser
 from emma_fusion.networks.weights import load_fuser, read_facts, save_weights
-from emma_fusion.training.config import Folders, RunSettings, Schedule, Section, gathered, validated
+from emma_fusion.training.config import Folders, RunSettings, Schedule
 from emma_fusion.training.images import ImageSet, read_images
 from emma_fusion.training.journal import Journal
 from emma_fusion.training.loop import Loop, check_run, evaluating, fuse_planes, launch
 from emma_fusion.training.processes import share
+from emma_fusion.training.settings import Section, gathered, validated
 from emma_fusion.training.stages import Draw, Stage, Terms
 from emma_fusion.values.arrays import FloatArray
 
@@ -50,10 +51,10 @@ class Learning(Schedule):
     """How the fast fuser learns."""
 
     batch: int = Field(2, ge=1, description="whole images")
-    steps: int = Field(10000, ge=1)
-    lr: float = Field(2e-3, gt=0)
-    decay: Literal["halving", "cosine"] = "cosine"
-    warm_up: int = Field(50, ge=0)
+    steps: int = Field(10000, ge=1, description="how many")
+    lr: float = Field(2e-3, gt=0, description="learning rate of Adam")
+    decay: Literal["halving", "cosine"] = Field("cosine", description="how the rate falls")
+    warm_up: int = Field(50, ge=0, description="steps over which the rate rises")
     largest: int = Field(512, ge=64, description="sides of an image, of a larger one a piece")
     gradient: float = Field(1.0, ge=0, description="weight of the gradient's term")
     range: float = Field(0.0, ge=0, description="weight of the brightest and darkest value's term")
@@ -63,7 +64,7 @@ class Learning(Schedule):
 class DistillationConfig(Section):
     """Everything that decides what a distillation gives."""
 
-    pairs: list[Folders] = Field([])
+    pairs: list[Folders] = Field([], description="sets of pairs to learn from")
     teacher: str = Field("base", description="a shipped model, a weights file or a run's folder")
     network: Student = Student()
     learning: Learning = Learning()
