@@ -32,4 +32,5 @@ def test_settings_are_listed_with_the_defaults_of_their_place():
     assert (found["sensing.batch"], found["fusion.batch"], found["start.steps"]) == (64, 4, 0)
     assert (found["sensing.epochs"], found["fusion.epochs"]) == (40, 120)
     assert found["sensing.robust.radius"] == 8
-    assert "pairs.additive.contrast" in found and "pairs" not in found
+    assert "pairs.additive.contrast" in found
+    assert "pairs" not in found
