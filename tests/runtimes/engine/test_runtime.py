@@ -44,7 +44,7 @@ class Wrong(nn.Module):
 @pytest.mark.parametrize("model", ["base", "medical"])
 def test_it_is_used_and_right_with_the_weights_that_ship(model, precision, caplog):
     if not runtime.available(runtime.PRECISIONS[precision]):
-        pytest.skip(f"no {precision} on this processor")
+        pytest.skip(f"this processor has no {precision} for the engine")
     network = load_fuser(model).eval()
     opened = EngineRuntime(network, precision)
     with torch.inference_mode():
