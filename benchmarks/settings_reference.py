@@ -30,7 +30,7 @@ LIMITS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "multiple_of": "a mult
 def reference(kind: type[BaseModel]) -> str:
     """The tables of all settings of a model, one for each of its parts."""
     tables = []
-    for part, several in groupby(settings(kind, kind()), lambda each: each.name.partition(".")[0]):
+    for part, several in groupby(settings(kind), lambda each: each.name.partition(".")[0]):
         rows = [row(setting) for setting in several]
         head = ["| setting | value | default | what it is |", "|---|---|---|---|"]
         tables.append("\n".join([f"### `{part}`", "", *head, *rows]))

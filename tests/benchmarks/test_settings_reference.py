@@ -32,5 +32,5 @@ def test_every_setting_says_what_it_is(part):
 )
 def test_rows(name, row):
     of = settings_reference.PARTS["training"]
-    (found,) = [each for each in settings(of, of()) if each.name == name]
+    (found,) = [each for each in settings(of) if each.name == name]
     assert settings_reference.row(found).startswith(row)

@@ -28,7 +28,7 @@ def test_a_wrong_name_gets_the_one_that_may_be_meant(given, said):
 
 
 def test_settings_are_listed_with_the_defaults_of_their_place():
-    found = {each.name: each.default for each in settings(TrainingConfig, TrainingConfig())}
+    found = {each.name: each.default for each in settings(TrainingConfig)}
     assert (found["sensing.batch"], found["fusion.batch"], found["start.steps"]) == (64, 4, 0)
     assert (found["sensing.epochs"], found["fusion.epochs"]) == (40, 120)
     assert found["sensing.robust.radius"] == 8
